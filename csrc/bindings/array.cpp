@@ -1,0 +1,184 @@
+#include "array.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace nndl_fast {
+namespace {
+
+// Where an array's elements lie: [low, high) in bytes.
+struct Extent {
+    const char *low, *high;
+};
+
+Extent extent_of(const py::array& array) {
+    Extent e{static_cast<const char*>(array.data()), static_cast<const char*>(array.data())};
+    if (!array.size()) return e;
+    for (int d = 0; d < array.ndim(); ++d) {
+        const ptrdiff_t reach = (array.shape(d) - 1) * array.strides(d);
+        (reach < 0 ? e.low : e.high) += reach;
+    }
+    e.high += array.itemsize();
+    return e;
+}
+
+bool overlap(const py::array& a, const py::array& b) {
+    const Extent x = extent_of(a), y = extent_of(b);
+    return x.low < y.high && y.low < x.high;
+}
+
+bool same_view(const py::array& a, const py::array& b) {
+    return a.data() == b.data() && a.ndim() == b.ndim() && a.itemsize() == b.itemsize() &&
+           std::equal(a.shape(), a.shape() + a.ndim(), b.shape()) &&
+           std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
+}
+
+// Whether two elements may share memory. Says yes for some exotic views whose elements do not.
+bool overlaps_itself(const py::array& array) {
+    std::vector<std::pair<ptrdiff_t, ptrdiff_t>> dims;  // stride, size
+    for (int d = 0; d < array.ndim(); ++d)
+        if (array.shape(d) > 1) dims.emplace_back(std::abs(array.strides(d)), array.shape(d));
+    std::sort(dims.begin(), dims.end());
+    ptrdiff_t reach = array.itemsize();
+    for (const auto& [stride, size] : dims) {
+        if (stride < reach) return true;
+        reach += stride * (size - 1);
+    }
+    return false;
+}
+
+bool is_usable(const py::array& array) {
+    if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) return false;
+    for (int d = 0; d < array.ndim(); ++d)
+        if (array.strides(d) % array.itemsize()) return false;
+    return array.dtype().byteorder() == '=' || array.dtype().byteorder() == '|';
+}
+
+}  // namespace
+
+std::string shape_of(const py::array& array) {
+    return py::str(py::tuple(py::cast(std::vector<ptrdiff_t>(array.shape(), array.shape() + array.ndim()))));
+}
+
+std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }
+
+void throw_type_error(const std::string& text) { throw py::type_error(text); }
+
+py::array cast(const py::array& array, const py::dtype& dtype) {
+    return py::array(array.attr("astype")(dtype));
+}
+
+py::array to_array(py::handle object, Argument argument) {
+    static const py::object* masked = new py::object(py::module_::import("numpy.ma").attr("MaskedArray"));
+    if (py::isinstance<py::array>(object)) {
+        if (!PyObject_TypeCheck(object.ptr(), py::detail::npy_api::get().PyArray_Type_) || py::isinstance(object, *masked))
+            throw_type_error(argument + " is a masked array; fill or compress it first");
+        return py::reinterpret_borrow<py::array>(object);
+    }
+    py::array array = py::array::ensure(object);
+    if (!array) {
+        PyErr_Clear();
+        throw_type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))));
+    }
+    return array;
+}
+
+Floats to_floats(py::handle object, Argument argument) {
+    py::array array = to_array(object, argument);
+    const py::dtype dtype = array.dtype();
+    const char kind = dtype.kind();
+    const ptrdiff_t size = dtype.itemsize();
+    if (kind == 'f' && (size == 4 || size == 8)) {
+        const py::dtype native = size == 4 ? py::dtype::of<float>() : py::dtype::of<double>();
+        return {is_usable(array) ? array : cast(array, native), native, size == 4};
+    }
+    if ((kind == 'f' && size == 2) || dtype_of(array) == "bfloat16")
+        return {cast(array, py::dtype::of<float>()), dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
+    if (kind == 'i' || kind == 'u') return {cast(array, py::dtype::of<double>()), py::dtype::of<double>(), false};
+    throw_type_error(argument + " has dtype " + dtype_of(array) +
+                     "; it may be float16, bfloat16, float32, float64 or an integer type");
+}
+
+py::array to_floats_like(const Floats& other, py::handle object, Argument argument) {
+    const Floats floats = to_floats(object, argument);
+    if (floats.single == other.single) return floats.array;
+    return cast(floats.array, other.single ? py::dtype::of<float>() : py::dtype::of<double>());
+}
+
+int normal_axis(py::handle axis, int ndim, Argument argument) {
+    py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(axis.ptr()));
+    if (!index) {
+        PyErr_Clear();
+        throw_type_error(argument + " is " + std::string(py::str(py::repr(axis))) + "; it must be an integer");
+    }
+    long value = PyLong_AsLong(index.ptr());
+    if (value == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        value = ndim;  // far outside
+    }
+    const int dims = std::max(ndim, 1);  // a scalar is taken as one class
+    if (value < -dims || value >= dims) {
+        const std::string text = argument + " is " + std::string(py::str(index)) + ", outside the " +
+                                 std::to_string(ndim) + " dimensions of the array";
+        const py::object type = py::module_::import("numpy.exceptions").attr("AxisError");
+        PyErr_SetObject(type.ptr(), py::str(text).ptr());
+        throw py::error_already_set();
+    }
+    return int(value < 0 ? value + dims : value);
+}
+
+JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {
+    JoinedAxes result;
+    if (axis.is_none()) {
+        result.joined = true;
+        for (int d = 0; d < ndim; ++d) result.axes.push_back(d);
+    } else if (PyTuple_Check(axis.ptr())) {
+        result.joined = true;
+        for (py::handle one : py::reinterpret_borrow<py::tuple>(axis)) result.axes.push_back(normal_axis(one, ndim, argument));
+        std::sort(result.axes.begin(), result.axes.end());
+        if (std::adjacent_find(result.axes.begin(), result.axes.end()) != result.axes.end())
+            throw py::value_error(argument + " names an axis twice");
+    }
+    return result;
+}
+
+Result::Result(py::handle out, const Floats& like, const std::vector<py::array>& inputs, Argument argument)
+    : asked_(like.asked) {
+    const py::array& model = like.array;
+    const py::dtype computed = like.single ? py::dtype::of<float>() : py::dtype::of<double>();
+    const std::vector<ptrdiff_t> shape(model.shape(), model.shape() + model.ndim());
+    if (out.is_none()) {
+        array_ = py::array(computed, shape);
+        return;
+    }
+    if (!py::isinstance<py::array>(out))
+        throw_type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(out))));
+    py::array given = py::reinterpret_borrow<py::array>(out);
+    if (given.ndim() != model.ndim() || !std::equal(shape.begin(), shape.end(), given.shape()))
+        throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(model));
+    if (!given.dtype().equal(asked_))
+        throw_type_error(argument + " has dtype " + dtype_of(given) + "; it must be " + std::string(py::str(py::object(asked_))));
+    if (!given.writeable()) throw py::value_error(argument + " is read-only");
+    if (overlaps_itself(given)) throw py::value_error(argument + " has elements that share memory");
+    out_ = given;
+    copy_back_ = !given.dtype().equal(computed) || !is_usable(given);
+    for (size_t i = 0; i < inputs.size() && !copy_back_; ++i)
+        copy_back_ = overlap(given, inputs[i]) && !(i == 0 && same_view(given, inputs[i]));
+    array_ = copy_back_ ? py::array(computed, shape) : given;
+}
+
+py::object Result::finish() {
+    if (copy_back_) {
+        py::module_::import("numpy").attr("copyto")(out_, array_, py::arg("casting") = "same_kind");
+        return out_;
+    }
+    if (out_) return out_;
+    if (!array_.dtype().equal(asked_)) array_ = cast(array_, asked_);
+    return array_.ndim() ? py::object(array_) : py::object(array_[py::tuple()]);
+}
+
+py::object scalar_of(double value, const py::dtype& dtype) {
+    return cast(py::array(py::dtype::of<double>(), std::vector<ptrdiff_t>{}, &value), dtype)[py::tuple()];
+}
+
+}  // namespace nndl_fast

@@ -1,0 +1,100 @@
+// NumPy arrays in and out. Every check of an array argument is here or in cost.cpp.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <vector>
+
+#include "../parallel.h"
+
+namespace nndl_fast {
+
+namespace py = pybind11;
+
+// "softmax: z" and so on: whose argument, and which, for the messages.
+struct Argument {
+    const char* function;
+    const char* name;
+    std::string operator+(const std::string& text) const { return std::string(function) + ": " + name + text; }
+};
+
+std::string shape_of(const py::array& array);
+std::string dtype_of(const py::array& array);
+[[noreturn]] void throw_type_error(const std::string& text);
+
+// An argument as an aligned array of the machine's byte order, of float32 or float64.
+struct Floats {
+    py::array array;
+    py::dtype asked;  // what the caller gave and gets: differs for float16 and bfloat16
+    bool single;      // float32
+};
+
+// Any object as an array; masked arrays are refused, other subclasses are read as plain arrays.
+py::array to_array(py::handle object, Argument argument);
+Floats to_floats(py::handle object, Argument argument);
+// As floats of the type that another argument has.
+py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
+py::array cast(const py::array& array, const py::dtype& dtype);
+
+// The axis as a number from 0 to ndim - 1.
+int normal_axis(py::handle axis, int ndim, Argument argument);
+
+// Moves several axes to the end and joins them there (all of them where axis is None).
+// Gives nothing where `axis` is a single axis.
+struct JoinedAxes {
+    bool joined = false;
+    std::vector<int> axes;
+};
+JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument);
+
+// What a call writes to: the caller's array where that is possible, else one of our own, which
+// finish() converts or copies.
+class Result {
+public:
+    // `out` may be None. Throws before anything is written where it does not fit.
+    Result(py::handle out, const Floats& like, const std::vector<py::array>& inputs, Argument argument);
+    py::array& array() { return array_; }
+    py::object finish();  // a scalar where the array has no dimensions
+
+private:
+    py::array array_;
+    py::object out_;
+    py::dtype asked_;
+    bool copy_back_ = false;
+};
+
+py::object scalar_of(double value, const py::dtype& dtype);
+
+// z, y and out (any but z may be null) seen as (outer, classes, inner): the batch, and the strides
+// of the class axis into the job.
+template <class E>
+Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::array* out) {
+    const auto step = [&](const py::array* x, int d) { return x ? ptrdiff_t(x->strides(d) / ptrdiff_t(sizeof(E))) : 0; };
+    Batch batch;
+    for (int d = 0; d < int(z.ndim()); ++d)
+        if (d != axis) batch.append(z.shape(d), step(&z, d), step(y, d), step(out, d));
+    job.classes = z.ndim() ? z.shape(axis) : 1;
+    job.z = {static_cast<const E*>(z.data()), 0, z.ndim() ? step(&z, axis) : 1};
+    if (y) job.y = {static_cast<const E*>(y->data()), 0, z.ndim() ? step(y, axis) : 1};
+    if (out) job.out = {static_cast<E*>(out->mutable_data()), 0, z.ndim() ? step(out, axis) : 1};
+    return batch;
+}
+
+// Below this many elements handing over the GIL costs more than it gives to others.
+constexpr ptrdiff_t elements_worth_the_gil = 4096;
+
+class ReleaseGil {
+public:
+    explicit ReleaseGil(ptrdiff_t elements) : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()) {}
+    ~ReleaseGil() {
+        if (state_) PyEval_RestoreThread(state_);
+    }
+    ReleaseGil(const ReleaseGil&) = delete;
+    ReleaseGil& operator=(const ReleaseGil&) = delete;
+
+private:
+    PyThreadState* state_;
+};
+
+}  // namespace nndl_fast

@@ -1,0 +1,255 @@
+// The log-likelihood cost and error: targets, weights and reductions are checked here, all of them
+// before anything is written.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "../dispatch.h"
+#include "array.h"
+#include "module.h"
+#include "reduction.h"
+
+namespace nndl_fast {
+namespace {
+
+// The indices of a batch's element as Python writes them, for messages.
+std::string place(ptrdiff_t row, const std::vector<ptrdiff_t>& shape) {
+    if (shape.size() == 1) return "row " + std::to_string(row);
+    std::string text;
+    for (size_t d = shape.size(); d-- > 0; row /= shape[d])
+        text = std::to_string(row % shape[d]) + (text.empty() ? "" : ", ") + text;
+    return "(" + text + ")";
+}
+
+// The options of a call beside z, y and out.
+struct Options {
+    const char* function;
+    Reduction reduction;
+    py::object sample_weight, class_weight;
+    std::optional<int64_t> ignore_index;
+    double smoothing;
+};
+
+// All that a call works on, of one floating-point type.
+template <class E>
+class Call {
+public:
+    Call(const Options& options, const Floats& z, int axis, py::handle y) : options_(options), z_(z), axis_(axis) {
+        for (int d = 0; d < z.array.ndim(); ++d)
+            if (d != axis) rows_shape_.push_back(z.array.shape(d));
+        if (!z.array.shape(axis))
+            throw py::value_error(std::string(options.function) + ": z has no classes: its shape is " + shape_of(z.array));
+        take_weights();
+        take_targets(y);
+    }
+
+    // Any of the two may be left out.
+    py::object run(bool want_cost, bool want_delta, py::handle out) {
+        std::optional<Result> delta;
+        if (want_delta) delta.emplace(out, z_, inputs_, Argument{options_.function, "out"});
+        py::array costs;
+        const bool one_each = options_.reduction == Reduction::none;
+        if (want_cost && one_each) costs = py::array(py::dtype::of<double>(), rows_shape_);
+
+        Job<E> job = job_;
+        Batch batch = view(job, axis_, z_.array, targets_ ? &*targets_ : nullptr, delta ? &delta->array() : nullptr);
+        const ptrdiff_t rows = batch.size();
+        batch.simplify();
+        if (options_.reduction == Reduction::mean) job.scale = 1 / divisor_;
+        if (costs) job.row_result = static_cast<double*>(costs.mutable_data());
+        double total = 0;
+        if (rows) {
+            const ReleaseGil released(z_.array.size());
+            const auto kernel = active_kernels<E>().log_likelihood;
+            if (want_cost && !one_each)
+                total = sum_rows<E>(kernel, job, batch);
+            else
+                run_rows<E>(kernel, job, batch);
+        }
+        py::object cost;
+        if (want_cost && one_each)
+            cost = costs.ndim() ? py::object(cast(costs, z_.asked)) : scalar_of(*job.row_result, z_.asked);
+        else if (want_cost)
+            cost = scalar_of(options_.reduction == Reduction::mean ? total / divisor_ : total, z_.asked);
+        if (!want_delta) return cost;
+        py::object error = delta->finish();
+        return want_cost ? py::object(py::make_tuple(cost, error)) : error;
+    }
+
+private:
+    [[noreturn]] void refuse(const std::string& text) const { throw py::value_error(std::string(options_.function) + ": " + text); }
+
+    void take_weights() {
+        const ptrdiff_t classes = z_.array.shape(axis_);
+        job_.smoothing = options_.smoothing;
+        job_.class_weight_sum = double(classes);
+        if (!options_.class_weight.is_none()) {
+            const Argument argument{options_.function, "class_weight"};
+            const py::array given = to_floats_like(z_, options_.class_weight, argument);
+            if (given.ndim() != 1 || given.shape(0) != classes)
+                refuse("class_weight has shape " + shape_of(given) + "; it must be (" + std::to_string(classes) + ",)");
+            class_weight_ = py::array_t<E, py::array::c_style | py::array::forcecast>(given);
+            job_.class_weight = class_weight_.data();
+            job_.class_weight_sum = 0;
+            for (ptrdiff_t k = 0; k < classes; ++k) {
+                check_weight(argument, double(class_weight_.data()[k]), std::to_string(k));
+                job_.class_weight_sum += double(class_weight_.data()[k]);
+            }
+        }
+        if (!options_.sample_weight.is_none()) {
+            const Argument argument{options_.function, "sample_weight"};
+            const Floats given = to_floats(options_.sample_weight, argument);
+            if (given.array.ndim() != py::ssize_t(rows_shape_.size()) ||
+                !std::equal(rows_shape_.begin(), rows_shape_.end(), given.array.shape()))
+                refuse("sample_weight has shape " + shape_of(given.array) + "; it must be " + shape_of(py::array(py::dtype::of<double>(), rows_shape_)));
+            sample_weight_ = py::array_t<double, py::array::c_style | py::array::forcecast>(given.array);
+            job_.sample_weight = sample_weight_.data();
+            for (ptrdiff_t i = 0; i < sample_weight_.size(); ++i)
+                check_weight(argument, job_.sample_weight[i], place(i, rows_shape_));
+        }
+    }
+
+    void take_targets(py::handle object) {
+        const Argument argument{options_.function, "y"};
+        const py::array y = to_array(object, argument);
+        const auto has_shape = [&](const ptrdiff_t* shape, size_t ndim) {
+            return size_t(y.ndim()) == ndim && std::equal(shape, shape + ndim, y.shape());
+        };
+        const char kind = y.dtype().kind();
+        if (has_shape(z_.array.shape(), size_t(z_.array.ndim()))) {
+            take_full_targets(to_floats_like(z_, object, argument));
+        } else if (has_shape(rows_shape_.data(), rows_shape_.size())) {
+            if (kind != 'i' && kind != 'u')
+                throw_type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers");
+            take_labels(y);
+        } else {
+            refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
+                   shape_of(py::array(py::dtype::of<double>(), rows_shape_)) + " (labels) or " + shape_of(z_.array) + " (targets)");
+        }
+    }
+
+    void take_labels(const py::array& y) {
+        const ptrdiff_t classes = z_.array.shape(axis_);
+        if (y.dtype().kind() == 'u' && y.dtype().itemsize() == 8) check_unsigned(y, classes);
+        labels_ = py::array_t<int64_t, py::array::c_style | py::array::forcecast>(y);
+        const int64_t* const labels = labels_.data();
+        job_.labels = labels;
+        job_.ignore = options_.ignore_index.has_value();
+        job_.ignore_index = options_.ignore_index.value_or(0);
+        const ptrdiff_t rows = labels_.size();
+        bool inside = true;
+        for (ptrdiff_t i = 0; i < rows; ++i) inside &= uint64_t(labels[i]) < uint64_t(classes);
+        if (!inside)
+            for (ptrdiff_t i = 0; i < rows; ++i)
+                if (uint64_t(labels[i]) >= uint64_t(classes) && !(job_.ignore && labels[i] == job_.ignore_index))
+                    refuse_label(std::to_string(labels[i]), i, classes);
+        divisor_ = double(rows);
+        if (!job_.ignore && !job_.class_weight && !job_.sample_weight) return;
+        divisor_ = 0;
+        for (ptrdiff_t i = 0; i < rows; ++i)
+            if (!(job_.ignore && labels[i] == job_.ignore_index))
+                divisor_ += (job_.class_weight ? double(job_.class_weight[labels[i]]) : 1) * sample_weight(i);
+    }
+
+    // Such a label might look negative, or even be ignored, once it is signed.
+    void check_unsigned(const py::array& y, ptrdiff_t classes) const {
+        const py::array_t<uint64_t, py::array::c_style | py::array::forcecast> labels(y);
+        for (ptrdiff_t i = 0; i < labels.size(); ++i)
+            if (labels.data()[i] > uint64_t(INT64_MAX)) refuse_label(std::to_string(labels.data()[i]), i, classes);
+    }
+    [[noreturn]] void refuse_label(const std::string& label, ptrdiff_t row, ptrdiff_t classes) const {
+        throw py::index_error(std::string(options_.function) + ": label " + label + " at " + place(row, rows_shape_) +
+                              " is outside 0.." + std::to_string(classes - 1));
+    }
+
+    void take_full_targets(const py::array& y) {
+        if (options_.ignore_index) refuse("ignore_index goes with labels, and y holds targets of z's shape");
+        targets_ = y;
+        inputs_.push_back(y);
+        Job<E> job;
+        const Batch batch = view<E>(job, axis_, y, nullptr, nullptr);
+        const ptrdiff_t rows = batch.size(), classes = job.classes;
+        std::vector<ptrdiff_t> index(size_t(std::max(batch.dims, 1)), 0);
+        divisor_ = 0;
+        for (ptrdiff_t row = 0; row < rows; ++row) {
+            const E* t = job.z.data;
+            for (int d = 0; d < batch.dims; ++d) t += index[size_t(d)] * batch.stride[Batch::z][d];
+            double weight = job_.class_weight ? 0 : 1;
+            bool good = true;
+            for (ptrdiff_t k = 0; k < classes; ++k) {
+                const E target = t[k * job.z.cls];
+                good &= target >= 0 && target <= std::numeric_limits<E>::max();
+                if (job_.class_weight) weight += double(target) * double(job_.class_weight[k]);
+            }
+            if (!good)
+                for (ptrdiff_t k = 0; k < classes; ++k)
+                    if (const E target = t[k * job.z.cls]; !(target >= 0 && std::isfinite(target)))
+                        refuse("target " + std::string(py::str(py::float_(double(target)))) + " at " + place(row, rows_shape_) +
+                               ", class " + std::to_string(k) + "; targets must be finite and not negative");
+            divisor_ += weight * sample_weight(row);
+            for (int d = batch.dims - 1; d >= 0 && ++index[size_t(d)] == batch.shape[d]; --d) index[size_t(d)] = 0;
+        }
+    }
+
+    double sample_weight(ptrdiff_t row) const { return job_.sample_weight ? job_.sample_weight[row] : 1; }
+
+    const Options& options_;
+    const Floats& z_;
+    int axis_;
+    std::vector<ptrdiff_t> rows_shape_;
+    std::vector<py::array> inputs_{z_.array};
+    py::array_t<E> class_weight_;
+    py::array_t<double> sample_weight_;
+    py::array_t<int64_t> labels_;
+    std::optional<py::array> targets_;
+    Job<E> job_;
+    double divisor_ = 1;  // of the mean: the weights of the rows that count
+};
+
+py::object log_likelihood(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y, py::handle axis,
+                          const std::string& reduction, py::object sample_weight, py::object class_weight,
+                          py::handle ignore_index, double smoothing, py::handle out) {
+    Options options{function, reduction_named(reduction, function), std::move(sample_weight), std::move(class_weight),
+                    std::nullopt, smoothing};
+    if (!(smoothing >= 0 && smoothing <= 1))
+        throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(smoothing))) +
+                              "; it must be from 0 to 1");
+    if (!ignore_index.is_none()) {
+        const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(ignore_index.ptr()));
+        if (!index) throw py::error_already_set();
+        int overflow = 0;
+        const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+        if (!overflow) options.ignore_index = value;  // no label is that large
+    }
+    const Floats floats = to_floats(z, {function, "z"});
+    if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": z has no class axis: it is a scalar");
+    const int one = normal_axis(axis, int(floats.array.ndim()), {function, "axis"});
+    if (floats.single) return Call<float>(options, floats, one, y).run(want_cost, want_delta, out);
+    return Call<double>(options, floats, one, y).run(want_cost, want_delta, out);
+}
+
+}  // namespace
+
+void add_cost(py::module_& module) {
+    module.def("log_likelihood_cost", [](py::handle z, py::handle y, py::handle axis, const std::string& reduction,
+                                         py::object sample_weight, py::object class_weight, py::handle ignore_index,
+                                         double smoothing) {
+        return log_likelihood("log_likelihood_cost", true, false, z, y, axis, reduction, sample_weight, class_weight,
+                              ignore_index, smoothing, py::none());
+    });
+    module.def("log_likelihood_delta", [](py::handle z, py::handle y, py::handle axis, const std::string& reduction,
+                                          py::object sample_weight, py::object class_weight, py::handle ignore_index,
+                                          double smoothing, py::handle out) {
+        return log_likelihood("log_likelihood_delta", false, true, z, y, axis, reduction, sample_weight, class_weight,
+                              ignore_index, smoothing, out);
+    });
+    module.def("log_likelihood_cost_and_delta", [](py::handle z, py::handle y, py::handle axis, const std::string& reduction,
+                                                   py::object sample_weight, py::object class_weight, py::handle ignore_index,
+                                                   double smoothing, py::handle out) {
+        return log_likelihood("log_likelihood_cost_and_delta", true, true, z, y, axis, reduction, sample_weight, class_weight,
+                              ignore_index, smoothing, out);
+    });
+}
+
+}  // namespace nndl_fast

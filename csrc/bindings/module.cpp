@@ -1,0 +1,34 @@
+#include "module.h"
+
+#include <pybind11/stl.h>
+
+#include <cstdlib>
+
+#include "../dispatch.h"
+#include "../parallel.h"
+
+namespace py = pybind11;
+using namespace nndl_fast;
+
+PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+    const char* isa = std::getenv("NNDL_FAST_ISA");
+    try {
+        activate_isa(isa ? isa : "");
+    } catch (const std::invalid_argument& error) {
+        throw py::import_error(error.what());
+    }
+    add_softmax(module);
+    add_cost(module);
+    add_sigmoid(module);
+
+    module.def("isa", [] { return std::string(active_table().name); });
+    module.def("isas", &available_isas);
+    module.def("use_isa", &activate_isa);  // for tests: the environment variable is the public way
+    module.def("has_openmp", &has_openmp);
+    module.def("compiler", [] { return std::string(NNDL_COMPILER); });
+    module.def("get_num_threads", &get_num_threads);
+    module.def("set_num_threads", [](int n) {
+        if (n < 1) throw py::value_error("set_num_threads: n is " + std::to_string(n) + "; it must be at least 1");
+        set_num_threads(n);
+    });
+}

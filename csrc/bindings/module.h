@@ -1,0 +1,11 @@
+// What each file of the bindings adds to the module.
+#pragma once
+#include <pybind11/pybind11.h>
+
+namespace nndl_fast {
+
+void add_softmax(pybind11::module_& module);
+void add_cost(pybind11::module_& module);
+void add_sigmoid(pybind11::module_& module);
+
+}  // namespace nndl_fast

@@ -1,0 +1,138 @@
+#include <optional>
+
+#include "../dispatch.h"
+#include "array.h"
+#include "module.h"
+#include "reduction.h"
+
+namespace nndl_fast {
+namespace {
+
+// A batch of single elements: z, y, weight and out of one shape.
+Batch elements(const py::array& z, const py::array* y, const py::array* weight, const py::array* out) {
+    const auto step = [](const py::array* x, int d) { return x ? ptrdiff_t(x->strides(d) / x->itemsize()) : 0; };
+    Batch batch;
+    for (int d = 0; d < int(z.ndim()); ++d)
+        batch.append(z.shape(d), step(&z, d), step(y, d), step(out, d), step(weight, d));
+    return batch;
+}
+
+template <class E>
+const E* data_of(const py::array* array) {
+    return array ? static_cast<const E*>(array->data()) : nullptr;
+}
+
+template <class E>
+double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::array* y, const py::array* weight, py::array* out) {
+    Batch batch = elements(z, y, weight, out);
+    if (!z.size()) return 0;
+    batch.simplify();
+    job.z = data_of<E>(&z);
+    job.y = data_of<E>(y);
+    job.weight = data_of<E>(weight);
+    job.out = out ? static_cast<E*>(out->mutable_data()) : nullptr;
+    const ReleaseGil released(z.size());
+    return run_elements<E>(kernel, job, batch);
+}
+
+py::object activation(const char* function, MapKernel<float> Kernels<float>::*single, MapKernel<double> Kernels<double>::*twice,
+                      py::handle z, py::handle out) {
+    const Floats floats = to_floats(z, {function, "z"});
+    Result result(out, floats, {floats.array}, {function, "out"});
+    if (floats.single)
+        run<float>(active_kernels<float>().*single, {}, floats.array, nullptr, nullptr, &result.array());
+    else
+        run<double>(active_kernels<double>().*twice, {}, floats.array, nullptr, nullptr, &result.array());
+    return result.finish();
+}
+
+template <class E>
+void check_targets(const py::array& y, Argument argument) {
+    const py::array_t<E, py::array::c_style | py::array::forcecast> flat(y);
+    for (ptrdiff_t i = 0; i < flat.size(); ++i)
+        if (const E t = flat.data()[i]; !(t >= 0 && t <= 1))
+            throw py::value_error(argument + " is " + std::string(py::str(py::float_(double(t)))) + " at element " +
+                                  std::to_string(i) + "; targets must be from 0 to 1");
+}
+
+template <class E>
+double sum_of_weights(const py::array& weight, Argument argument) {
+    const py::array_t<E, py::array::c_style | py::array::forcecast> flat(weight);
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < flat.size(); ++i) {
+        check_weight(argument, double(flat.data()[i]), "element " + std::to_string(i));
+        sum += double(flat.data()[i]);
+    }
+    return sum;
+}
+
+template <class E>
+py::object binary_cross_entropy(const char* function, bool want_cost, bool want_delta, const Floats& z, py::handle y_object,
+                                Reduction reduction, py::handle weight_object, py::handle out) {
+    const py::array y = to_floats_like(z, y_object, {function, "y"});
+    if (y.ndim() != z.array.ndim() || !std::equal(y.shape(), y.shape() + y.ndim(), z.array.shape()))
+        throw py::value_error(std::string(function) + ": y has shape " + shape_of(y) + "; it must be that of z, " + shape_of(z.array));
+    check_targets<E>(y, {function, "y"});
+    double divisor = double(z.array.size());
+    std::vector<py::array> inputs{z.array, y};
+    std::optional<py::array> weight;
+    if (!weight_object.is_none()) {
+        const Argument argument{function, "sample_weight"};
+        const py::array given = to_floats_like(z, weight_object, argument);
+        if (given.ndim() != z.array.ndim() || !std::equal(given.shape(), given.shape() + given.ndim(), z.array.shape()))
+            throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be that of z, " + shape_of(z.array));
+        divisor = sum_of_weights<E>(given, argument);
+        weight = given;
+        inputs.push_back(given);
+    }
+    std::optional<Result> delta;
+    if (want_delta) delta.emplace(out, z, inputs, Argument{function, "out"});
+    MapJob<E> job;
+    py::array costs;
+    const bool one_each = reduction == Reduction::none;
+    if (want_cost && one_each) {
+        costs = py::array(py::dtype::of<E>(), std::vector<ptrdiff_t>(z.array.shape(), z.array.shape() + z.array.ndim()));
+        job.cost = static_cast<E*>(costs.mutable_data());
+    }
+    if (reduction == Reduction::mean) job.scale = 1 / divisor;
+    const double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, weight ? &*weight : nullptr,
+                                delta ? &delta->array() : nullptr);
+    py::object cost;
+    if (want_cost && one_each)
+        cost = costs.ndim() ? py::object(costs.dtype().equal(z.asked) ? costs : cast(costs, z.asked)) : scalar_of(total, z.asked);
+    else if (want_cost)
+        cost = scalar_of(reduction == Reduction::mean ? total / divisor : total, z.asked);
+    if (!want_delta) return cost;
+    py::object error = delta->finish();
+    return want_cost ? py::object(py::make_tuple(cost, error)) : error;
+}
+
+py::object for_type(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y,
+                    const std::string& reduction, py::handle weight, py::handle out) {
+    const Reduction how = reduction_named(reduction, function);
+    const Floats floats = to_floats(z, {function, "z"});
+    if (floats.single) return binary_cross_entropy<float>(function, want_cost, want_delta, floats, y, how, weight, out);
+    return binary_cross_entropy<double>(function, want_cost, want_delta, floats, y, how, weight, out);
+}
+
+}  // namespace
+
+void add_sigmoid(py::module_& module) {
+    module.def("sigmoid", [](py::handle z, py::handle out) {
+        return activation("sigmoid", &Kernels<float>::sigmoid, &Kernels<double>::sigmoid, z, out);
+    });
+    module.def("sigmoid_prime", [](py::handle z, py::handle out) {
+        return activation("sigmoid_prime", &Kernels<float>::sigmoid_prime, &Kernels<double>::sigmoid_prime, z, out);
+    });
+    module.def("binary_cross_entropy_cost", [](py::handle z, py::handle y, const std::string& reduction, py::handle weight) {
+        return for_type("binary_cross_entropy_cost", true, false, z, y, reduction, weight, py::none());
+    });
+    module.def("binary_cross_entropy_delta", [](py::handle z, py::handle y, const std::string& reduction, py::handle weight, py::handle out) {
+        return for_type("binary_cross_entropy_delta", false, true, z, y, reduction, weight, out);
+    });
+    module.def("binary_cross_entropy_cost_and_delta", [](py::handle z, py::handle y, const std::string& reduction, py::handle weight, py::handle out) {
+        return for_type("binary_cross_entropy_cost_and_delta", true, true, z, y, reduction, weight, out);
+    });
+}
+
+}  // namespace nndl_fast

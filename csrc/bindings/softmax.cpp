@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <cmath>
+
+#include "../dispatch.h"
+#include "array.h"
+#include "module.h"
+
+namespace nndl_fast {
+namespace {
+
+// c, as infinity where z's type cannot hold it
+double checked_sharpness(double c, const Floats& z, const char* function) {
+    if (!(c > 0))  // a NaN as well
+        throw py::value_error(std::string(function) + ": c is " + std::string(py::str(py::float_(c))) +
+                              "; it must be finite and > 0, or inf");
+    return z.single ? double(float(c)) : c;
+}
+
+template <class E>
+using Choose = RowKernel<E> Kernels<E>::*;
+
+// Which kernel, for both types, and what it needs to know.
+struct Operation {
+    const char* function;
+    Choose<float> single;
+    Choose<double> twice;
+    double c = 1;
+    bool share = false, log = false;
+
+    RowKernel<float> kernel(float) const { return active_kernels<float>().*single; }
+    RowKernel<double> kernel(double) const { return active_kernels<double>().*twice; }
+};
+
+template <class E>
+Job<E> job_of(const Operation& operation) {
+    Job<E> job;
+    job.c = E(operation.c);
+    job.share = operation.share;
+    job.log = operation.log;
+    return job;
+}
+
+template <class E>
+void run(const Operation& operation, int axis, const py::array& z, const py::array* y, py::array& out) {
+    Job<E> job = job_of<E>(operation);
+    Batch batch = view(job, axis, z, y, &out);
+    if (!z.size()) return;
+    batch.simplify();
+    const ReleaseGil released(z.size());
+    run_rows<E>(operation.kernel(E()), job, batch);
+}
+
+// The axes that are joined, moved to the end and made one; and a result of that shape as `like`.
+py::array join(const py::array& z, const std::vector<int>& axes) {
+    const int kept = int(z.ndim() - axes.size());
+    std::vector<int> to;
+    for (size_t i = 0; i < axes.size(); ++i) to.push_back(kept + int(i));
+    py::object moved = py::module_::import("numpy").attr("moveaxis")(z, axes, to);
+    std::vector<ptrdiff_t> shape;
+    ptrdiff_t classes = 1;
+    const py::array view = moved.cast<py::array>();
+    for (int d = 0; d < z.ndim(); ++d)
+        if (d < kept) shape.push_back(view.shape(d));
+        else classes *= view.shape(d);
+    shape.push_back(classes);
+    return moved.attr("reshape")(shape).cast<py::array>();
+}
+py::object part(const py::array& joined, const py::array& z, const std::vector<int>& axes) {
+    std::vector<ptrdiff_t> shape(joined.shape(), joined.shape() + joined.ndim() - 1);
+    std::vector<int> from;
+    for (int axis : axes) {
+        from.push_back(int(shape.size()));
+        shape.push_back(z.shape(axis));
+    }
+    return py::module_::import("numpy").attr("moveaxis")(joined.attr("reshape")(shape), from, axes);
+}
+
+// A result of z's shape; y, where it is not null, is the second operand and has that shape too.
+py::object row_wise(const Operation& operation, const Floats& z, const py::array* y, py::handle axis, py::handle out) {
+    const JoinedAxes several = joined_axes(axis, int(z.array.ndim()), {operation.function, "axis"});
+    std::vector<py::array> inputs{z.array};
+    if (y) inputs.push_back(*y);
+    const auto run_both = [&](int one, const py::array& from, const py::array* with, py::array& to) {
+        z.single ? run<float>(operation, one, from, with, to) : run<double>(operation, one, from, with, to);
+    };
+    if (!several.joined || z.array.ndim() == 0) {
+        const int one = several.joined ? 0 : normal_axis(axis, int(z.array.ndim()), {operation.function, "axis"});
+        Result result(out, z, inputs, {operation.function, "out"});
+        run_both(one, z.array, y, result.array());
+        return result.finish();
+    }
+    Result result(out, z, inputs, {operation.function, "out"});
+    const py::array from = join(z.array, several.axes);
+    py::array with, to(from.dtype(), std::vector<ptrdiff_t>(from.shape(), from.shape() + from.ndim()));
+    if (y) with = join(*y, several.axes);
+    run_both(int(from.ndim()) - 1, from, y ? &with : nullptr, to);
+    result.array().attr("__setitem__")(py::ellipsis(), part(to, z.array, several.axes));
+    return result.finish();
+}
+
+py::object softmax(py::handle z, py::handle axis, double c, py::handle out) {
+    const Floats floats = to_floats(z, {"softmax", "z"});
+    Operation operation{"softmax", &Kernels<float>::softmax, &Kernels<double>::softmax};
+    operation.c = checked_sharpness(c, floats, operation.function);
+    if (std::isinf(operation.c)) operation = {"softmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, true, false};
+    return row_wise(operation, floats, nullptr, axis, out);
+}
+
+py::object log_softmax(py::handle z, py::handle axis, double c, py::handle out) {
+    const Floats floats = to_floats(z, {"log_softmax", "z"});
+    Operation operation{"log_softmax", &Kernels<float>::log_softmax, &Kernels<double>::log_softmax};
+    operation.c = checked_sharpness(c, floats, operation.function);
+    if (std::isinf(operation.c)) operation = {"log_softmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, true, true};
+    return row_wise(operation, floats, nullptr, axis, out);
+}
+
+py::object hardmax(py::handle z, py::handle axis) {
+    const Operation operation{"hardmax", &Kernels<float>::hard, &Kernels<double>::hard};
+    return row_wise(operation, to_floats(z, {"hardmax", "z"}), nullptr, axis, py::none());
+}
+
+py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, double c, py::handle out) {
+    const Floats activations = to_floats(a, {"softmax_backward", "a"});
+    Operation operation{"softmax_backward", &Kernels<float>::softmax_backward, &Kernels<double>::softmax_backward};
+    operation.c = checked_sharpness(c, activations, operation.function);
+    if (std::isinf(operation.c))
+        throw py::value_error("softmax_backward: c is inf; the hard maximum has no gradient");
+    const py::array g = to_floats_like(activations, grad, {"softmax_backward", "grad"});
+    if (g.ndim() != activations.array.ndim() || !std::equal(g.shape(), g.shape() + g.ndim(), activations.array.shape()))
+        throw py::value_error("softmax_backward: grad has shape " + shape_of(g) + " and a has " + shape_of(activations.array) +
+                              "; they must be equal");
+    return row_wise(operation, activations, &g, axis, out);
+}
+
+template <class E>
+void run_logsumexp(const py::array& z, int axis, double* results) {
+    Job<E> job;
+    Batch batch = view<E>(job, axis, z, nullptr, nullptr);
+    const ptrdiff_t rows = batch.size();
+    if (!job.classes) {
+        std::fill(results, results + rows, -INFINITY);
+        return;
+    }
+    if (!rows) return;
+    job.row_result = results;
+    batch.simplify();
+    const ReleaseGil released(z.size());
+    run_rows<E>(active_kernels<E>().logsumexp, job, batch);
+}
+
+py::object logsumexp(py::handle object, py::handle axis, bool keepdims) {
+    const Floats z = to_floats(object, {"logsumexp", "z"});
+    const int ndim = int(z.array.ndim());
+    JoinedAxes several = joined_axes(axis, ndim, {"logsumexp", "axis"});
+    if (!several.joined && ndim) several.axes = {normal_axis(axis, ndim, {"logsumexp", "axis"})};
+    const py::array from = several.joined ? join(z.array, several.axes) : z.array;
+    const int one = several.joined ? int(from.ndim()) - 1 : normal_axis(axis, ndim, {"logsumexp", "axis"});
+    std::vector<ptrdiff_t> shape;
+    for (int d = 0; d < ndim; ++d) {
+        const bool reduced = std::find(several.axes.begin(), several.axes.end(), d) != several.axes.end();
+        if (!reduced || keepdims) shape.push_back(reduced ? 1 : z.array.shape(d));
+    }
+    py::array results(py::dtype::of<double>(), shape);
+    double* const data = static_cast<double*>(results.mutable_data());
+    z.single ? run_logsumexp<float>(from, one, data) : run_logsumexp<double>(from, one, data);
+    if (!results.dtype().equal(z.asked)) results = cast(results, z.asked);
+    return results.ndim() ? py::object(results) : py::object(results[py::tuple()]);
+}
+
+// For the functions that NumPy computes: z with this library's rules for dtypes.
+py::object as_floats(py::handle object, const std::string& function, const std::string& name) {
+    return to_floats(object, {function.c_str(), name.c_str()}).array;
+}
+
+}  // namespace
+
+void add_softmax(py::module_& module) {
+    module.def("softmax", &softmax);
+    module.def("log_softmax", &log_softmax);
+    module.def("logsumexp", &logsumexp);
+    module.def("hardmax", &hardmax);
+    module.def("softmax_backward", &softmax_backward);
+    module.def("as_floats", &as_floats);
+}
+
+}  // namespace nndl_fast

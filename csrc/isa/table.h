@@ -1,0 +1,24 @@
+// The table of one instruction set, from the kernels as they are compiled in the including file.
+#pragma once
+#include "../kernels/log_likelihood.h"
+#include "../kernels/sigmoid.h"
+#include "../kernels/softmax.h"
+
+namespace nndl_fast {
+namespace {
+
+template <template <class, class> class Op, class V, class E = typename V::Element>
+void run(const Job<E>& job) {
+    drive<V>(job, Op<V, E>{job});
+}
+
+template <class V>
+constexpr Kernels<typename V::Element> kernels_of() {
+    return {run<Softmax, V>,       run<LogSoftmax, V>, run<LogSumExp, V>, run<Hard, V>, run<SoftmaxBackward, V>,
+            run<LogLikelihood, V>, sigmoid<V>,         sigmoid_prime<V>,  binary_cross_entropy<V>};
+}
+
+constexpr Table table_of(const char* name) { return {name, kernels_of<F32x16>(), kernels_of<F64x8>()}; }
+
+}  // namespace
+}  // namespace nndl_fast

@@ -1,0 +1,56 @@
+// The sigmoid neuron: activation, derivative, and the binary cross-entropy with its error.
+// Each element stands alone; z, y and out are contiguous.
+#pragma once
+#include "../math/logistic.h"
+#include "layout.h"
+
+namespace nndl_fast {
+namespace {
+
+template <class V, class E = typename V::Element, class F>
+NNDL_INLINE double map(const MapJob<E>& job, F f) {
+    const Across<V> line{job.n};
+    line.for_each([&](auto step) NNDL_LAMBDA {
+        line.store(Column<E>{job.out, 1}, step, f(line.load(Column<const E>{job.z, 1}, step, E(0))));
+    });
+    return 0;
+}
+
+template <class V, class E = typename V::Element>
+double sigmoid(const MapJob<E>& job) {
+    return map<V>(job, [](V z) NNDL_LAMBDA { return logistic(z); });
+}
+
+template <class V, class E = typename V::Element>
+double sigmoid_prime(const MapJob<E>& job) {
+    return map<V>(job, [](V z) NNDL_LAMBDA { return logistic_prime(z); });
+}
+
+// cost  = |z| (1 - y) + log(1 + e^-|z|) for z >= 0, |z| y + log(1 + e^-|z|) for z < 0
+// delta = sigma(z) - y, as (1 - y) - sigma(-z) where y > 1/2: the smaller numbers lose less
+template <class V, class E = typename V::Element>
+double binary_cross_entropy(const MapJob<E>& job) {
+    const Across<V> line{job.n};
+    const V zero = V::all(0), one = V::all(1), down = V::all(ExpConstants<E>::down), scale = V::all(E(job.scale));
+    const auto total = line.template sum<1>([&](auto step) NNDL_LAMBDA {
+        const V z = line.load(Column<const E>{job.z, 1}, step, E(0)), y = line.load(Column<const E>{job.y, 1}, step, E(0));
+        const V w = job.weight ? line.load(Column<const E>{job.weight, 1}, step, E(0)) : one;
+        const Logistic<V> l(z);
+        const auto negative = less(z, zero);
+        const V slope = select(negative, y, one - y);
+        const V linear = select(equal(slope, zero), zero, slope * max(zero - z, z));
+        const V cost = w * (linear + l.log_sum());
+        if (job.cost) line.store(Column<E>{job.cost, 1}, step, cost);
+        if (job.out) {
+            const V smaller = l.smaller_lifted() * down, larger = l.larger();
+            const V of_z = select(negative, smaller, larger), of_minus_z = select(negative, larger, smaller);
+            const V delta = select(less(V::all(E(0.5)), y), (one - y) - of_minus_z, of_z - y);
+            line.store(Column<E>{job.out, 1}, step, delta * (w * scale));
+        }
+        return Terms<V, 1>{{line.trim(step, cost)}};
+    });
+    return reduce_add(total.of[0].value());
+}
+
+}  // namespace
+}  // namespace nndl_fast

@@ -1,0 +1,97 @@
+"""Fits the polynomials of exp.h and log.h and prints them as C++ initialisers.
+
+    python csrc/math/fit.py
+
+Needs mpmath. A Remez exchange in 60 digits minimises the largest error relative to the
+function's result; the coefficients are then rounded to the type that evaluates them. What is
+printed stands in exp.h and log.h, so a run of this script can be compared with them.
+"""
+
+import struct
+
+from mpmath import atanh, exp, linspace, log, lu_solve, matrix, mp, mpf, sqrt
+
+mp.dps = 60
+
+
+def remez(function, weight, degree, low, high):
+    """Coefficients, constant first, of the polynomial p that minimises |weight * (p - function)|."""
+    count = degree + 2
+    nodes = [(low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * k / (count - 1)) for k in range(count)]
+    grid = linspace(low, high, 4001)
+    for _ in range(12):
+        system = matrix(count, count)
+        right = matrix(count, 1)
+        for row, x in enumerate(nodes):
+            for power in range(degree + 1):
+                system[row, power] = x**power
+            system[row, degree + 1] = (-1) ** row / weight(x)
+            right[row] = function(x)
+        solution = lu_solve(system, right)
+        coefficients = list(solution[: degree + 1])
+        error = [weight(x) * (mp.polyval(coefficients[::-1], x) - function(x)) for x in grid]
+        nodes = alternation(grid, error, count)
+    return coefficients, max(abs(e) for e in error)
+
+
+def alternation(grid, error, count):
+    """The grid points where the error is extreme, one a run of equal sign, `count` of them."""
+    best = []
+    for x, e in zip(grid, error):
+        if best and (best[-1][1] > 0) == (e > 0):
+            if abs(e) > abs(best[-1][1]):
+                best[-1] = (x, e)
+        else:
+            best.append((x, e))
+    while len(best) > count:
+        best.pop(0 if abs(best[0][1]) < abs(best[-1][1]) else -1)
+    assert len(best) == count, "too few alternations: a finer grid is needed"
+    return [x for x, _ in best]
+
+
+def to_float32(x):
+    return struct.unpack("f", struct.pack("f", float(x)))[0]
+
+
+def show(name, coefficients, error, single):
+    print(f"// {name}: largest error {mp.nstr(error, 3)} (2^{mp.nstr(log(error, 2), 4)})")
+    for c in coefficients:
+        # hexadecimal, so that no digit is lost between here and the compiler
+        print(f"    {to_float32(c).hex()}f," if single else f"    {float(c).hex()},")
+
+
+def exp_quotient(r):
+    """(e^r - 1 - r) / r^2"""
+    if abs(r) < mpf("1e-12"):
+        return mpf(1) / 2 + r / 6 + r * r / 24
+    return (exp(r) - 1 - r) / r**2
+
+
+def log_remainder(z):
+    """(2 atanh(s) - 2 s) / s^3 with z = s^2; then log(1 + f) = 2 atanh(f / (2 + f))."""
+    if z < mpf("1e-24"):
+        return mpf(2) / 3 + 2 * z / 5
+    s = sqrt(z)
+    return (2 * atanh(s) - 2 * s) / s**3
+
+
+def main():
+    ln2 = log(2)
+    for single in (True, False):
+        kind = "float" if single else "double"
+        rounded = to_float32 if single else float
+        high = mpf(rounded(ln2))
+        print(f"// {kind}: ln 2 = high + low, 1 / ln 2")
+        print("   ", *(rounded(v).hex() for v in (high, ln2 - high, 1 / ln2)))
+        # 0.35, not ln(2) / 2 = 0.3466: the quotient that is rounded to n has an error of its own
+        edge = mpf("0.35")
+        fit = remez(exp_quotient, lambda r: r**2 / exp(r) + mpf("1e-30"), 4 if single else 9, -edge, edge)
+        show(f"exp, {kind}", *fit, single)
+        # |f| <= sqrt(2) - 1, so |s| = |f / (2 + f)| <= 0.1716 (f from sqrt(1/2) - 1 gives the same)
+        edge = mpf("0.0296")
+        fit = remez(log_remainder, lambda z: z + mpf("1e-30"), 2 if single else 6, mpf(0), edge)
+        show(f"log, {kind}", *fit, single)
+
+
+if __name__ == "__main__":
+    main()

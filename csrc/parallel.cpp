@@ -1,0 +1,306 @@
+#include "parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <type_traits>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+namespace nndl_fast {
+namespace {
+
+// Below this many elements a thread, waking it costs more than it does (bench/NOTES.md).
+constexpr ptrdiff_t elements_a_thread = 16384;
+// Sums over a batch are made of groups of so many, and those of groups again.
+constexpr ptrdiff_t group = 16;
+// Rows whose results are kept apart at a time; more rows than this go to threads by whole groups.
+constexpr ptrdiff_t rows_at_once = 4096;
+constexpr ptrdiff_t elements_at_once = 1024;
+
+std::atomic<int> wanted_threads{0};  // 0: as many as OpenMP would take
+std::atomic<bool> in_forked_child{false};
+
+// libgomp waits forever in a child whose parent had a team of threads, so a child stays serial.
+const bool watching_forks = [] {
+#if defined(__unix__) || defined(__APPLE__)
+    pthread_atfork(nullptr, nullptr, [] { in_forked_child = true; });
+#endif
+    return true;
+}();
+
+class Scratch {
+public:
+    ~Scratch() { std::free(data_); }
+    void* reserve(size_t bytes) {
+        if (bytes > size_) {
+            std::free(data_);
+            size_ = (bytes + 63) / 64 * 64;
+            data_ = std::aligned_alloc(64, size_);
+            if (!data_) {
+                size_ = 0;
+                throw std::bad_alloc();
+            }
+        }
+        return data_;
+    }
+
+private:
+    void* data_ = nullptr;
+    size_t size_ = 0;
+};
+thread_local Scratch thread_scratch, thread_sums;
+
+// Sums n values in place: groups, groups of groups, and so on. Destroys them.
+double fold(double* x, ptrdiff_t n) {
+    while (n > 1) {
+        const ptrdiff_t groups = (n + group - 1) / group;
+        for (ptrdiff_t g = 0; g < groups; ++g) {
+            double sum = x[g * group];
+            for (ptrdiff_t i = g * group + 1; i < std::min(n, (g + 1) * group); ++i) sum += x[i];
+            x[g] = sum;
+        }
+        n = groups;
+    }
+    return n ? x[0] : 0;
+}
+
+int threads_for(ptrdiff_t units, double elements) {
+    if (in_forked_child) return 1;
+    const double worth = std::min(double(units), elements / double(elements_a_thread));
+    return worth < 2 ? 1 : int(std::min(double(get_num_threads()), worth));
+}
+
+// f(first, last) for the parts of 0..units, one a thread. A failure in one is thrown here.
+template <class F>
+void in_parallel(ptrdiff_t units, int threads, F f) {
+    if (threads <= 1) return f(ptrdiff_t(0), units);
+#ifdef _OPENMP
+    std::atomic<bool> failed{false};
+#pragma omp parallel num_threads(threads)
+    {
+        const ptrdiff_t team = omp_get_num_threads(), me = omp_get_thread_num();
+        const ptrdiff_t share = units / team, more = units % team;
+        const ptrdiff_t first = me * share + std::min(me, more);
+        try {
+            f(first, first + share + (me < more));
+        } catch (...) {  // of memory: nothing else is thrown here
+            failed = true;
+        }
+    }
+    if (failed) throw std::bad_alloc();
+#endif
+}
+
+// A walk through a batch in C order, a run of the last dimension at a time.
+class Walk {
+public:
+    Walk(const Batch& batch, ptrdiff_t position) : batch_(batch) {
+        for (int d = batch.dims - 1; d >= 0; --d) {
+            index_[d] = position % batch.shape[d];
+            position /= batch.shape[d];
+        }
+    }
+    ptrdiff_t run(ptrdiff_t at_most) const {
+        return batch_.dims ? std::min(at_most, batch_.shape[batch_.dims - 1] - index_[batch_.dims - 1]) : 1;
+    }
+    ptrdiff_t offset(Batch::Operand operand) const {
+        ptrdiff_t sum = 0;
+        for (int d = 0; d < batch_.dims; ++d) sum += index_[d] * batch_.stride[operand][d];
+        return sum;
+    }
+    ptrdiff_t step(Batch::Operand operand) const {
+        return batch_.dims ? batch_.stride[operand][batch_.dims - 1] : 0;
+    }
+    void advance(ptrdiff_t n) {
+        for (int d = batch_.dims - 1; d >= 0; --d) {
+            index_[d] += d == batch_.dims - 1 ? n : 1;
+            if (index_[d] < batch_.shape[d]) return;
+            index_[d] = 0;
+        }
+    }
+
+private:
+    const Batch& batch_;
+    ptrdiff_t index_[max_dims];
+};
+
+template <class X>
+X* moved(X* data, ptrdiff_t by) {
+    return data ? data + by : nullptr;
+}
+
+// Rows first to last; the first's result goes to *results, where results are wanted.
+template <class E>
+void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdiff_t first, ptrdiff_t last,
+               double* results) {
+    Walk walk(batch, first);
+    while (first < last) {
+        Job<E> part = job;
+        part.rows = walk.run(last - first);
+        part.z = {moved(job.z.data, walk.offset(Batch::z)), walk.step(Batch::z), job.z.cls};
+        part.y = {moved(job.y.data, walk.offset(Batch::y)), walk.step(Batch::y), job.y.cls};
+        part.out = {moved(job.out.data, walk.offset(Batch::out)), walk.step(Batch::out), job.out.cls};
+        part.labels = moved(job.labels, first);
+        part.sample_weight = moved(job.sample_weight, first);
+        part.row_result = results;
+        kernel(part);
+        walk.advance(part.rows);
+        first += part.rows;
+        results = moved(results, part.rows);
+    }
+}
+
+template <class E>
+E* row_scratch(ptrdiff_t classes) {
+    return static_cast<E*>(thread_scratch.reserve(scratch_areas * scratch_area(classes) * sizeof(E)));
+}
+
+}  // namespace
+
+ptrdiff_t Batch::size() const {
+    ptrdiff_t n = 1;
+    for (int d = 0; d < dims; ++d) n *= shape[d];
+    return n;
+}
+
+void Batch::append(ptrdiff_t n, ptrdiff_t z_stride, ptrdiff_t y_stride, ptrdiff_t out_stride, ptrdiff_t weight_stride) {
+    shape[dims] = n;
+    stride[z][dims] = z_stride;
+    stride[y][dims] = y_stride;
+    stride[out][dims] = out_stride;
+    stride[weight][dims] = weight_stride;
+    ++dims;
+}
+
+void Batch::simplify() {
+    int kept = 0;
+    for (int d = 0; d < dims; ++d) {
+        if (shape[d] == 1) continue;
+        bool joins = kept > 0;
+        for (int k = 0; joins && k < operands; ++k) joins = stride[k][kept - 1] == stride[k][d] * shape[d];
+        const int to = joins ? kept - 1 : kept++;
+        shape[to] = joins ? shape[to] * shape[d] : shape[d];
+        for (int k = 0; k < operands; ++k) stride[k][to] = stride[k][d];
+    }
+    dims = kept;
+}
+
+template <class E>
+void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
+    const ptrdiff_t rows = batch.size();
+    // whole groups where a vector's width of rows is handled at a time
+    const ptrdiff_t unit = job.classes <= few_classes || rows > rows_at_once ? group : 1;
+    const ptrdiff_t units = (rows + unit - 1) / unit;
+    in_parallel(units, threads_for(units, double(rows) * double(job.classes)), [&](ptrdiff_t first, ptrdiff_t last) {
+        Job<E> mine = job;
+        mine.scratch = row_scratch<E>(job.classes);
+        run_range(kernel, mine, batch, first * unit, std::min(rows, last * unit), moved(job.row_result, first * unit));
+    });
+}
+
+template <class E>
+double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
+    const ptrdiff_t rows = batch.size();
+    if (rows <= rows_at_once) {
+        Job<E> mine = job;
+        mine.row_result = static_cast<double*>(thread_sums.reserve(rows_at_once * sizeof(double)));
+        run_rows(kernel, mine, batch);
+        return fold(mine.row_result, rows);
+    }
+    const ptrdiff_t groups = (rows + group - 1) / group;
+    std::vector<double> sums(groups);
+    in_parallel(groups, threads_for(groups, double(rows) * double(job.classes)), [&](ptrdiff_t first, ptrdiff_t last) {
+        Job<E> mine = job;
+        mine.scratch = row_scratch<E>(job.classes);
+        double* const results = static_cast<double*>(thread_sums.reserve(rows_at_once * sizeof(double)));
+        constexpr ptrdiff_t groups_at_once = rows_at_once / group;
+        for (ptrdiff_t g = first; g < last; g += groups_at_once) {
+            const ptrdiff_t begin = g * group, end = std::min(rows, std::min(last, g + groups_at_once) * group);
+            run_range(kernel, mine, batch, begin, end, results);
+            for (ptrdiff_t i = begin; i < end; i += group) sums[i / group] = fold(results + (i - begin), std::min(group, end - i));
+        }
+    });
+    return fold(sums.data(), groups);
+}
+
+template <class E>
+double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batch) {
+    const ptrdiff_t n = batch.size(), chunks = (n + elements_at_once - 1) / elements_at_once;
+    std::vector<double> sums(chunks);
+    const bool in_place = batch.dims == 0 || (batch.dims == 1 && batch.stride[Batch::z][0] == 1 &&
+                                              (!job.y || batch.stride[Batch::y][0] == 1) &&
+                                              (!job.out || batch.stride[Batch::out][0] == 1) &&
+                                              (!job.weight || batch.stride[Batch::weight][0] == 1));
+    in_parallel(chunks, threads_for(chunks, double(n)), [&](ptrdiff_t first, ptrdiff_t last) {
+        E* const room = in_place ? nullptr
+                                 : static_cast<E*>(thread_scratch.reserve(Batch::operands * elements_at_once * sizeof(E)));
+        for (ptrdiff_t chunk = first; chunk < last; ++chunk) {
+            const ptrdiff_t begin = chunk * elements_at_once, end = std::min(n, begin + elements_at_once);
+            MapJob<E> part = job;
+            part.n = end - begin;
+            part.cost = moved(job.cost, begin);
+            if (in_place) {
+                part.z = moved(job.z, begin);
+                part.y = moved(job.y, begin);
+                part.weight = moved(job.weight, begin);
+                part.out = moved(job.out, begin);
+                sums[chunk] = kernel(part);
+                continue;
+            }
+            E* const area[Batch::operands] = {room, room + elements_at_once, room + 2 * elements_at_once,
+                                              room + 3 * elements_at_once};
+            // copies between an operand and its area; the direction is in the assignment
+            const auto copy = [&](Batch::Operand operand, auto assign) {
+                Walk walk(batch, begin);
+                for (ptrdiff_t done = 0; done < part.n;) {
+                    const ptrdiff_t run = walk.run(part.n - done), offset = walk.offset(operand), step = walk.step(operand);
+                    for (ptrdiff_t i = 0; i < run; ++i) assign(offset + i * step, area[operand][done + i]);
+                    walk.advance(run);
+                    done += run;
+                }
+            };
+            copy(Batch::z, [&](ptrdiff_t at, E& x) { x = job.z[at]; });
+            if (job.y) copy(Batch::y, [&](ptrdiff_t at, E& x) { x = job.y[at]; });
+            if (job.weight) copy(Batch::weight, [&](ptrdiff_t at, E& x) { x = job.weight[at]; });
+            part.z = area[Batch::z];
+            part.y = job.y ? area[Batch::y] : nullptr;
+            part.weight = job.weight ? area[Batch::weight] : nullptr;
+            part.out = job.out ? area[Batch::out] : nullptr;
+            sums[chunk] = kernel(part);
+            if (job.out) copy(Batch::out, [&](ptrdiff_t at, E& x) { job.out[at] = x; });
+        }
+    });
+    return fold(sums.data(), chunks);
+}
+
+template void run_rows(RowKernel<float>, const Job<float>&, const Batch&);
+template void run_rows(RowKernel<double>, const Job<double>&, const Batch&);
+template double sum_rows(RowKernel<float>, const Job<float>&, const Batch&);
+template double sum_rows(RowKernel<double>, const Job<double>&, const Batch&);
+template double run_elements(MapKernel<float>, const MapJob<float>&, const Batch&);
+template double run_elements(MapKernel<double>, const MapJob<double>&, const Batch&);
+
+#ifdef _OPENMP
+bool has_openmp() { return true; }
+int get_num_threads() {
+    const int limit = omp_get_max_threads(), wanted = wanted_threads;
+    if (!wanted) return limit;
+    // below the number of processors it is somebody's wish: OMP_NUM_THREADS, threadpoolctl
+    return limit < omp_get_num_procs() ? std::min(wanted, limit) : wanted;
+}
+#else
+bool has_openmp() { return false; }
+int get_num_threads() { return 1; }
+#endif
+
+void set_num_threads(int n) { wanted_threads = n; }
+
+}  // namespace nndl_fast
