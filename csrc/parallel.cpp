@@ -18,7 +18,7 @@ namespace nndl_fast {
 namespace {
 
 // Below this many elements a thread, waking it costs more than it does (bench/NOTES.md).
-constexpr ptrdiff_t elements_a_thread = 16384;
+constexpr ptrdiff_t elements_a_thread = 8192;
 // Sums over a batch are made of groups of so many, and those of groups again.
 constexpr ptrdiff_t group = 16;
 // Rows whose results are kept apart at a time; more rows than this go to threads by whole groups.

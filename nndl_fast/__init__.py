@@ -1,0 +1,58 @@
+"""The fast output layer for NumPy neural networks, in the language of chapter 3 of Michael Nielsen's
+*Neural Networks and Deep Learning*: softmax, the log-likelihood cost and the output error.
+
+>>> import nndl_fast as nf
+>>> nf.softmax([2.0, 3.0, 4.0]).round(4)
+array([0.09  , 0.2447, 0.6652])
+"""
+
+from . import datasets
+from ._config import __version__, get_num_threads, num_threads, set_num_threads, show_config
+from .costs import CrossEntropyCost, LogLikelihoodCost, QuadraticCost
+from .functional import (
+    binary_cross_entropy_cost,
+    binary_cross_entropy_cost_and_delta,
+    binary_cross_entropy_delta,
+    hardmax,
+    inverse_softmax,
+    log_likelihood_cost,
+    log_likelihood_cost_and_delta,
+    log_likelihood_delta,
+    log_softmax,
+    logsumexp,
+    sigmoid,
+    sigmoid_prime,
+    softmax,
+    softmax_backward,
+    softmax_jacobian,
+)
+from .network import Network, load
+
+__all__ = [
+    "CrossEntropyCost",
+    "LogLikelihoodCost",
+    "Network",
+    "QuadraticCost",
+    "__version__",
+    "binary_cross_entropy_cost",
+    "binary_cross_entropy_cost_and_delta",
+    "binary_cross_entropy_delta",
+    "datasets",
+    "get_num_threads",
+    "hardmax",
+    "inverse_softmax",
+    "load",
+    "log_likelihood_cost",
+    "log_likelihood_cost_and_delta",
+    "log_likelihood_delta",
+    "log_softmax",
+    "logsumexp",
+    "num_threads",
+    "set_num_threads",
+    "show_config",
+    "sigmoid",
+    "sigmoid_prime",
+    "softmax",
+    "softmax_backward",
+    "softmax_jacobian",
+]

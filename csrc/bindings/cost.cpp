@@ -57,7 +57,7 @@ public:
         const ptrdiff_t rows = batch.size();
         batch.simplify();
         if (options_.reduction == Reduction::mean) job.scale = 1 / divisor_;
-        if (costs) job.row_result = static_cast<double*>(costs.mutable_data());
+        if (want_cost && one_each) job.row_result = static_cast<double*>(costs.mutable_data());
         double total = 0;
         if (rows) {
             const ReleaseGil released(z_.array.size());

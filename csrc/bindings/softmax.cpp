@@ -167,9 +167,10 @@ py::object logsumexp(py::handle object, py::handle axis, bool keepdims) {
     return results.ndim() ? py::object(results) : py::object(results[py::tuple()]);
 }
 
-// For the functions that NumPy computes: z with this library's rules for dtypes.
-py::object as_floats(py::handle object, const std::string& function, const std::string& name) {
-    return to_floats(object, {function.c_str(), name.c_str()}).array;
+// For the functions that NumPy computes: the array to compute with, and the dtype to return.
+py::tuple as_floats(py::handle object, const std::string& function, const std::string& name) {
+    const Floats floats = to_floats(object, {function.c_str(), name.c_str()});
+    return py::make_tuple(floats.array, floats.asked);
 }
 
 }  // namespace

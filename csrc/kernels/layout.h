@@ -71,7 +71,6 @@ struct Across {
     ptrdiff_t classes;
 
     NNDL_INLINE static V spread(Each x) { return V::all(x.r); }
-    NNDL_INLINE static Each maximum(V x) { return {reduce_max(x)}; }
     NNDL_INLINE static E& at(Column<E> x, ptrdiff_t j, int) { return x.data[j]; }
     NNDL_INLINE static E at(Column<const E> x, ptrdiff_t j, int) { return x.data[j]; }
 
@@ -99,6 +98,22 @@ struct Across {
         ptrdiff_t j = 0;
         for (; j + size <= classes; j += size) f(Step<true>{j, size});
         if (j < classes) f(Step<false>{j, int(classes - j)});
+    }
+
+    // NaNs left out
+    NNDL_INLINE Each maximum(Column<const E> x) const {
+        const E none = -E(__builtin_inf());
+        V a = V::all(none), b = a, c = a, d = a;  // so that one does not wait for the other
+        ptrdiff_t j = 0;
+        for (; j + 4 * size <= classes; j += 4 * size) {
+            a = max(V::load(x.data + j), a);
+            b = max(V::load(x.data + j + size), b);
+            c = max(V::load(x.data + j + 2 * size), c);
+            d = max(V::load(x.data + j + 3 * size), d);
+        }
+        for (; j + size <= classes; j += size) a = max(V::load(x.data + j), a);
+        if (j < classes) b = max(V::load(x.data + j, int(classes - j), none), b);
+        return {reduce_max(max(max(a, b), max(c, d)))};
     }
 
     // Hot: whole blocks in one expression, which takes long to compile
@@ -151,7 +166,6 @@ struct Down {
     int rows;  // 1 to size; the arrays have room for all lanes, those beyond hold anything
 
     NNDL_INLINE static V spread(Each x) { return x; }
-    NNDL_INLINE static Each maximum(V x) { return x; }
     NNDL_INLINE static E& at(Column<E> x, ptrdiff_t j, int lane) { return x.data[j * x.stride + lane]; }
     NNDL_INLINE static E at(Column<const E> x, ptrdiff_t j, int lane) { return x.data[j * x.stride + lane]; }
 
@@ -177,15 +191,28 @@ struct Down {
         for (ptrdiff_t j = 0; j < classes; ++j) f(Step<true>{j, size});
     }
 
+    NNDL_INLINE Each maximum(Column<const E> x) const {
+        V a = V::all(-E(__builtin_inf())), b = a;
+        ptrdiff_t j = 0;
+        for (; j + 2 <= classes; j += 2) {
+            a = max(V::load(x.data + j * x.stride), a);
+            b = max(V::load(x.data + (j + 1) * x.stride), b);
+        }
+        if (j < classes) a = max(V::load(x.data + j * x.stride), a);
+        return max(a, b);
+    }
+
     template <int K, bool Hot = false, class F>
     NNDL_INLINE Sums<Each, K> sum(F f) const {
         constexpr ptrdiff_t block = block_vectors * size;
         const int lanes = classes < size ? int(classes) : size;
         Sums<Each, K> result, lane[size];
         Terms<V, K> only[size];
-        for (int l = 0; l < lanes; ++l)
+        const bool one_each = Hot && classes <= size;  // a lane has one class: no block to walk
+        for (ptrdiff_t j = 0; one_each && j < classes; ++j) only[j] = f(Step<true>{j, size});
+        for (int l = 0; classes > block && l < size; ++l)
             for (int k = 0; k < K; ++k) lane[l].of[k] = Wide<Each>::zero();
-        for (ptrdiff_t j = 0; j < classes; j += block)
+        for (ptrdiff_t j = 0; !one_each && j < classes; j += block)
             for (int l = 0; l < lanes && j + l < classes; ++l) {
                 const Terms<V, K> t = lane_of_block<K>(f, j, l);
                 if (classes <= block)

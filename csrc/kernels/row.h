@@ -70,21 +70,6 @@ NNDL_INLINE Exponential<V> exponential(const L&, const Anchor<typename L::Each>&
     return {power_of_two(r.rounded, L::spread(anchor.code)), exp_minus_1(r.high, r.low)};
 }
 
-template <class L>
-NNDL_INLINE typename L::Each row_maximum(const L& rows, Column<const typename L::E> z) {
-    using V = typename L::Vector;
-    using E = typename L::E;
-    constexpr int count = 4;  // independent, so that one does not wait for the other
-    V best[count];
-    for (int i = 0; i < count; ++i) best[i] = V::all(-E(__builtin_inf()));
-    int next = 0;
-    rows.for_each([&](auto step) NNDL_LAMBDA {
-        best[next] = max(rows.load(z, step, -E(__builtin_inf())), best[next]);
-        next = (next + 1) % count;
-    });
-    return L::maximum(max(max(best[0], best[1]), max(best[2], best[3])));
-}
-
 // e * scale - target, rounded once but for the smaller half
 template <class V>
 NNDL_INLINE V scaled(V e, V peak, V high, V low, V low_of_peak, V target) {
@@ -101,7 +86,7 @@ struct RowSum {
     Wide<Each> sum;    // lifted
     Double<Each> nan;  // NaN where the row has no softmax, else zero
 
-    NNDL_INLINE RowSum(const L& rows, Column<const E> z, E c) : anchor(row_maximum(rows, z), c) {}
+    NNDL_INLINE RowSum(const L& rows, Column<const E> z, E c) : anchor(rows.maximum(z), c) {}
 
     // Each exponential is also written to `keep`, where there is one.
     NNDL_INLINE void add_up(const L& rows, Column<const E> z, Column<E> keep) {
@@ -116,7 +101,7 @@ struct RowSum {
     // An exponential is one of those if it is less than the largest, which there is only once.
     NNDL_INLINE Wide<Each> others(const L& rows, Column<const E> z, Column<E> keep) const {
         const V peak = L::spread(anchor.peak), zero = V::all(0);
-        return rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+        return rows.template sum<1, true>([&](auto step) NNDL_LAMBDA {
             V e;
             if (keep.data)
                 e = rows.load(keep, step, E(0));

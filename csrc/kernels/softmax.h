@@ -83,7 +83,7 @@ struct Hard {
     template <class L>
     NNDL_KERNEL void operator()(L rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> out, Column<E>) const {
         using Each = typename L::Each;
-        const Each best = row_maximum(rows, z);
+        const Each best = rows.maximum(z);
         const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);
         const auto winners = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
             const V x = rows.load(z, step, E(0));

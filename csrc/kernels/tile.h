@@ -7,7 +7,7 @@ namespace nndl_fast {
 namespace {
 
 template <class V>
-NNDL_INLINE void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t classes, typename V::Element* tile) {
+NNDL_KERNEL void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t classes, typename V::Element* tile) {
     using R = typename V::Register;
     if (from.cls != 1) {
         for (ptrdiff_t j = 0; j < classes; ++j)
@@ -27,7 +27,7 @@ NNDL_INLINE void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t 
 }
 
 template <class V>
-NNDL_INLINE void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, Rows<typename V::Element> to) {
+NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, Rows<typename V::Element> to) {
     using R = typename V::Register;
     if (to.cls != 1) {
         for (ptrdiff_t j = 0; j < classes; ++j)

@@ -21,7 +21,7 @@
 // vectors through memory.
 #define NNDL_INLINE inline __attribute__((always_inline))
 #define NNDL_LAMBDA __attribute__((always_inline))
-// Once a layout is enough; a call a row or a tile costs nothing that can be seen.
+// One copy of it: a call for a row or for a tile costs nothing that can be seen.
 #define NNDL_KERNEL __attribute__((noinline))
 
 namespace nndl_fast {

@@ -1,0 +1,72 @@
+"""Training and test data in any of the forms that a network takes, as arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+
+def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], name: str) -> Array:
+    """Inputs in columns; a vector becomes one column (added to (n, 1) biases it would become a matrix)."""
+    columns = np.asarray(a, dtype)
+    if columns.ndim == 1:
+        columns = columns[:, None]
+    if columns.ndim != 2 or len(columns) != features:
+        raise ValueError(f"{name} has shape {np.shape(a)}; it must be ({features},) or ({features}, m)")
+    return columns
+
+
+def from_data(data: Any, features: int, dtype: np.dtype[Any], name: str) -> tuple[Array, Array]:
+    """Inputs (n, features) and y, with one label or target an entry, from a pair of arrays or from pairs (x, y)."""
+    if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple):
+        x, y = np.asarray(data[0]), np.asarray(data[1])
+        if x.ndim != 2:
+            raise ValueError(f"{name} has inputs of shape {x.shape}; they must be (n, {features}), an example a row")
+    else:
+        try:
+            pairs = [(np.asarray(x).reshape(-1), np.asarray(y)) for x, y in data]
+        except TypeError as error:
+            raise TypeError(f"{name} must be a pair of arrays (x, y) or pairs (x, y) of single examples") from error
+        if not pairs:
+            raise ValueError(f"{name} is empty")
+        if any(len(x) != features for x, _ in pairs):
+            wrong = next(i for i, (x, _) in enumerate(pairs) if len(x) != features)
+            raise ValueError(f"{name}: the input of example {wrong} has {len(pairs[wrong][0])} values; it must have {features}")
+        if len({y.size for _, y in pairs}) > 1:
+            raise ValueError(f"{name}: some y are labels and some are vectors, or their lengths differ")
+        x = np.stack([x for x, _ in pairs])
+        y = np.stack([y.reshape(-1) if y.size > 1 else y.reshape(()) for _, y in pairs])
+    if x.shape[1] != features:
+        raise ValueError(f"{name} has {x.shape[1]} features an example; the network has {features} inputs")
+    if not len(x):
+        raise ValueError(f"{name} is empty")
+    return x.astype(dtype, copy=False), y
+
+
+def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: bool, name: str) -> Array:
+    """y as targets (n, outputs), or as labels (n,) where it has labels and the caller takes them."""
+    if y.shape == (n,) and outputs == 1 or y.shape == (n, outputs):
+        return y.reshape(n, outputs).astype(dtype, copy=False)
+    if y.shape != (n,):
+        raise ValueError(f"{name} has shape {y.shape}; for {n} examples it must be ({n},) (labels) or ({n}, {outputs})")
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"{name} has dtype {y.dtype}; labels must be integers")
+    wrong = np.flatnonzero((y < 0) | (y >= outputs))
+    if wrong.size:
+        raise IndexError(f"{name}: label {y[wrong[0]]} of example {wrong[0]} is outside 0..{outputs - 1}")
+    if labels:
+        return y
+    one_hot = np.zeros((n, outputs), dtype)
+    one_hot[np.arange(n), y] = 1
+    return one_hot
+
+
+def count_correct(a: Array, y: Array) -> int:
+    """Columns of activations that say what y, labels or columns of targets, says."""
+    if len(a) == 1:
+        return int(np.sum((a > 0.5) == (y > 0.5)))
+    return int(np.sum(a.argmax(axis=0) == (y if y.ndim == 1 else y.argmax(axis=0))))

@@ -1,0 +1,97 @@
+"""Networks in files: ``.npz`` without pickle, and the JSON of the book's ``network2.py``."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import costs
+
+Array = NDArray[Any]
+Content = tuple[dict[str, Any], list[Array], list[Array]]
+
+_FORMAT = "nndl_fast network 1"
+
+
+def save(filename: str | PathLike[str], header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Array]) -> None:
+    """Writes to a new file in the same folder, and renames it: the old file is whole until the new one is."""
+    path = Path(filename)
+    arrays = {f"biases_{i}": b for i, b in enumerate(biases)} | {f"weights_{i}": w for i, w in enumerate(weights)}
+    text = json.dumps({"format": _FORMAT, **header})
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's file is its owner's alone
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(filename: str | PathLike[str]) -> Content:
+    """(header, biases, weights); a ValueError that names the file where it does not hold a network."""
+    with open(filename, "rb") as file:
+        start = file.read(64).lstrip()[:1]
+    try:
+        header, biases, weights = _read_json(filename) if start == b"{" else _read_npz(filename)
+        _check(header, biases, weights)
+    except (ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"load: {os.fspath(filename)} does not hold a network: {error}") from error
+    return header, biases, weights
+
+
+def cost_named(name: str, filename: str | PathLike[str]) -> Any:
+    known = {cls.__name__: cls for cls in (costs.LogLikelihoodCost, costs.CrossEntropyCost, costs.QuadraticCost)}
+    if name not in known:
+        raise ValueError(f"load: {os.fspath(filename)} was trained with the cost {name!r}, which is not one of "
+                         f"{', '.join(known)}; give the class as cost=")
+    return known[name]
+
+
+def _read_npz(filename: str | PathLike[str]) -> Content:
+    if not zipfile.is_zipfile(filename):
+        raise ValueError("it is neither an .npz archive nor JSON")
+    with np.load(filename, allow_pickle=False) as archive:
+        if "header" not in archive.files:
+            raise ValueError("it has no header")
+        header = json.loads(archive["header"].tobytes().decode())
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+            raise ValueError(f"its format is not {_FORMAT!r}")
+        layers = range(len(header["sizes"]) - 1)
+        return header, [archive[f"biases_{i}"] for i in layers], [archive[f"weights_{i}"] for i in layers]
+
+
+def _read_json(filename: str | PathLike[str]) -> Content:
+    with open(filename, encoding="utf-8") as file:
+        content = json.load(file)
+    header = {"sizes": content["sizes"], "cost": content["cost"], "hidden": "sigmoid"}
+    return header, *([np.array(x, np.float64) for x in content[key]] for key in ("biases", "weights"))  # type: ignore[return-value]
+
+
+def _check(header: dict[str, Any], biases: list[Array], weights: list[Array]) -> None:
+    sizes = header["sizes"]
+    if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
+        raise ValueError(f"its sizes are {sizes}")
+    if not isinstance(header["cost"], str) or header["hidden"] != "sigmoid":
+        raise ValueError(f"its cost is {header['cost']!r} and its hidden layers are {header['hidden']!r}")
+    for layer, (inputs, n) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for name, arrays, shape in (("biases", biases, (n, 1)), ("weights", weights, (n, inputs))):
+            if len(arrays) != len(sizes) - 1 or arrays[layer].shape != shape:
+                raise ValueError(f"its {name} of layer {layer + 1} are not of shape {shape}")
+            if arrays[layer].dtype not in (np.float32, np.float64) or arrays[layer].dtype != weights[0].dtype:
+                raise ValueError(f"its {name} of layer {layer + 1} have dtype {arrays[layer].dtype}")
