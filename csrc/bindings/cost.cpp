@@ -93,7 +93,7 @@ private:
             job_.class_weight = class_weight_.data();
             job_.class_weight_sum = 0;
             for (ptrdiff_t k = 0; k < classes; ++k) {
-                check_weight(argument, double(class_weight_.data()[k]), std::to_string(k));
+                check_weight(argument, double(class_weight_.data()[k]), "class ", k);
                 job_.class_weight_sum += double(class_weight_.data()[k]);
             }
         }
@@ -106,7 +106,7 @@ private:
             sample_weight_ = py::array_t<double, py::array::c_style | py::array::forcecast>(given.array);
             job_.sample_weight = sample_weight_.data();
             for (ptrdiff_t i = 0; i < sample_weight_.size(); ++i)
-                check_weight(argument, job_.sample_weight[i], place(i, rows_shape_));
+                check_weight(argument, job_.sample_weight[i], "example ", i);
         }
     }
 
@@ -146,10 +146,11 @@ private:
                     refuse_label(std::to_string(labels[i]), i, classes);
         divisor_ = double(rows);
         if (!job_.ignore && !job_.class_weight && !job_.sample_weight) return;
-        divisor_ = 0;
+        Total total;
         for (ptrdiff_t i = 0; i < rows; ++i)
             if (!(job_.ignore && labels[i] == job_.ignore_index))
-                divisor_ += (job_.class_weight ? double(job_.class_weight[labels[i]]) : 1) * sample_weight(i);
+                total.add((job_.class_weight ? double(job_.class_weight[labels[i]]) : 1) * sample_weight(i));
+        divisor_ = total.value();
     }
 
     // Such a label might look negative, or even be ignored, once it is signed.
@@ -171,7 +172,7 @@ private:
         const Batch batch = view<E>(job, axis_, y, nullptr, nullptr);
         const ptrdiff_t rows = batch.size(), classes = job.classes;
         std::vector<ptrdiff_t> index(size_t(std::max(batch.dims, 1)), 0);
-        divisor_ = 0;
+        Total total;
         for (ptrdiff_t row = 0; row < rows; ++row) {
             const E* t = job.z.data;
             for (int d = 0; d < batch.dims; ++d) t += index[size_t(d)] * batch.stride[Batch::z][d];
@@ -187,9 +188,10 @@ private:
                     if (const E target = t[k * job.z.cls]; !(target >= 0 && std::isfinite(target)))
                         refuse("target " + std::string(py::str(py::float_(double(target)))) + " at " + place(row, rows_shape_) +
                                ", class " + std::to_string(k) + "; targets must be finite and not negative");
-            divisor_ += weight * sample_weight(row);
+            total.add(weight * sample_weight(row));
             for (int d = batch.dims - 1; d >= 0 && ++index[size_t(d)] == batch.shape[d]; --d) index[size_t(d)] = 0;
         }
+        divisor_ = total.value();
     }
 
     double sample_weight(ptrdiff_t row) const { return job_.sample_weight ? job_.sample_weight[row] : 1; }

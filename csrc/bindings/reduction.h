@@ -16,10 +16,24 @@ inline Reduction reduction_named(const std::string& name, const char* function) 
     throw py::value_error(std::string(function) + ": reduction is '" + name + "'; it may be 'mean', 'sum' or 'none'");
 }
 
-inline void check_weight(Argument argument, double weight, const std::string& place) {
+// A sum that keeps what rounding takes from it (Neumaier).
+class Total {
+public:
+    void add(double x) {
+        const double next = sum_ + x;
+        lost_ += std::fabs(sum_) >= std::fabs(x) ? (sum_ - next) + x : (x - next) + sum_;
+        sum_ = next;
+    }
+    double value() const { return sum_ + lost_; }
+
+private:
+    double sum_ = 0, lost_ = 0;
+};
+
+inline void check_weight(Argument argument, double weight, const char* what, ptrdiff_t index) {
     if (!(weight >= 0 && std::isfinite(weight)))
-        throw py::value_error(argument + " is " + std::string(py::str(py::float_(weight))) + " at " + place +
-                              "; weights must be finite and not negative");
+        throw py::value_error(argument + " is " + std::string(py::str(py::float_(weight))) + " at " + what +
+                              std::to_string(index) + "; weights must be finite and not negative");
 }
 
 }  // namespace nndl_fast

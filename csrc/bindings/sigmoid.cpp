@@ -58,12 +58,12 @@ void check_targets(const py::array& y, Argument argument) {
 template <class E>
 double sum_of_weights(const py::array& weight, Argument argument) {
     const py::array_t<E, py::array::c_style | py::array::forcecast> flat(weight);
-    double sum = 0;
+    Total total;
     for (ptrdiff_t i = 0; i < flat.size(); ++i) {
-        check_weight(argument, double(flat.data()[i]), "element " + std::to_string(i));
-        sum += double(flat.data()[i]);
+        check_weight(argument, double(flat.data()[i]), "element ", i);
+        total.add(double(flat.data()[i]));
     }
-    return sum;
+    return total.value();
 }
 
 template <class E>

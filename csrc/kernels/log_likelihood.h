@@ -41,20 +41,23 @@ struct LogLikelihood {
             (weighted(weight, cost) + row.nan).store(job.row_result + first, rows.rows);
         }
         if (job.out.data) {
-            const D alpha = weight * D::all(job.scale);
+            // rounded first, so that a and the target are multiplied by the same number
+            const D alpha = to_double(from_double<Each>(weight * D::all(job.scale)));
             const auto scale = row.scale(alpha * wanted.weight);
             const Each at_label = labels.exponential(rows, keep);
             const V of_targets = L::spread(from_double<Each>(alpha));
             const V of_all = L::spread(from_double<Each>(alpha * D::all(job.smoothing / double(rows.classes))));
+            const bool targets_everywhere = !job.labels || job.smoothing > 0;
             rows.for_each([&](auto step) NNDL_LAMBDA {
-                const V target = !job.labels ? target_of(rows, y, step) * of_targets
-                                 : job.smoothing > 0 ? class_weight(rows, step) * of_all : V::all(0);
-                rows.store(out, step, scale.apply(rows.load(keep, step, E(0)), target));
+                V delta = scale.apply(rows.load(keep, step, E(0)));
+                if (targets_everywhere)
+                    delta = delta - (job.labels ? class_weight(rows, step) * of_all : target_of(rows, y, step) * of_targets);
+                rows.store(out, step, delta);
             });
             overwrite_nan_rows(rows, row.nan, out, E(__builtin_nan("")));
             if (job.labels) {
                 const D target = alpha * label_target(labels.weight, double(rows.classes));
-                labels.write(rows, out, scale.apply_once(at_label, from_double<Each>(target)), row.nan);
+                labels.write(rows, out, scale.apply_once(at_label) - from_double<Each>(target), row.nan);
             }
         }
         if (labels.some_ignored) labels.clear_ignored(rows, first, out);

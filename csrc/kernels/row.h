@@ -70,10 +70,10 @@ NNDL_INLINE Exponential<V> exponential(const L&, const Anchor<typename L::Each>&
     return {power_of_two(r.rounded, L::spread(anchor.code)), exp_minus_1(r.high, r.low)};
 }
 
-// e * scale - target, rounded once but for the smaller half
+// e * (high + low), rounded once but for the smaller half
 template <class V>
-NNDL_INLINE V scaled(V e, V peak, V high, V low, V low_of_peak, V target) {
-    return fma(e, high, fma(e, select(equal(e, peak), low_of_peak, low), V::all(0) - target));
+NNDL_INLINE V scaled(V e, V peak, V high, V low, V low_of_peak) {
+    return fma(e, high, e * select(equal(e, peak), low_of_peak, low));
 }
 
 // A row's exponentials and their sum.
@@ -134,12 +134,10 @@ struct RowSum {
     // rounding error is known: so a class with all of the probability gets exactly 1.
     struct Scale {
         Each peak, high, low, low_of_peak;
-        NNDL_INLINE V apply(V e, V target) const {
-            return scaled(e, L::spread(peak), L::spread(high), L::spread(low), L::spread(low_of_peak), target);
+        NNDL_INLINE V apply(V e) const {
+            return scaled(e, L::spread(peak), L::spread(high), L::spread(low), L::spread(low_of_peak));
         }
-        NNDL_INLINE Each apply_once(Each e, Each target) const {
-            return scaled(e, peak, high, low, low_of_peak, target);
-        }
+        NNDL_INLINE Each apply_once(Each e) const { return scaled(e, peak, high, low, low_of_peak); }
     };
     NNDL_INLINE Scale scale(Double<Each> numerator) const {
         const Split<Each> q = sum.divide(numerator);

@@ -17,7 +17,7 @@ struct Softmax {
         row.add_up(rows, z, keep);
         const auto scale = row.scale(Double<typename L::Each>::all(1));
         rows.for_each([&](auto step) NNDL_LAMBDA {
-            rows.store(out, step, scale.apply(rows.load(keep, step, E(0)), V::all(0)));
+            rows.store(out, step, scale.apply(rows.load(keep, step, E(0))));
         });
         overwrite_nan_rows(rows, row.nan, out, E(__builtin_nan("")));
     }

@@ -1,0 +1,104 @@
+"""Each function of nndl_fast in plain NumPy, in float64 (long double where it is wider): the specification."""
+
+from __future__ import annotations
+
+import numpy as np
+
+WIDE = np.longdouble
+
+
+def shifted(z, axis, c):
+    z = np.asarray(z).astype(WIDE)
+    return c * (z - z.max(axis, keepdims=True))
+
+
+def softmax(z, axis=-1, c=1.0):
+    e = np.exp(shifted(z, axis, c))
+    return e / e.sum(axis, keepdims=True)
+
+
+def log_sum(z, axis=-1, c=1.0):
+    """ln sum e^{c (z - max)}, from the classes without one maximum, so that 1 + tiny loses nothing."""
+    e = np.exp(shifted(z, axis, c))
+    first = np.expand_dims(np.asarray(z).argmax(axis), axis)
+    np.put_along_axis(e, first, 0, axis)
+    return np.log1p(e.sum(axis, keepdims=True))
+
+
+def log_softmax(z, axis=-1, c=1.0):
+    return shifted(z, axis, c) - log_sum(z, axis, c)
+
+
+def logsumexp(z, axis=-1, keepdims=False):
+    z = np.asarray(z).astype(WIDE)
+    result = z.max(axis, keepdims=True) + log_sum(z, axis)
+    return result if keepdims else result.squeeze(axis)
+
+
+def softmax_backward(a, grad, axis=-1, c=1.0):
+    a, g = np.asarray(a).astype(WIDE), np.asarray(grad).astype(WIDE)
+    return c * a * (g - (g * a).sum(axis, keepdims=True))
+
+
+def targets_of(z, y, axis):
+    """y as targets of z's shape; rows that are ignored have a label outside and become zeros."""
+    z, y = np.asarray(z), np.asarray(y)
+    if y.shape == z.shape:
+        return y.astype(WIDE)
+    classes = np.arange(z.shape[axis]).reshape([-1 if d == axis % z.ndim else 1 for d in range(z.ndim)])
+    return (np.expand_dims(y, axis) == classes).astype(WIDE)
+
+
+def log_likelihood_cost_and_delta(z, y, axis=-1, reduction="mean", sample_weight=None, class_weight=None,
+                                  ignore_index=None, label_smoothing=0.0):
+    z, y = np.asarray(z), np.asarray(y)
+    n = z.shape[axis]
+    t = targets_of(z, y, axis)
+    shape = [-1 if d == axis % z.ndim else 1 for d in range(z.ndim)]
+    w = (np.ones(n) if class_weight is None else np.asarray(class_weight)).astype(WIDE).reshape(shape)
+    rows = np.delete(np.array(z.shape), axis)
+    s = np.ones(rows, WIDE) if sample_weight is None else np.asarray(sample_weight).astype(WIDE)
+    if ignore_index is not None:
+        s = np.where(y == ignore_index, 0, s)
+        z = np.where(np.expand_dims(y == ignore_index, axis), 0, z)
+    counts = s * ((w * t).sum(axis) if class_weight is not None else 1)
+    smoothed = w * ((1 - WIDE(label_smoothing)) * t + WIDE(label_smoothing) / n)
+    with np.errstate(invalid="ignore"):
+        terms = np.where(smoothed == 0, 0, -smoothed * log_softmax(z, axis))
+    cost = s * terms.sum(axis)
+    delta = np.expand_dims(s, axis) * (smoothed.sum(axis, keepdims=True) * softmax(z, axis) - smoothed)
+    if reduction == "none":
+        return cost, delta
+    divisor = counts.sum() if reduction == "mean" else 1
+    return cost.sum() / divisor, delta / divisor
+
+
+def sigmoid(z):
+    z = np.asarray(z).astype(WIDE)
+    u = np.exp(-np.abs(z))
+    return np.where(z < 0, u, 1) / (1 + u)
+
+
+def sigmoid_prime(z):
+    return sigmoid(z) * sigmoid(-np.asarray(z))
+
+
+def binary_cross_entropy_cost_and_delta(z, y, reduction="mean", sample_weight=None):
+    z, y = np.asarray(z).astype(WIDE), np.asarray(y).astype(WIDE)
+    w = np.ones(z.shape, WIDE) if sample_weight is None else np.asarray(sample_weight).astype(WIDE)
+    cost = w * (np.abs(z) * np.where(z < 0, y, 1 - y) + np.log1p(np.exp(-np.abs(z))))
+    delta = w * np.where(y > 0.5, (1 - y) - sigmoid(-z), sigmoid(z) - y)
+    if reduction == "none":
+        return cost, delta
+    divisor = w.sum() if reduction == "mean" else 1
+    return cost.sum() / divisor, delta / divisor
+
+
+def ulps(result, exact):
+    """The largest distance in units in the last place of the exact results, of those that are normal."""
+    result, exact = np.asarray(result), np.asarray(exact).astype(WIDE)
+    normal = (np.abs(exact) >= 4 * WIDE(np.finfo(result.dtype).smallest_normal)) & np.isfinite(exact)
+    if not normal.any():
+        return 0.0
+    unit = np.spacing(np.abs(exact[normal]).astype(result.dtype)).astype(WIDE)
+    return float(np.max(np.abs(result[normal].astype(WIDE) - exact[normal]) / unit))

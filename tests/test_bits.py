@@ -1,0 +1,217 @@
+"""The same bits whatever the instruction set, the threads, the batch, the strides and the axis."""
+
+import numpy as np
+import pytest
+
+import nndl_fast as nf
+from nndl_fast import _core
+
+SIZES = [1, 2, 9, 10, 16, 17, 63, 64, 65, 127, 128, 129, 300, 1030]
+
+
+def example(n, classes, dtype, seed=0):
+    rng = np.random.default_rng([seed, n, classes])
+    z = (rng.standard_normal((n, classes)) * rng.choice([0.1, 3, 40, 1e5], (n, 1))).astype(dtype)
+    if n > 6:
+        z[2, 0], z[4, -1], z[5] = np.nan, np.inf, -np.inf
+        z[6, ::2] = -np.inf
+    t = rng.random((n, classes)).astype(dtype)
+    return z, rng.integers(0, classes, n), t
+
+
+def results(z, y, t):
+    """Every row-wise result, as bytes: NaNs too."""
+    classes = z.shape[-1]
+    w = np.linspace(0.5, 2, classes).astype(z.dtype)
+    s = np.linspace(0, 3, len(z))
+    every = {
+        "softmax": nf.softmax(z),
+        "sharper": nf.softmax(z, c=1.7),
+        "log_softmax": nf.log_softmax(z),
+        "logsumexp": nf.logsumexp(z),
+        "hard": nf.softmax(z, c=np.inf),
+        "backward": nf.softmax_backward(t, np.nan_to_num(z)),
+        "sigmoid": nf.sigmoid(z),
+        "sigmoid_prime": nf.sigmoid_prime(z),
+        "binary": nf.binary_cross_entropy_cost(z, t, reduction="none"),
+    }
+    for name, target in (("labels", y), ("targets", t)):
+        cost, delta = nf.log_likelihood_cost_and_delta(z, target, reduction="none")
+        every |= {f"{name} cost": cost, f"{name} delta": delta}
+        cost, delta = nf.log_likelihood_cost_and_delta(
+            z, target, reduction="none", class_weight=w, sample_weight=s, label_smoothing=0.1
+        )
+        every |= {f"weighted {name} cost": cost, f"weighted {name} delta": delta}
+    return every
+
+
+def same_bits(a, b):
+    # which of the NaNs it is may differ; that it is one may not
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True) and np.array_equal(np.signbit(a[a == 0]), np.signbit(b[b == 0]))
+
+
+def assert_same(one, other):
+    assert [name for name in one if not same_bits(one[name], other[name])] == []
+
+
+@pytest.fixture(scope="module")
+def at_baseline():
+    """What the baseline gives for each example, computed once."""
+    before = _core.isa()
+    _core.use_isa("baseline")
+    expected = {(c, d): results(*example(20, c, d)) for c in SIZES for d in ("f4", "f8")}
+    _core.use_isa(before)
+    return expected
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("classes", SIZES)
+def test_every_instruction_set(isa, at_baseline, classes, dtype):
+    assert_same(results(*example(20, classes, dtype)), at_baseline[classes, dtype])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("classes", [1, 10, 64, 65, 129, 1030])
+def test_a_row_alone_in_a_part_and_in_the_batch(isa, classes, dtype):
+    z, y, t = example(37, classes, dtype)
+    whole = results(z, y, t)
+    for rows in [slice(0, 1), slice(36, 37), slice(3, 6), slice(5, 21), slice(1, 36)]:
+        part = results(z[rows], y[rows], t[rows])
+        for name in part:
+            if not name.startswith("weighted"):  # their weights are made by position
+                assert same_bits(part[name], whole[name][rows]), (name, rows)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("n, classes", [(9001, 10), (300, 1000), (5, 40000), (70, 65), (2, 100_000)])
+def test_threads(isa, n, classes, dtype):
+    if isa == "baseline":
+        n = min(n, 500)
+    z, y, t = example(n, classes, dtype)
+    with nf.num_threads(1):
+        one, mean = results(z, y, t), nf.log_likelihood_cost(z[6:], y[6:])
+    for count in (2, 7):
+        with nf.num_threads(count):
+            assert nf.get_num_threads() == count
+            assert_same(results(z, y, t), one)
+            assert nf.log_likelihood_cost(z[6:], y[6:]) == mean or np.isnan(mean)
+
+
+def test_the_mean_cost_does_not_depend_on_threads_or_strides(isa):
+    z, y, _ = example(9000, 10, "f4", seed=1)
+    z = np.nan_to_num(z, posinf=1, neginf=-1)
+    with nf.num_threads(1):
+        expected = nf.log_likelihood_cost(z, y), nf.log_likelihood_cost(z[:4000], y[:4000])
+    for count in (2, 7):
+        with nf.num_threads(count):
+            assert (nf.log_likelihood_cost(z, y), nf.log_likelihood_cost(z[:4000], y[:4000])) == expected
+            assert nf.log_likelihood_cost(np.asfortranarray(z), y) == expected[0]
+            assert nf.log_likelihood_cost(z.reshape(90, 100, 10), y.reshape(90, 100)) == expected[0]
+            assert nf.log_likelihood_cost(z.T.copy(), y, axis=0) == expected[0]
+
+
+def views(z):
+    """z's values behind other strides; each with its name."""
+    n, classes = z.shape
+    wide = np.zeros((2 * n, 3 * classes + 1), z.dtype)
+    wide[::2, 1::3] = z
+    yield "gaps", wide[::2, 1::3]
+    yield "row gaps", np.concatenate([z, z], 1)[:, :classes]
+    yield "Fortran order", np.asfortranarray(z)
+    yield "both backwards", z[::-1, ::-1].copy()[::-1, ::-1]
+    yield "rows backwards", z[::-1].copy()[::-1]
+    raw = np.zeros(z.nbytes + 1, np.uint8)
+    unaligned = raw[1:].view(z.dtype).reshape(z.shape)
+    unaligned[:] = z
+    yield "unaligned", unaligned
+    yield "big endian", z.astype(z.dtype.newbyteorder(">"))
+    read_only = z.copy()
+    read_only.flags.writeable = False
+    yield "read-only", read_only
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("n, classes", [(1, 10), (3, 65), (20, 10), (37, 64), (37, 129), (18, 300)])
+def test_strides(isa, n, classes, dtype):
+    z, y, t = example(n, classes, dtype)
+    expected = results(z, y, t)
+    for (name, view), (_, targets) in zip(views(z), views(t), strict=True):
+        got = results(view, y, targets)
+        assert [key for key in expected if not same_bits(got[key], expected[key])] == [], name
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("shape", [(10, 1), (10, 5), (10, 40), (65, 33), (129, 16), (300, 17)])
+def test_columns_are_rows_turned(isa, shape, dtype):
+    classes, n = shape
+    rows, y, t = example(n, classes, dtype)
+    z = np.ascontiguousarray(rows.T)
+    out = np.empty_like(z)
+    assert same_bits(nf.softmax(z, 0), nf.softmax(rows).T)
+    assert same_bits(nf.log_softmax(z, 0, out=out), nf.log_softmax(rows).T)
+    assert same_bits(nf.logsumexp(z, 0), nf.logsumexp(rows))
+    for target, turned in ((y, y), (t, t.T)):
+        cost, delta = nf.log_likelihood_cost_and_delta(rows, target, reduction="none")
+        mine, error = nf.log_likelihood_cost_and_delta(z, turned, axis=0, reduction="none", out=out)
+        assert error is out and same_bits(mine, cost) and same_bits(error, delta.T)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, (0, 2), (1, 2), None])
+def test_axes(isa, axis):
+    z = np.random.default_rng(5).standard_normal((6, 21, 18)).astype("f4")
+    axes = range(3) if axis is None else [a % 3 for a in np.atleast_1d(axis)]
+    to_end = list(range(3 - len(axes), 3))
+    moved = np.moveaxis(z, list(axes), to_end)
+    flat = np.ascontiguousarray(moved).reshape(*moved.shape[: 3 - len(axes)], -1)
+    for f in (nf.softmax, nf.log_softmax, nf.hardmax):
+        expected = np.moveaxis(f(flat).reshape(moved.shape), to_end, list(axes))
+        assert same_bits(f(z, axis), expected)
+    assert same_bits(np.asarray(nf.logsumexp(z, axis)), np.asarray(nf.logsumexp(flat)))
+    assert nf.logsumexp(z, axis, keepdims=True).shape == tuple(1 if d in axes else n for d, n in enumerate(z.shape))
+
+
+@pytest.mark.parametrize("classes", [10, 64, 65, 300])
+@pytest.mark.parametrize("order", ["rows", "columns", "gaps"])
+def test_in_place_and_overlapping_output(isa, classes, order):
+    base, y, t = example(33, classes, "f4")
+    make = {"rows": lambda: (base.copy(), -1), "columns": lambda: (base.T.copy(), 0),
+            "gaps": lambda: (np.repeat(base, 2, 1)[:, ::2], -1)}[order]
+    for f in (
+        lambda z, axis, out: nf.softmax(z, axis, out=out),
+        lambda z, axis, out: nf.log_softmax(z, axis, out=out),
+        lambda z, axis, out: nf.sigmoid(z, out=out),
+        lambda z, axis, out: nf.log_likelihood_delta(z, y, axis, out=out),
+        lambda z, axis, out: nf.log_likelihood_delta(z, t if axis else t.T, axis, out=out),
+        lambda z, axis, out: nf.log_likelihood_cost_and_delta(z, y, axis, label_smoothing=0.2, out=out)[1],
+    ):
+        z, axis = make()
+        expected = f(z, axis, None)
+        assert f(z, axis, z) is z and same_bits(z, expected)
+    room = np.zeros(34 * classes, "f4")
+    z, out = room[:-classes].reshape(33, classes), room[classes:].reshape(33, classes)
+    z[:] = base
+    expected = nf.softmax(base)
+    assert nf.softmax(z, out=out) is out and same_bits(out, expected)
+
+
+def test_zero_strides(isa):
+    z = np.broadcast_to(np.float32([1, 2, 5]), (40, 3))
+    assert same_bits(nf.softmax(z), np.tile(nf.softmax(z[0]), (40, 1)))
+    z = np.broadcast_to(np.float32(3), (5, 7))
+    assert np.all(nf.softmax(z) == np.float32(1 / 7))
+
+
+def test_fused_and_separate_agree(isa):
+    z, y, t = example(50, 33, "f8")
+    z = np.nan_to_num(z, posinf=3, neginf=-3)
+    for target in (y, t):
+        for reduction in ("mean", "sum", "none"):
+            options = dict(reduction=reduction, label_smoothing=0.1, class_weight=np.linspace(0, 1, 33))
+            cost, delta = nf.log_likelihood_cost_and_delta(z, target, **options)
+            assert same_bits(cost, nf.log_likelihood_cost(z, target, **options))
+            assert same_bits(delta, nf.log_likelihood_delta(z, target, **options))
+    options = dict(reduction="sum", sample_weight=t)
+    cost, delta = nf.binary_cross_entropy_cost_and_delta(z, t, **options)
+    assert cost == nf.binary_cross_entropy_cost(z, t, **options)
+    assert same_bits(delta, nf.binary_cross_entropy_delta(z, t, **options))

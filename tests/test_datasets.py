@@ -1,0 +1,155 @@
+"""The bundled digits, and the reader of MNIST's files with small files made here."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nndl_fast import datasets
+
+TRAIN, TEST = 10_016, 16  # the reader keeps 10,000 of the training images for validation
+PARTS = {"train": TRAIN, "t10k": TEST}
+
+
+def idx(array):
+    """An IDX file of unsigned bytes."""
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+def made(part):
+    rng = np.random.default_rng(PARTS[part])
+    images = rng.integers(0, 256, (PARTS[part], 2, 2), np.uint8)
+    images[0, 0] = 0, 255
+    return images, rng.integers(0, 10, PARTS[part]).astype(np.uint8)
+
+
+def write_mnist(folder, dot=False, zipped=False, **replaced):
+    """The four files; ``replaced`` are other contents by short name, such as train_labels=..., None for no file."""
+    for part in PARTS:
+        images, labels = made(part)
+        for kind, array in (("images", images), ("labels", labels)):
+            content = replaced.get(f"{part}_{kind}", idx(array))
+            if content is None:
+                continue
+            name = f"{part}-{kind}{'.' if dot else '-'}idx{array.ndim}-ubyte"
+            if zipped:
+                content = gzip.compress(content, 1)
+            (folder / (name + ".gz" * zipped)).write_bytes(content)
+    return folder
+
+
+def assert_is_made(split):
+    (x, y), (validation_x, validation_y), (test_x, test_y) = split
+    assert (len(x), len(validation_x), len(test_x)) == (TRAIN - 10_000, 10_000, TEST)
+    for found_x, found_y, part in ((np.vstack([x, validation_x]), np.concatenate([y, validation_y]), "train"),
+                                   (test_x, test_y, "t10k")):
+        images, labels = made(part)
+        np.testing.assert_array_equal(found_x, images.reshape(-1, 4).astype(np.float32) / np.float32(255))
+        np.testing.assert_array_equal(found_y, labels)
+        assert found_x.dtype == np.float32 and found_y.dtype == np.int64
+
+
+def test_digits_have_their_shapes_types_and_range():
+    for (x, y), n in zip(datasets.load_digits(), (1349, 224, 224), strict=True):
+        assert x.shape == (n, 64) and y.shape == (n,)
+        assert x.dtype == np.float32 and y.dtype == np.int64
+        assert x.min() == 0 and x.max() == 1
+        np.testing.assert_array_equal(x * 16, np.rint(x * 16))  # they are sixteenths
+
+
+def test_digits_have_their_label_counts():
+    counts = [np.bincount(y, minlength=10) for _, y in datasets.load_digits()]
+    # The UCI test set's own counts of 0 to 9.
+    assert sum(counts).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert all(c.min() >= len(y) / 20 for c, (_, y) in zip(counts, datasets.load_digits()))
+
+
+def test_no_digit_is_in_two_parts():
+    # Among the 1,797 no two images are equal.
+    assert len(np.unique(np.vstack([x for x, _ in datasets.load_digits()]), axis=0)) == 1797
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
+@pytest.mark.parametrize("dot", [False, True], ids=["-idx", ".idx"])
+def test_mnist_files_are_read_under_both_spellings(tmp_path, dot, zipped):
+    write_mnist(tmp_path, dot, zipped)
+    assert_is_made(datasets.load_mnist(tmp_path))
+    assert_is_made(datasets.load_mnist(str(tmp_path)))
+
+
+@pytest.mark.parametrize("missing", ["train_images", "train_labels", "t10k_images", "t10k_labels"])
+def test_a_missing_mnist_file_is_named(tmp_path, missing):
+    write_mnist(tmp_path, **{missing: None})
+    with pytest.raises(FileNotFoundError, match=missing.replace("_", "-") + "-idx") as caught:
+        datasets.load_mnist(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_mnist_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        datasets.load_mnist(tmp_path / "nowhere")
+
+
+TEST_IMAGES, TEST_LABELS = (idx(array) for array in made("t10k"))
+LABEL_10 = TEST_LABELS[:-2] + bytes([10, 3])
+HUGE = TEST_IMAGES[:4] + b"\xff" * 12 + TEST_IMAGES[16:]  # a product of sizes beyond 64 bits
+
+
+@pytest.mark.parametrize("name, content, fault", [
+    ("t10k_images", TEST_LABELS, "0x00000801.*0x00000803"),
+    ("t10k_labels", TEST_IMAGES, "0x00000803.*0x00000801"),
+    ("t10k_images", b"GIF89a" + TEST_IMAGES, "0x47494638"),
+    ("t10k_images", b"", "starts with"),
+    ("t10k_images", TEST_IMAGES[:3], "starts with"),
+    ("t10k_images", TEST_IMAGES[:4], "4 bytes"),
+    ("t10k_images", TEST_IMAGES[:10], "10 bytes"),
+    ("t10k_images", TEST_IMAGES[:-1], r"79 bytes; 80 .*\(16, 2, 2\)"),
+    ("t10k_images", TEST_IMAGES + b"\0", r"81 bytes; 80 .*\(16, 2, 2\)"),
+    ("t10k_images", HUGE, "80 bytes"),
+    ("t10k_labels", TEST_LABELS[:-1], "23 bytes; 24"),
+    ("t10k_labels", idx(made("t10k")[1][:-1]), "16 images.*15 labels"),
+    ("t10k_labels", LABEL_10, "label 10 at 14"),
+])
+@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
+def test_a_wrong_mnist_file_is_named_with_its_fault(tmp_path, name, content, fault, zipped):
+    write_mnist(tmp_path, zipped=zipped, **{name: content})
+    with pytest.raises(ValueError, match=fault) as caught:
+        datasets.load_mnist(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert name.replace("_", "-") in str(caught.value)
+
+
+def test_a_damaged_gzip_file_is_named(tmp_path):
+    write_mnist(tmp_path, zipped=True)
+    path = tmp_path / "t10k-images-idx3-ubyte.gz"
+    content = path.read_bytes()
+    damaged = [content[:length] for length in (1, 5, 12, len(content) // 2, len(content) - 1)]
+    damaged.append(b"no gzip" + content)
+    damaged.append(content[:-8] + bytes(8))  # the checksum
+    damaged.append(content[:10] + b"\xff" * 8 + content[18:])  # the compressed stream
+    for wrong in damaged:
+        path.write_bytes(wrong)
+        with pytest.raises(ValueError, match=r"t10k-images-idx3-ubyte\.gz is damaged") as caught:
+            datasets.load_mnist(tmp_path)
+        assert str(tmp_path) in str(caught.value)
+
+
+def test_too_few_training_images_are_refused(tmp_path):
+    images, labels = made("train")
+    write_mnist(tmp_path, train_images=idx(images[:10_000]), train_labels=idx(labels[:10_000]))
+    with pytest.raises(ValueError, match="10000 training images"):
+        datasets.load_mnist(tmp_path)
+
+
+def test_the_real_mnist():
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
+    if not folder.is_dir():
+        pytest.skip("MNIST's files are not beside the repository, in shared/data/mnist")
+    split = datasets.load_mnist(folder)
+    assert [x.shape for x, _ in split] == [(50_000, 784), (10_000, 784), (10_000, 784)]
+    assert [y.shape for _, y in split] == [(50_000,), (10_000,), (10_000,)]
+    assert all(x.min() == 0 and x.max() == 1 and y.min() == 0 and y.max() == 9 for x, y in split)
+    # The first training digits are 5, 0, 4, 1, 9, and the first tested ones 7, 2, 1, 0, 4.
+    assert split[0][1][:5].tolist() == [5, 0, 4, 1, 9]
+    assert split[2][1][:5].tolist() == [7, 2, 1, 0, 4]
