@@ -15,11 +15,23 @@ OURS = "nndl_fast"
 BIG = 500_000  # elements from which one call is a measurement
 BIG_ROUNDS = 15  # at least, as a single call varies more than the mean of many
 MEASUREMENT = 0.02  # seconds that the calls of a smaller shape are repeated for
-PAUSE = 0.002  # seconds for the threads of the library measured before to stop spinning
+PAUSE = 0.002  # seconds asleep between two looks at whether threads still spin
+LONGEST_PAUSE = 0.1  # seconds, for threads that are told never to stop
+
+
+def wait_for_idle_threads() -> None:
+    """Sleeps until the threads of the library measured before no longer spin: a fixed pause does not do, as
+    OpenMP's go on for some milliseconds and ONNX Runtime's for tens, at the cost of whoever comes next."""
+    deadline = time.perf_counter() + LONGEST_PAUSE
+    spinning = True
+    while spinning and time.perf_counter() < deadline:
+        used = time.process_time()
+        time.sleep(PAUSE)
+        spinning = time.process_time() - used > PAUSE / 4
 
 
 def seconds_per_call(call: peers.Call, repetitions: int) -> float:
-    time.sleep(PAUSE)
+    wait_for_idle_threads()
     call()
     start = time.perf_counter()
     for _ in range(repetitions):

@@ -159,8 +159,8 @@ void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdi
 }
 
 template <class E>
-E* row_scratch(ptrdiff_t classes) {
-    return static_cast<E*>(thread_scratch.reserve(scratch_areas * scratch_area(classes) * sizeof(E)));
+E* row_scratch(const Job<E>& job) {
+    return static_cast<E*>(thread_scratch.reserve(scratch_elements(job) * sizeof(E)));
 }
 
 }  // namespace
@@ -201,7 +201,7 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     const ptrdiff_t units = (rows + unit - 1) / unit;
     in_parallel(units, threads_for(units, double(rows) * double(job.classes)), [&](ptrdiff_t first, ptrdiff_t last) {
         Job<E> mine = job;
-        mine.scratch = row_scratch<E>(job.classes);
+        mine.scratch = row_scratch(job);
         run_range(kernel, mine, batch, first * unit, std::min(rows, last * unit), moved(job.row_result, first * unit));
     });
 }
@@ -219,7 +219,7 @@ double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     std::vector<double> sums(groups);
     in_parallel(groups, threads_for(groups, double(rows) * double(job.classes)), [&](ptrdiff_t first, ptrdiff_t last) {
         Job<E> mine = job;
-        mine.scratch = row_scratch<E>(job.classes);
+        mine.scratch = row_scratch(job);
         double* const results = static_cast<double*>(thread_sums.reserve(rows_at_once * sizeof(double)));
         constexpr ptrdiff_t groups_at_once = rows_at_once / group;
         for (ptrdiff_t g = first; g < last; g += groups_at_once) {

@@ -70,7 +70,8 @@ def log_likelihood_cost_and_delta(z, y, axis=-1, reduction="mean", sample_weight
     if reduction == "none":
         return cost, delta
     divisor = counts.sum() if reduction == "mean" else 1
-    return cost.sum() / divisor, delta / divisor
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return cost.sum() / divisor, np.where(np.expand_dims(s, axis) == 0, 0, delta / divisor)
 
 
 def sigmoid(z):

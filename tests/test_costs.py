@@ -1,4 +1,4 @@
-"""The cost classes against plain NumPy, and inside a network that knows nothing of this package."""
+"""The cost classes against plain NumPy, in a network that knows nothing of this package, and in Network."""
 
 import numpy as np
 import pytest
@@ -99,10 +99,11 @@ def test_log_likelihood_labels_one_hot_and_probabilities_agree(shape):
     a = plain_softmax(z)
     y = one_hot(labels, shape[0])
     for integer in (np.int64, np.int32, np.uint8):
-        assert LogLikelihoodCost.fn(a, labels.astype(integer)) == pytest.approx(LogLikelihoodCost.fn(a, y), rel=1e-14)
-        assert LogLikelihoodCost.from_z(z, labels.astype(integer)) == LogLikelihoodCost.from_z(z, y)
-        np.testing.assert_array_equal(LogLikelihoodCost.delta(z, None, labels.astype(integer)),
-                                      LogLikelihoodCost.delta(z, None, y))
+        same = labels.astype(integer)
+        assert LogLikelihoodCost.fn(a, same) == pytest.approx(LogLikelihoodCost.fn(a, y), rel=1e-14)
+        assert LogLikelihoodCost.from_z(z, same) == LogLikelihoodCost.from_z(z, y)
+        delta = LogLikelihoodCost.delta(z, None, same)
+        np.testing.assert_array_equal(delta, LogLikelihoodCost.delta(z, None, y))
     assert LogLikelihoodCost.fn(a, y.astype(np.int64)) == LogLikelihoodCost.fn(a, y)
     # The cost is linear in y, so that a mixture of two one-hot targets costs the mixture of their costs.
     other = np.roll(labels, 1)
@@ -138,8 +139,9 @@ def test_from_z_equals_fn_of_the_activation(cost, shape):
 
 def test_from_z_keeps_what_the_activation_rounds_away():
     # sigmoid(40) and softmax([0, -40])'s first are 1 to the last bit; the cost of them is e^-40, not 0.
-    assert CrossEntropyCost.from_z(np.array([[40.0]]), np.array([[1.0]])) == pytest.approx(np.exp(-40), rel=1e-14)
-    assert LogLikelihoodCost.from_z(np.array([[0.0], [-40.0]]), np.array([0])) == pytest.approx(np.exp(-40), rel=1e-14)
+    small = pytest.approx(np.exp(-40), rel=1e-14, abs=0)
+    assert CrossEntropyCost.from_z(np.array([[40.0]]), np.array([[1.0]])) == small
+    assert LogLikelihoodCost.from_z(np.array([[0.0], [-40.0]]), np.array([0])) == small
     assert LogLikelihoodCost.from_z(np.array([[0.0], [-1000.0]]), np.array([1])) == 1000
 
 
@@ -210,7 +212,8 @@ def three_classes():
     """30 points around three corners, as the book's pairs of column vectors."""
     rng = np.random.default_rng(6)
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    return [((corners[i % 3] + 0.1 * rng.standard_normal(2))[:, None], np.eye(3)[:, [i % 3]]) for i in range(30)]
+    points = [corners[i % 3] + 0.1 * rng.standard_normal(2) for i in range(30)]
+    return [(point[:, None], np.eye(3)[:, [i % 3]]) for i, point in enumerate(points)]
 
 
 @pytest.mark.parametrize("cost", COSTS)
@@ -253,5 +256,106 @@ def test_in_a_foreign_network_log_likelihood_has_the_gradients_of_a_softmax_laye
 
 def test_the_sigmoid_activations_a_foreign_network_hands_over_change_nothing():
     z, y = weighted_inputs((3, 1)), np.array([[0.0], [1.0], [0.0]])
-    np.testing.assert_array_equal(LogLikelihoodCost.delta(z, plain_sigmoid(z), y), LogLikelihoodCost.delta(z, None, y))
-    np.testing.assert_allclose(nf.LogLikelihoodCost.delta(z, plain_sigmoid(z), y), plain_softmax(z) - y, rtol=1e-13)
+    delta = LogLikelihoodCost.delta(z, plain_sigmoid(z), y)
+    np.testing.assert_array_equal(delta, LogLikelihoodCost.delta(z, None, y))
+    np.testing.assert_allclose(delta, plain_softmax(z) - y, rtol=1e-13)
+
+
+# In Network.
+
+
+def problem(n=23, features=4, outputs=3):
+    """Inputs in rows, and labels."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, features)), rng.integers(outputs, size=n)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("sizes", [[4, 3], [4, 5, 3], [4, 5, 6, 3]], ids=str)
+def test_backprop_is_the_gradient_of_the_total_cost_by_differences(cost, sizes):
+    """(81), (82), and the layers before"""
+    (x, labels), h = problem(5), 1e-5
+    net = nf.Network(sizes, cost=cost, dtype=np.float64, rng=1)
+    gradients = [g for part in net.backprop(x.T, labels) for g in part]
+    for parameter, gradient in zip(net.biases + net.weights, gradients, strict=True):
+        assert gradient.shape == parameter.shape
+        for place in np.ndindex(parameter.shape):
+            kept, ends = parameter[place], []
+            for sign in (1, -1):
+                parameter[place] = kept + sign * h
+                ends.append(len(x) * net.total_cost((x, labels), 0))
+            parameter[place] = kept
+            assert gradient[place] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_total_cost_is_the_mean_cost_and_the_regularisation_term(cost):
+    """(85): with lmbda / 2n times the sum of the squared weights"""
+    x, y = problem(9)
+    net = nf.Network([4, 5, 3], cost=cost, dtype=np.float64, rng=0)
+    mean = sum(cost.fn(net.feedforward(row), t[:, None]) for row, t in zip(x, np.eye(3)[y])) / 9
+    squares = sum(np.sum(w**2) for w in net.weights)
+    assert net.total_cost((x, y), 0) == pytest.approx(mean, rel=1e-12)
+    assert net.total_cost((x, y), 0.8) == pytest.approx(mean + 0.8 / 18 * squares, rel=1e-12)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_costs_and_accuracy_of_many_examples_are_those_of_their_parts(cost):
+    # More examples than go through the network at a time.
+    x, y = problem(10_001)
+    net = nf.Network([4, 5, 3], cost=cost, dtype=np.float64, rng=0)
+    parts = [(x[start:start + 1000], y[start:start + 1000]) for start in range(0, len(x), 1000)]
+    assert net.accuracy((x, y)) == sum(net.accuracy(part) for part in parts)
+    total = sum(net.total_cost(part, 0) * len(part[0]) for part in parts)
+    assert net.total_cost((x, y), 0) * len(x) == pytest.approx(total, rel=1e-12)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_three_classes_are_learned(cost):
+    rng = np.random.default_rng(1)
+    y = np.arange(90) % 3
+    x = np.eye(3)[y] + 0.1 * rng.standard_normal((90, 3))
+    net = nf.Network([3, 8, 3], cost=cost, rng=0)
+    net.SGD((x, y), 40, 5, 2.0)
+    assert net.accuracy((x, y)) == 90
+    assert net.feedforward(x.T).shape == (3, 90)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 7)])
+def test_feedforward_takes_columns(shape):
+    """(25), and (78) for the output layer"""
+    a = np.random.default_rng(0).standard_normal(shape)
+    net = nf.Network([4, 5, 3], dtype=np.float64, rng=0)
+    z = net.weights[1] @ plain_sigmoid(net.weights[0] @ a.reshape(4, -1) + net.biases[0]) + net.biases[1]
+    result = net.feedforward(a)
+    assert result.shape == (3, 7 if shape == (4, 7) else 1)
+    np.testing.assert_allclose(result, np.exp(z) / np.exp(z).sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("cost", [CrossEntropyCost, QuadraticCost])
+def test_the_output_is_sigmoid_with_the_other_costs(cost):
+    net = nf.Network([4, 3], cost=cost, dtype=np.float64, rng=0)
+    x = problem(6)[0].T
+    expected = plain_sigmoid(net.weights[0] @ x + net.biases[0])
+    np.testing.assert_allclose(net.feedforward(x), expected, rtol=1e-12)
+
+
+class OwnCost:
+    """network2's contract and no more: a cubic cost of sigmoid neurons."""
+
+    @staticmethod
+    def fn(a, y):
+        return np.sum(np.abs(a - y) ** 3) / 3
+
+    @staticmethod
+    def delta(z, a, y):
+        return (a - y) * np.abs(a - y) * a * (1 - a)
+
+
+def test_a_cost_class_of_ones_own_needs_only_fn_and_delta():
+    data = three_classes()
+    x, y = np.hstack([x for x, _ in data]), np.hstack([y for _, y in data])
+    net = nf.Network([2, 6, 3], cost=OwnCost, dtype=np.float64, rng=0)
+    assert net.total_cost(data, 0) == pytest.approx(OwnCost.fn(net.feedforward(x), y) / 30)
+    costs = net.SGD(data, 100, 5, 5.0, monitor_training_cost=True)[2]
+    assert costs[-1] < costs[0] / 4

@@ -25,7 +25,7 @@ def made(part):
 
 
 def write_mnist(folder, dot=False, zipped=False, **replaced):
-    """The four files; ``replaced`` are other contents by short name, such as train_labels=..., None for no file."""
+    """The four files; ``replaced`` are other contents, as train_labels=b"..."; None for no file."""
     for part in PARTS:
         images, labels = made(part)
         for kind, array in (("images", images), ("labels", labels)):

@@ -58,8 +58,10 @@ bool is_usable(const py::array& array) {
 
 }  // namespace
 
+std::string shape_of(const std::vector<ptrdiff_t>& shape) { return py::str(py::tuple(py::cast(shape))); }
+
 std::string shape_of(const py::array& array) {
-    return py::str(py::tuple(py::cast(std::vector<ptrdiff_t>(array.shape(), array.shape() + array.ndim()))));
+    return shape_of(std::vector<ptrdiff_t>(array.shape(), array.shape() + array.ndim()));
 }
 
 std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }

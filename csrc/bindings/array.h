@@ -19,6 +19,7 @@ struct Argument {
     std::string operator+(const std::string& text) const { return std::string(function) + ": " + name + text; }
 };
 
+std::string shape_of(const std::vector<ptrdiff_t>& shape);
 std::string shape_of(const py::array& array);
 std::string dtype_of(const py::array& array);
 [[noreturn]] void throw_type_error(const std::string& text);

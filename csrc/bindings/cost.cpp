@@ -102,7 +102,7 @@ private:
             const Floats given = to_floats(options_.sample_weight, argument);
             if (given.array.ndim() != py::ssize_t(rows_shape_.size()) ||
                 !std::equal(rows_shape_.begin(), rows_shape_.end(), given.array.shape()))
-                refuse("sample_weight has shape " + shape_of(given.array) + "; it must be " + shape_of(py::array(py::dtype::of<double>(), rows_shape_)));
+                refuse("sample_weight has shape " + shape_of(given.array) + "; it must be " + shape_of(rows_shape_));
             sample_weight_ = py::array_t<double, py::array::c_style | py::array::forcecast>(given.array);
             job_.sample_weight = sample_weight_.data();
             for (ptrdiff_t i = 0; i < sample_weight_.size(); ++i)
@@ -125,7 +125,7 @@ private:
             take_labels(y);
         } else {
             refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
-                   shape_of(py::array(py::dtype::of<double>(), rows_shape_)) + " (labels) or " + shape_of(z_.array) + " (targets)");
+                   shape_of(rows_shape_) + " (labels) or " + shape_of(z_.array) + " (targets)");
         }
     }
 

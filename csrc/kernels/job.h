@@ -33,7 +33,7 @@ struct Job {
     bool ignore = false;
     int64_t ignore_index = 0;
 
-    E* scratch = nullptr;                  // scratch_elements(classes) of them, 64-byte aligned
+    E* scratch = nullptr;                  // scratch_elements(job) of them, 64-byte aligned
 };
 
 // n contiguous elements, each an example of its own.
@@ -68,11 +68,21 @@ struct Table {
 // Up to this many classes, rows are handled a vector's width of them at a time.
 constexpr ptrdiff_t few_classes = 64;
 
-// Scratch areas: the exponentials of what is in hand, and copies of z, y and out where their
-// strides are odd. Each is a row, or a tile of few classes and a vector's width of rows.
+// Scratch areas: the exponentials of what is in hand, and copies of z, y and out where those do not
+// stand side by side. Each is a row, or a tile of few classes and a vector's width of rows.
 constexpr int scratch_areas = 4;
 static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
     return classes <= few_classes ? 16 * few_classes : (classes + 63) / 64 * 64;
+}
+template <class E>
+static constexpr bool is_contiguous(Rows<E> x) {
+    return !x.data || x.cls == 1;
+}
+template <class E>
+static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
+    const bool rows_as_they_are =
+        job.classes > few_classes && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
+    return (rows_as_they_are ? 1 : scratch_areas) * scratch_area(job.classes);
 }
 
 }  // namespace nndl_fast

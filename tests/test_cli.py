@@ -1,0 +1,203 @@
+"""The command line: what it writes and prints, and what a newcomer's mistake gets."""
+
+import re
+
+import numpy as np
+import pytest
+
+import nndl_fast as nf
+
+pytest.importorskip("click")
+pytest.importorskip("matplotlib")
+
+from click.testing import CliRunner
+
+from nndl_fast.cli import main
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def run_well(*arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def assert_refused(result, *named):
+    """A last line that says what is wrong and names it; no traceback; click's usage lines may stand before."""
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert "Traceback" not in result.output
+    lines = result.stderr.strip().splitlines()
+    assert [line for line in lines if line.startswith("Error: ")] == lines[-1:]
+    for name in named:
+        assert str(name) in lines[-1]
+
+
+def saved_network(path, sizes=(4, 5, 3)):
+    net = nf.Network(sizes, rng=0)
+    net.save(path)
+    return net
+
+
+def examples(n=6, features=4):
+    return np.random.default_rng(1).standard_normal((n, features))
+
+
+def expected_lines(net, x):
+    a = net.feedforward(x.T)
+    return [f"{column.argmax()}\t{column.max():.6f}" for column in a.T]
+
+
+@pytest.mark.parametrize("cost", ["log-likelihood", "cross-entropy", "quadratic"])
+def test_train_writes_a_model_and_a_picture_and_prints_the_test_accuracy(tmp_path, cost):
+    model = tmp_path / "digits.npz"
+    result = run_well("train", "--epochs", 2, "--hidden", "20,12", "--cost", cost, "--output", model)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.npz", "digits.png"]
+    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    net, test = nf.load(model), nf.datasets.load_digits()[2]
+    assert net.sizes == [64, 20, 12, 10]
+    assert net.cost.__name__.lower() == cost.replace("-", "") + "cost"
+    found = re.search(r"test accuracy ([\d.]+)% \((\d+) of 224\)", result.stdout)
+    assert int(found[2]) == net.accuracy(test)
+    assert float(found[1]) == pytest.approx(100 * net.accuracy(test) / 224, abs=0.01)
+    assert result.stderr == ""  # no bar where there is no terminal
+
+
+def test_train_does_what_its_options_say(tmp_path):
+    run_well("train", "--epochs", 2, "--hidden", "", "--mini-batch", 7, "--eta", 0.25, "--lambda", 0.5, "--seed", 3,
+             "--output", tmp_path / "m.npz")
+    net = nf.Network([64, 10], rng=3)
+    net.SGD(nf.datasets.load_digits()[0], 2, 7, 0.25, 0.5)
+    np.testing.assert_array_equal(nf.load(tmp_path / "m.npz").weights[0], net.weights[0])
+
+
+def test_the_same_seed_gives_the_same_model_and_another_does_not(tmp_path):
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        run_well("train", "--epochs", 2, "--hidden", 8, "--seed", seed, "--output", tmp_path / name)
+    a, b, c = (nf.load(tmp_path / name) for name in "abc")
+    for p, q in zip(a.biases + a.weights, b.biases + b.weights, strict=True):
+        np.testing.assert_array_equal(p, q)
+    assert not np.array_equal(a.weights[0], c.weights[0])
+
+
+def test_a_model_whose_name_ends_in_png_is_not_overwritten_by_the_picture(tmp_path):
+    result = run("train", "--epochs", 1, "--hidden", 8, "--output", tmp_path / "model.png")
+    if result.exit_code == 0:
+        assert nf.load(tmp_path / "model.png").sizes == [64, 8, 10]
+    else:
+        assert_refused(result, "model.png")
+
+
+def test_predict_prints_class_and_activation_a_line_for_npy(tmp_path):
+    net, x = saved_network(tmp_path / "m.npz"), examples()
+    np.save(tmp_path / "x.npy", x)
+    result = run_well("predict", tmp_path / "m.npz", tmp_path / "x.npy")
+    assert result.stdout.splitlines() == expected_lines(net, x)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("form", ["csv", "npy"])
+def test_predict_takes_one_column_more_as_labels(tmp_path, form):
+    net, x = saved_network(tmp_path / "m.npz"), examples()
+    labels = net.feedforward(x.T).argmax(axis=0)
+    labels[0] = (labels[0] + 1) % 3  # one of six is wrong
+    table, data = np.column_stack([x, labels]), tmp_path / f"x.{form}"
+    np.savetxt(data, table, delimiter=",") if form == "csv" else np.save(data, table)
+    result = run_well("predict", tmp_path / "m.npz", data)
+    assert result.stdout.splitlines() == expected_lines(net, x)
+    assert "83.33% (5 of 6)" in result.stderr
+
+
+def test_predict_takes_a_csv_file_of_one_line_without_label(tmp_path):
+    net, x = saved_network(tmp_path / "m.npz"), examples(1)
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",")
+    assert run_well("predict", tmp_path / "m.npz", tmp_path / "x.csv").stdout.splitlines() == expected_lines(net, x)
+
+
+def test_info_says_what_the_installation_is():
+    result = run_well("info")
+    for name, value in nf.show_config().items():
+        assert re.search(rf"^{name}\b", result.stdout, re.MULTILINE)
+        assert isinstance(value, list) or str(value) in result.stdout
+
+
+def test_info_says_what_a_model_holds(tmp_path):
+    saved_network(tmp_path / "m.npz")
+    lines = dict(line.split(None, 1) for line in run_well("info", tmp_path / "m.npz").stdout.splitlines())
+    assert lines == {"sizes": "4-5-3", "cost": "LogLikelihoodCost", "hidden": "sigmoid", "dtype": "float32",
+                     "parameters": str(5 * 4 + 5 + 3 * 5 + 3)}
+
+
+def test_the_version_is_the_packages():
+    assert nf.__version__ in run_well("--version").stdout
+
+
+@pytest.mark.parametrize("option, value", [
+    ("--eta", -1), ("--eta", 0), ("--eta", "fast"), ("--eta", "nan"), ("--eta", "inf"), ("--lambda", -0.5), ("--lambda", "nan"),
+    ("--epochs", 0), ("--mini-batch", 0), ("--hidden", "ten"), ("--hidden", "30,0"), ("--cost", "cubic"), ("--seed", -1),
+    ("--seed", "x"),
+])
+def test_a_wrong_option_is_named_and_nothing_is_written(tmp_path, option, value):
+    # The valid epochs come first, so that a wrong value that slips through costs one epoch.
+    result = run("train", "--epochs", 1, "--hidden", 8, "--output", tmp_path / "m.npz", option, value)
+    assert_refused(result, option)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_without_mnist_is_named(tmp_path):
+    assert_refused(run("train", "--data", tmp_path, "--output", tmp_path / "m"), tmp_path, "train-images-idx3-ubyte")
+    assert_refused(run("train", "--data", tmp_path / "none", "--output", tmp_path / "m"), tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_does_not_exist_is_named_before_training(tmp_path):
+    result = run("train", "--epochs", 1, "--output", tmp_path / "none" / "m.npz")
+    assert_refused(result, tmp_path / "none" / "m.npz")
+    assert "images" not in result.stdout  # the line that training starts with
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["predict", "info"])
+def test_a_model_that_is_no_model_is_named(tmp_path, command):
+    wrong, data = tmp_path / "no-model.npz", tmp_path / "x.npy"
+    np.save(data, examples())
+    rest = [data] if command == "predict" else []
+    wrong.write_text("not a network")
+    assert_refused(run(command, wrong, *rest), wrong)
+    np.savez(wrong, weights=examples())
+    assert_refused(run(command, wrong, *rest), wrong)
+    assert_refused(run(command, tmp_path / "nowhere.npz", *rest), "nowhere.npz")
+    assert_refused(run(command, tmp_path, *rest), tmp_path)
+
+
+WRONG_DATA = {
+    "columns.npy": lambda path: np.save(path, examples(6, 3)),
+    "columns.csv": lambda path: np.savetxt(path, examples(6, 7), delimiter=","),
+    "vector.npy": lambda path: np.save(path, examples().ravel()),
+    "objects.npy": lambda path: np.save(path, np.array([{}], object), allow_pickle=True),
+    "complex.npy": lambda path: np.save(path, examples() * 1j),
+    "text.npy": lambda path: np.save(path, np.full((2, 4), "one")),
+    "no.npy": lambda path: path.write_bytes(b"no array"),
+    "header.csv": lambda path: path.write_text("a,b,c,d\n1,2,3,4\n"),
+    "ragged.csv": lambda path: path.write_text("1,2,3,4\n1,2\n"),
+    "empty.csv": lambda path: path.write_text(""),
+    "labels.csv": lambda path: path.write_text("1,2,3,4,nan\n"),
+    "folder": lambda path: path.mkdir(),
+    "missing.npy": lambda path: None,
+}
+
+
+@pytest.mark.parametrize("name", WRONG_DATA)
+def test_data_that_predict_cannot_use_is_named(tmp_path, name):
+    saved_network(tmp_path / "m.npz")
+    WRONG_DATA[name](tmp_path / name)
+    assert_refused(run("predict", tmp_path / "m.npz", tmp_path / name), name)
+
+
+def test_data_with_the_wrong_number_of_columns_says_how_many_are_needed(tmp_path):
+    saved_network(tmp_path / "m.npz")
+    np.save(tmp_path / "x.npy", examples(6, 3))
+    assert_refused(run("predict", tmp_path / "m.npz", tmp_path / "x.npy"), "x.npy", "(6, 3)", "4 columns")
