@@ -21,21 +21,27 @@ def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], name: str) -> 
 
 
 def from_data(data: Any, features: int, dtype: np.dtype[Any], name: str) -> tuple[Array, Array]:
-    """Inputs (n, features) and y, with one label or target an entry, from a pair of arrays or from pairs (x, y)."""
+    """Inputs (n, features) and y, an entry an example, from a pair of arrays or from pairs (x, y)."""
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple):
         x, y = np.asarray(data[0]), np.asarray(data[1])
         if x.ndim != 2:
-            raise ValueError(f"{name} has inputs of shape {x.shape}; they must be (n, {features}), an example a row")
+            raise ValueError(
+                f"{name} has inputs of shape {x.shape}; they must be (n, {features}), an example a row"
+            )
     else:
         try:
             pairs = [(np.asarray(x).reshape(-1), np.asarray(y)) for x, y in data]
         except TypeError as error:
-            raise TypeError(f"{name} must be a pair of arrays (x, y) or pairs (x, y) of single examples") from error
+            raise TypeError(
+                f"{name} must be a pair of arrays (x, y) or pairs (x, y) of single examples"
+            ) from error
         if not pairs:
             raise ValueError(f"{name} is empty")
         if any(len(x) != features for x, _ in pairs):
             wrong = next(i for i, (x, _) in enumerate(pairs) if len(x) != features)
-            raise ValueError(f"{name}: the input of example {wrong} has {len(pairs[wrong][0])} values; it must have {features}")
+            raise ValueError(
+                f"{name}: example {wrong} has {len(pairs[wrong][0])} inputs; it must have {features}"
+            )
         if len({y.size for _, y in pairs}) > 1:
             raise ValueError(f"{name}: some y are labels and some are vectors, or their lengths differ")
         x = np.stack([x for x, _ in pairs])
@@ -49,10 +55,12 @@ def from_data(data: Any, features: int, dtype: np.dtype[Any], name: str) -> tupl
 
 def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: bool, name: str) -> Array:
     """y as targets (n, outputs), or as labels (n,) where it has labels and the caller takes them."""
-    if y.shape == (n,) and outputs == 1 or y.shape == (n, outputs):
+    if y.shape == (n, outputs) or (y.shape == (n,) and outputs == 1):
         return y.reshape(n, outputs).astype(dtype, copy=False)
     if y.shape != (n,):
-        raise ValueError(f"{name} has shape {y.shape}; for {n} examples it must be ({n},) (labels) or ({n}, {outputs})")
+        raise ValueError(
+            f"{name} has shape {y.shape}; for {n} examples it must be ({n},) (labels) or ({n}, {outputs})"
+        )
     if y.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {y.dtype}; labels must be integers")
     wrong = np.flatnonzero((y < 0) | (y >= outputs))

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,14 @@ Content = tuple[dict[str, Any], list[Array], list[Array]]
 _FORMAT = "nndl_fast network 1"
 
 
-def save(filename: str | PathLike[str], header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Array]) -> None:
+def save(
+    filename: str | PathLike[str], header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Array]
+) -> None:
     """Writes to a new file in the same folder, and renames it: the old file is whole until the new one is."""
     path = Path(filename)
-    arrays = {f"biases_{i}": b for i, b in enumerate(biases)} | {f"weights_{i}": w for i, w in enumerate(weights)}
+    arrays = {f"biases_{i}": b for i, b in enumerate(biases)} | {
+        f"weights_{i}": w for i, w in enumerate(weights)
+    }
     text = json.dumps({"format": _FORMAT, **header})
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -50,16 +55,29 @@ def load(filename: str | PathLike[str]) -> Content:
     try:
         header, biases, weights = _read_json(filename) if start == b"{" else _read_npz(filename)
         _check(header, biases, weights)
-    except (ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(f"load: {os.fspath(filename)} does not hold a network: {error}") from error
     return header, biases, weights
 
 
 def cost_named(name: str, filename: str | PathLike[str]) -> Any:
-    known = {cls.__name__: cls for cls in (costs.LogLikelihoodCost, costs.CrossEntropyCost, costs.QuadraticCost)}
+    known = {
+        cls.__name__: cls for cls in (costs.LogLikelihoodCost, costs.CrossEntropyCost, costs.QuadraticCost)
+    }
     if name not in known:
-        raise ValueError(f"load: {os.fspath(filename)} was trained with the cost {name!r}, which is not one of "
-                         f"{', '.join(known)}; give the class as cost=")
+        raise ValueError(
+            f"load: {os.fspath(filename)} was trained with the cost {name!r}, which is not one of "
+            f"{', '.join(known)}; give the class as cost="
+        )
     return known[name]
 
 
@@ -89,7 +107,7 @@ def _check(header: dict[str, Any], biases: list[Array], weights: list[Array]) ->
         raise ValueError(f"its sizes are {sizes}")
     if not isinstance(header["cost"], str) or header["hidden"] != "sigmoid":
         raise ValueError(f"its cost is {header['cost']!r} and its hidden layers are {header['hidden']!r}")
-    for layer, (inputs, n) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, (inputs, n) in enumerate(pairwise(sizes)):
         for name, arrays, shape in (("biases", biases, (n, 1)), ("weights", weights, (n, inputs))):
             if len(arrays) != len(sizes) - 1 or arrays[layer].shape != shape:
                 raise ValueError(f"its {name} of layer {layer + 1} are not of shape {shape}")

@@ -15,7 +15,9 @@ from .network import Network, load
 try:
     import click
 except ImportError as error:
-    raise SystemExit("nndl-fast needs packages that are not installed: pip install 'nndl_fast[train]'") from error
+    raise SystemExit(
+        "nndl-fast needs packages that are not installed: pip install 'nndl_fast[train]'"
+    ) from error
 
 COSTS = {
     "log-likelihood": costs.LogLikelihoodCost,
@@ -47,34 +49,78 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="A folder with MNIST's four IDX files; without it the bundled 8x8 digits.")
-@click.option("--hidden", callback=_numbers, metavar="N[,N...]",
-              help="Neurons of the hidden layers; an empty string for none.  [default: 60; with --data 100]")
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.  [default: 60; with --data 30]")
-@click.option("--mini-batch", default=10, show_default=True, type=click.IntRange(min=1), help="Examples a step.")
-@click.option("--eta", type=click.FloatRange(min=0, min_open=True), help="The learning rate.  [default: 2; with --data 0.5]")
-@click.option("--lambda", "lmbda", type=click.FloatRange(min=0), help="L2 regularisation.  [default: 0.05; with --data 5]")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with MNIST's four IDX files; without it the bundled 8x8 digits.",
+)
+@click.option(
+    "--hidden",
+    callback=_numbers,
+    metavar="N[,N...]",
+    help="Neurons of the hidden layers; an empty string for none.  [default: 60; with --data 100]",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Passes over the training images.  [default: 60; with --data 30]",
+)
+@click.option(
+    "--mini-batch", default=10, show_default=True, type=click.IntRange(min=1), help="Examples a step."
+)
+@click.option(
+    "--eta",
+    type=click.FloatRange(min=0, min_open=True),
+    help="The learning rate.  [default: 2; with --data 0.5]",
+)
+@click.option(
+    "--lambda",
+    "lmbda",
+    type=click.FloatRange(min=0),
+    help="L2 regularisation.  [default: 0.05; with --data 5]",
+)
 @click.option("--cost", default="log-likelihood", show_default=True, type=click.Choice(sorted(COSTS)))
 @click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same network.")
-@click.option("--output", default="nndl-fast-model.npz", show_default=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The model's file; the learning curve goes beside it, as .png.")
+@click.option(
+    "--output",
+    default="nndl-fast-model.npz",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The model's file; the learning curve goes beside it, as .png.",
+)
 def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path, **given: Any) -> None:
     """Trains a network on handwritten digits, saves it and draws its learning curve."""
-    training, validation, test = _or_fail(lambda: datasets.load_mnist(data) if data else datasets.load_digits())
+    training, validation, test = _or_fail(
+        lambda: datasets.load_mnist(data) if data else datasets.load_digits()
+    )
     if not output.absolute().parent.is_dir():
         raise click.BadParameter(f"the folder of {output} does not exist", param_hint="--output")
     chosen = (MNIST if data else DIGITS) | {name: value for name, value in given.items() if value is not None}
     net = Network([training[0].shape[1], *chosen["hidden"], 10], cost=COSTS[cost], rng=seed)
     sizes = "-".join(map(str, net.sizes))
-    click.echo(f"{sizes}, {cost} cost, {len(training[1])} images, {chosen['epochs']} epochs of mini-batches of "
-               f"{mini_batch}, eta {chosen['eta']:g}, lambda {chosen['lmbda']:g}")
+    click.echo(
+        f"{sizes}, {cost} cost, {len(training[1])} images, {chosen['epochs']} epochs of mini-batches of "
+        f"{mini_batch}, eta {chosen['eta']:g}, lambda {chosen['lmbda']:g}"
+    )
     start = time.perf_counter()
-    lists = net.SGD(training, chosen["epochs"], mini_batch, chosen["eta"], chosen["lmbda"], validation, True, True, True, True)
+    lists = net.SGD(
+        training,
+        chosen["epochs"],
+        mini_batch,
+        chosen["eta"],
+        chosen["lmbda"],
+        validation,
+        True,
+        True,
+        True,
+        True,
+    )
     seconds = time.perf_counter() - start
     correct, total = net.accuracy(test), len(test[1])
     click.echo(f"{seconds:.1f} s; best validation accuracy {max(lists[1]) / len(validation[1]):.2%}")
-    click.echo(f"test accuracy {correct / total:.2%} ({correct} of {total}), test cost {net.total_cost(test, 0):.4f}")
+    click.echo(
+        f"test accuracy {correct / total:.2%} ({correct} of {total}), test cost {net.total_cost(test, 0):.4f}"
+    )
     picture = output.with_suffix(".png")
     _or_fail(lambda: net.save(output))
     _draw(lists, len(training[1]), len(validation[1]), f"{sizes}, {cost} cost", picture)
@@ -107,8 +153,13 @@ def info(model: Path | None) -> None:
     content: dict[str, Any] = show_config()
     if model is not None:
         net = _or_fail(lambda: load(model))
-        content = {"sizes": "-".join(map(str, net.sizes)), "cost": net.cost.__name__, "hidden": net.hidden,
-                   "dtype": net.dtype, "parameters": sum(p.size for p in net.biases + net.weights)}
+        content = {
+            "sizes": "-".join(map(str, net.sizes)),
+            "cost": net.cost.__name__,
+            "hidden": net.hidden,
+            "dtype": net.dtype,
+            "parameters": sum(p.size for p in net.biases + net.weights),
+        }
     for name, value in content.items():
         click.echo(f"{name:<17} {', '.join(value) if isinstance(value, list) else value}")
 
@@ -124,9 +175,15 @@ def _or_fail(action: Any) -> Any:
 def _read(data: Path, features: int) -> tuple[np.ndarray, np.ndarray | None]:
     if data.is_dir():
         return datasets.load_mnist(data)[2]
-    table = np.load(data, allow_pickle=False) if data.suffix == ".npy" else np.loadtxt(data, delimiter=",", ndmin=2)
+    table = (
+        np.load(data, allow_pickle=False)
+        if data.suffix == ".npy"
+        else np.loadtxt(data, delimiter=",", ndmin=2)
+    )
     if table.ndim != 2 or table.shape[1] not in (features, features + 1):
-        raise ValueError(f"{data} has shape {table.shape}; the network needs {features} columns, or one more for labels")
+        raise ValueError(
+            f"{data} has shape {table.shape}; the network needs {features} columns, or one more for labels"
+        )
     return table[:, :features], table[:, features].astype(np.int64) if table.shape[1] > features else None
 
 
@@ -139,8 +196,13 @@ def _draw(lists: Lists, trained_on: int, validated_on: int, title: str, picture:
     epochs = np.arange(1, len(lists[0]) + 1)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for axes, label, validation, training in (
-        (left, "cost", lists[0], lists[2]),
-        (right, "accuracy, %", 100 * np.array(lists[1]) / validated_on, 100 * np.array(lists[3]) / trained_on),
+        (left, "cost with L2 term", lists[0], lists[2]),
+        (
+            right,
+            "accuracy, %",
+            100 * np.array(lists[1]) / validated_on,
+            100 * np.array(lists[3]) / trained_on,
+        ),
     ):
         axes.plot(epochs, training, label="training", color="tab:blue", marker=".")
         axes.plot(epochs, validation, label="validation", color="tab:orange", marker=".")

@@ -23,7 +23,9 @@ Array = NDArray[Any]
 def _weighted_log(weight: Array, x: Array) -> Array:
     """weight * ln x, and 0 where the weight is 0, also for x = 0."""
     with np.errstate(divide="ignore"):
-        return np.multiply(weight, np.log(x), where=weight != 0, out=np.zeros(np.shape(x), np.result_type(weight, x)))
+        return np.multiply(
+            weight, np.log(x), where=weight != 0, out=np.zeros(np.shape(x), np.result_type(weight, x))
+        )
 
 
 class LogLikelihoodCost:
@@ -68,7 +70,7 @@ class LogLikelihoodCost:
 
 
 class CrossEntropyCost:
-    """The book's cross-entropy of sigmoid neurons, (57) and (63): -sum_j (y_j ln a_j + (1 - y_j) ln(1 - a_j)).
+    """The book's cross-entropy of sigmoid neurons, (57) and (63): -sum (y ln a + (1 - y) ln(1 - a)).
 
     A cost that is infinite stays so (``network2`` makes it 1.8e308).
 

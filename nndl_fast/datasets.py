@@ -36,7 +36,8 @@ def load_digits() -> Split:
         table = np.loadtxt(path, dtype=np.int64, delimiter=",")
     x, y = (table[:, :-1] / 16).astype(np.float32), table[:, -1]
     place = np.arange(len(y)) % 8
-    return tuple((x[part], y[part]) for part in (place < 6, place == 6, place == 7))  # type: ignore[return-value]
+    training, validation, test = place < 6, place == 6, place == 7
+    return (x[training], y[training]), (x[validation], y[validation]), (x[test], y[test])
 
 
 def load_mnist(folder: str | PathLike[str]) -> Split:
@@ -48,18 +49,28 @@ def load_mnist(folder: str | PathLike[str]) -> Split:
     """
     x, y = _images_and_labels(Path(folder), "train")
     if len(y) < 10_001:
-        raise ValueError(f"load_mnist: {fspath(folder)} has {len(y)} training images; more than 10000 are needed")
+        raise ValueError(
+            f"load_mnist: {fspath(folder)} has {len(y)} training images; more than 10000 are needed"
+        )
     test = _images_and_labels(Path(folder), "t10k")
     return (x[:-10_000], y[:-10_000]), (x[-10_000:], y[-10_000:]), test
 
 
 def _images_and_labels(folder: Path, name: str) -> Part:
-    image_path, images = _read_idx(folder, (f"{name}-images-idx3-ubyte", f"{name}-images.idx3-ubyte"), _IMAGES)
-    label_path, labels = _read_idx(folder, (f"{name}-labels-idx1-ubyte", f"{name}-labels.idx1-ubyte"), _LABELS)
+    image_path, images = _read_idx(
+        folder, (f"{name}-images-idx3-ubyte", f"{name}-images.idx3-ubyte"), _IMAGES
+    )
+    label_path, labels = _read_idx(
+        folder, (f"{name}-labels-idx1-ubyte", f"{name}-labels.idx1-ubyte"), _LABELS
+    )
     if len(images) != len(labels):
-        raise ValueError(f"load_mnist: {image_path} has {len(images)} images and {label_path} {len(labels)} labels")
+        raise ValueError(
+            f"load_mnist: {image_path} has {len(images)} images and {label_path} {len(labels)} labels"
+        )
     if labels.size and labels.max() > 9:
-        raise ValueError(f"load_mnist: {label_path} has the label {labels.max()} at {labels.argmax()}; labels are 0..9")
+        raise ValueError(
+            f"load_mnist: {label_path} has the label {labels.max()} at {labels.argmax()}; labels are 0..9"
+        )
     pixels = images.reshape(len(images), -1).astype(np.float32)
     pixels /= 255
     return pixels, labels.astype(np.int64)
@@ -76,10 +87,12 @@ def _read_idx(folder: Path, names: tuple[str, ...], magic: int) -> tuple[Path, N
         raise ValueError(f"load_mnist: {path} is damaged: {error}") from error
     found = int.from_bytes(content[:4], "big")
     if len(content) < 4 or found != magic:
-        raise ValueError(f"load_mnist: {path} starts with {found:#010x}; an IDX file of this kind starts with {magic:#010x}")
+        raise ValueError(f"load_mnist: {path} starts with {found:#010x}; its kind starts with {magic:#010x}")
     dims = magic & 0xFF
     shape = [int.from_bytes(content[4 + 4 * d : 8 + 4 * d], "big") for d in range(dims)]
     wanted = 4 + 4 * dims + int(np.prod(shape, dtype=object))
     if len(content) != wanted:
-        raise ValueError(f"load_mnist: {path} has {len(content)} bytes; {wanted} belong to its shape {tuple(shape)}")
+        raise ValueError(
+            f"load_mnist: {path} has {len(content)} bytes; {wanted} belong to its shape {tuple(shape)}"
+        )
     return path, np.frombuffer(content, np.uint8, offset=4 + 4 * dims).reshape(shape)

@@ -7,6 +7,7 @@ caller hands over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -63,7 +64,9 @@ class Network:
         rng: np.random.Generator | int | None = None,
     ) -> None:
         if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
-            raise ValueError(f"Network: sizes is {list(sizes)}; it must be two or more numbers of neurons, each at least 1")
+            raise ValueError(
+                f"Network: sizes is {list(sizes)}; it must be two or more numbers of neurons, each at least 1"
+            )
         if hidden != "sigmoid":
             raise ValueError(f"Network: hidden is {hidden!r}; it may be 'sigmoid'")
         if np.dtype(dtype) not in (np.float32, np.float64):
@@ -74,6 +77,7 @@ class Network:
         self.hidden = hidden
         self.dtype = np.dtype(dtype)
         self.rng = np.random.default_rng(rng)
+        self._parameters: tuple[list[Array], list[Array]] = ([], [])
         self.default_weight_initializer()
 
     # Both in one attribute, and replaced by one assignment: whatever interrupts training leaves the
@@ -95,7 +99,7 @@ class Network:
         self._parameters = (self.biases, list(weights))
 
     def default_weight_initializer(self) -> None:
-        """Draws biases from N(0, 1) and weights from N(0, 1 / inputs of the neuron): all biases, then all weights."""
+        """Draws biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
         self.large_weight_initializer()
         self.weights = [w / self.dtype.type(np.sqrt(w.shape[1])) for w in self.weights]
 
@@ -104,12 +108,12 @@ class Network:
         layers = list(zip(self.sizes[:-1], self.sizes[1:]))
         biases = [self.rng.standard_normal((n, 1)).astype(self.dtype) for _, n in layers]
         weights = [self.rng.standard_normal((n, inputs)).astype(self.dtype) for inputs, n in layers]
-        self._parameters: tuple[list[Array], list[Array]] = (biases, weights)
+        self._parameters = (biases, weights)
 
     def feedforward(self, a: ArrayLike) -> Array:
         """The output activations for inputs in columns: (features,) or (features, m) to (outputs, 1 or m)."""
         columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward: a")
-        return self._activate_output(self._weighted_inputs(columns)[-1])
+        return self._activate_output(self._forward(columns)[0][-1])
 
     def SGD(
         self,
@@ -142,10 +146,14 @@ class Network:
         x, y = self._examples(training_data, "training_data")
         n = len(x)
         if epochs < 0 or mini_batch_size < 1:
-            raise ValueError(f"SGD: epochs is {epochs} and mini_batch_size {mini_batch_size}; at least 0 and 1 are needed")
-        evaluation = None if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
-        if evaluation is None and (monitor_evaluation_cost or monitor_evaluation_accuracy):
-            raise ValueError("SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy asks for it")
+            raise ValueError(
+                f"SGD: epochs is {epochs} and mini_batch_size {mini_batch_size}; at least 0 and 1 are needed"
+            )
+        if evaluation_data is None and (monitor_evaluation_cost or monitor_evaluation_accuracy):
+            raise ValueError(
+                "SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy asks for it"
+            )
+        evaluation = (x, y) if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
         monitors: dict[str, tuple[bool, Callable[[], float]]] = {
             "evaluation_cost": (monitor_evaluation_cost, lambda: self._cost(*evaluation, lmbda)),
             "evaluation_accuracy": (monitor_evaluation_accuracy, lambda: self._correct(*evaluation)),
@@ -159,10 +167,10 @@ class Network:
                 for start in range(0, n, mini_batch_size):
                     batch = order[start : start + mini_batch_size]
                     self._step(x[batch].T, y[batch].T, eta, lmbda, n)
-                values = {name: value() for name, (wanted, value) in monitors.items() if wanted}
+                values = {name: measure() for name, (wanted, measure) in monitors.items() if wanted}
                 for name, value in values.items():
                     history[name].append(value)
-                bar.update_with(lambda values=values: self._shown(values, evaluation or (x, y), lmbda))
+                bar.update_with(partial(self._shown, values, evaluation, lmbda))
                 if callback is not None:
                     callback(epoch, values)
         return tuple(history.values())  # type: ignore[return-value]
@@ -175,10 +183,12 @@ class Network:
     def _step(self, x: Array, y: Array, eta: float, lmbda: float, n: int) -> None:
         nabla_b, nabla_w = self._gradients(x, y)
         rate, decay = float(eta) / x.shape[1], 1 - float(eta) * float(lmbda) / n
-        self._parameters = (
-            [b - rate * nb for b, nb in zip(self.biases, nabla_b)],
-            [decay * w - rate * nw for w, nw in zip(self.weights, nabla_w)],
-        )
+        for nabla in nabla_b + nabla_w:
+            nabla *= rate  # in place: for the weights this and the next line are most of what a step costs
+        weights = [decay * w for w in self.weights]
+        for w, nw in zip(weights, nabla_w):
+            w -= nw
+        self._parameters = ([b - nb for b, nb in zip(self.biases, nabla_b)], weights)
 
     def backprop(self, x: ArrayLike, y: ArrayLike) -> tuple[list[Array], list[Array]]:
         """The gradients (nabla_b, nabla_w) of the cost, summed over the columns of ``x``.
@@ -191,8 +201,7 @@ class Network:
         return self._gradients(columns, self._targets(rows, columns.shape[1], "backprop: y").T)
 
     def _gradients(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
-        zs = self._weighted_inputs(x)
-        activations = [x, *(f.sigmoid(z) for z in zs[:-1])]
+        zs, activations = self._forward(x)
         a = self._activate_output(zs[-1]) if getattr(self.cost, "delta_needs_a", True) else None
         delta = np.asarray(self.cost.delta(zs[-1], a, y), self.dtype)
         nabla_b, nabla_w = [], []
@@ -232,12 +241,14 @@ class Network:
         labels = getattr(self.cost, "takes_labels", False)
         return _examples.as_targets(y, n, self.sizes[-1], self.dtype, labels, name)
 
-    def _weighted_inputs(self, a: Array) -> list[Array]:
-        """The z of every layer after the first."""
-        zs = [self.weights[0] @ a + self.biases[0]]
-        for b, w in zip(self.biases[1:], self.weights[1:]):
-            zs.append(w @ f.sigmoid(zs[-1]) + b)
-        return zs
+    def _forward(self, x: Array) -> tuple[list[Array], list[Array]]:
+        """The weighted inputs of each layer after the first, the activations of each before the last."""
+        zs, activations = [], [x]
+        for b, w in zip(self.biases, self.weights):
+            if zs:
+                activations.append(f.sigmoid(zs[-1]))
+            zs.append(w @ activations[-1] + b)
+        return zs, activations
 
     def _activate_output(self, z: Array) -> Array:
         return np.asarray(getattr(self.cost, "activation", f.sigmoid)(z))
@@ -246,7 +257,7 @@ class Network:
         """The output layer's z, and y, for some columns at a time."""
         for start in range(0, len(x), _COLUMNS):
             part = slice(start, start + _COLUMNS)
-            yield self._weighted_inputs(x[part].T)[-1], y[part].T
+            yield self._forward(x[part].T)[0][-1], y[part].T
 
     def _correct(self, x: Array, y: Array) -> int:
         return sum(_examples.count_correct(self._activate_output(z), part) for z, part in self._outputs(x, y))

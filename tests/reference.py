@@ -1,4 +1,4 @@
-"""Each function of nndl_fast in plain NumPy, in float64 (long double where it is wider): the specification."""
+"""Each function of nndl_fast in plain NumPy, in float64 (or wider): the specification."""
 
 from __future__ import annotations
 
@@ -49,8 +49,16 @@ def targets_of(z, y, axis):
     return (np.expand_dims(y, axis) == classes).astype(WIDE)
 
 
-def log_likelihood_cost_and_delta(z, y, axis=-1, reduction="mean", sample_weight=None, class_weight=None,
-                                  ignore_index=None, label_smoothing=0.0):
+def log_likelihood_cost_and_delta(
+    z,
+    y,
+    axis=-1,
+    reduction="mean",
+    sample_weight=None,
+    class_weight=None,
+    ignore_index=None,
+    label_smoothing=0.0,
+):
     z, y = np.asarray(z), np.asarray(y)
     n = z.shape[axis]
     t = targets_of(z, y, axis)

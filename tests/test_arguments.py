@@ -61,7 +61,9 @@ def test_sigmoid_of_special_values(isa):
     z = F4([np.inf, -np.inf, np.nan, 0])
     assert np.array_equal(nf.sigmoid(z), F4([1, 0, np.nan, 0.5]), equal_nan=True)
     assert np.array_equal(nf.sigmoid_prime(z), F4([0, 0, np.nan, 0.25]), equal_nan=True)
-    cost = nf.binary_cross_entropy_cost(F4([np.inf, np.inf, -np.inf, np.nan]), F4([1, 0, 0, 1]), reduction="none")
+    cost = nf.binary_cross_entropy_cost(
+        F4([np.inf, np.inf, -np.inf, np.nan]), F4([1, 0, 0, 1]), reduction="none"
+    )
     assert np.array_equal(cost, F4([0, np.inf, 0, np.nan]), equal_nan=True)
 
 
@@ -216,16 +218,19 @@ def test_options_against_the_reference(data):
 
 
 @pytest.mark.parametrize("f", COSTS)
-@pytest.mark.parametrize("options, match", [
-    ({"label_smoothing": -0.1}, "label_smoothing is -0.1"),
-    ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
-    ({"label_smoothing": np.nan}, "label_smoothing is nan"),
-    ({"reduction": "average"}, "reduction is 'average'; it may be 'mean', 'sum' or 'none'"),
-    ({"class_weight": [1, 2]}, r"class_weight has shape \(2,\); it must be \(3,\)"),
-    ({"class_weight": [1, -2, 1]}, "class_weight is -2.0 at class 1"),
-    ({"sample_weight": [1, 2, 3]}, r"sample_weight has shape \(3,\); it must be \(2,\)"),
-    ({"sample_weight": [1, np.inf]}, "sample_weight is inf at example 1"),
-])
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1"),
+        ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
+        ({"label_smoothing": np.nan}, "label_smoothing is nan"),
+        ({"reduction": "average"}, "reduction is 'average'; it may be 'mean', 'sum' or 'none'"),
+        ({"class_weight": [1, 2]}, r"class_weight has shape \(2,\); it must be \(3,\)"),
+        ({"class_weight": [1, -2, 1]}, "class_weight is -2.0 at class 1"),
+        ({"sample_weight": [1, 2, 3]}, r"sample_weight has shape \(3,\); it must be \(2,\)"),
+        ({"sample_weight": [1, np.inf]}, "sample_weight is inf at example 1"),
+    ],
+)
 def test_options_that_may_not_be(f, options, match):
     with pytest.raises(ValueError, match=f"{f.__name__}: {match}"):
         f(np.zeros((2, 3)), [0, 1], **options)
@@ -255,7 +260,15 @@ def test_types_of_results():
     assert nf.softmax([1, 2]).dtype == F8 and nf.softmax(F4([1, 2])).dtype == F4
     assert nf.softmax(np.array([1, 2], np.int8)).dtype == F8
     half = np.array([[1, 2], [0, 0]], np.float16)
-    for f in (nf.softmax, nf.log_softmax, nf.sigmoid, nf.logsumexp, nf.inverse_softmax, nf.softmax_jacobian, nf.hardmax):
+    for f in (
+        nf.softmax,
+        nf.log_softmax,
+        nf.sigmoid,
+        nf.logsumexp,
+        nf.inverse_softmax,
+        nf.softmax_jacobian,
+        nf.hardmax,
+    ):
         assert f(half).dtype == np.float16, f
     cost, delta = nf.log_likelihood_cost_and_delta(half, [0, 1])
     assert cost.dtype == delta.dtype == np.float16
@@ -271,12 +284,27 @@ def test_bfloat16():
     assert np.array_equal(nf.softmax(z), nf.softmax(z.astype(F4)).astype(bfloat16))
 
 
-@pytest.mark.parametrize("z, match", [
-    (np.array([True, False]), "bool"), (np.array([1j]), "complex128"), (np.array([None]), "object"),
-    (np.array(["a"]), "<U1"), (np.ma.masked_array([1.0], [True]), "masked"), (np.array([1], "M8[s]"), "datetime64"),
-])
+@pytest.mark.parametrize(
+    "z, match",
+    [
+        (np.array([True, False]), "bool"),
+        (np.array([1j]), "complex128"),
+        (np.array([None]), "object"),
+        (np.array(["a"]), "<U1"),
+        (np.ma.masked_array([1.0], [True]), "masked"),
+        (np.array([1], "M8[s]"), "datetime64"),
+    ],
+)
 def test_types_that_may_not_be(z, match):
-    for f in (nf.softmax, nf.log_softmax, nf.logsumexp, nf.hardmax, nf.sigmoid, nf.inverse_softmax, nf.softmax_jacobian):
+    for f in (
+        nf.softmax,
+        nf.log_softmax,
+        nf.logsumexp,
+        nf.hardmax,
+        nf.sigmoid,
+        nf.inverse_softmax,
+        nf.softmax_jacobian,
+    ):
         with pytest.raises(TypeError, match=match):
             f(z)
     with pytest.raises(TypeError, match=f"log_likelihood_cost: z .*{match}"):
@@ -291,18 +319,24 @@ def test_subclasses_are_read_as_plain_arrays():
 # out and axis
 
 
-@pytest.mark.parametrize("make, error, match", [
-    (lambda: np.empty((3, 2)), ValueError, r"out has shape \(3, 2\); it must be \(2, 3\)"),
-    (lambda: np.empty((2, 3), F4), TypeError, "out has dtype float32; it must be float64"),
-    (lambda: np.broadcast_to(np.zeros(3), (2, 3)), ValueError, "read-only"),
-    (lambda: np.lib.stride_tricks.as_strided(np.zeros(4), (2, 3), (8, 8)), ValueError, "share memory"),
-    (lambda: [[0.0] * 3] * 2, TypeError, "out is no NumPy array"),
-])
+@pytest.mark.parametrize(
+    "make, error, match",
+    [
+        (lambda: np.empty((3, 2)), ValueError, r"out has shape \(3, 2\); it must be \(2, 3\)"),
+        (lambda: np.empty((2, 3), F4), TypeError, "out has dtype float32; it must be float64"),
+        (lambda: np.broadcast_to(np.zeros(3), (2, 3)), ValueError, "read-only"),
+        (lambda: np.lib.stride_tricks.as_strided(np.zeros(4), (2, 3), (8, 8)), ValueError, "share memory"),
+        (lambda: [[0.0] * 3] * 2, TypeError, "out is no NumPy array"),
+    ],
+)
 def test_out_that_does_not_fit(make, error, match):
     z = np.zeros((2, 3))
     for call in (
-        lambda out: nf.softmax(z, out=out), lambda out: nf.log_softmax(z, out=out), lambda out: nf.sigmoid(z, out=out),
-        lambda out: nf.log_likelihood_delta(z, [0, 1], out=out), lambda out: nf.softmax_backward(z, z, out=out),
+        lambda out: nf.softmax(z, out=out),
+        lambda out: nf.log_softmax(z, out=out),
+        lambda out: nf.sigmoid(z, out=out),
+        lambda out: nf.log_likelihood_delta(z, [0, 1], out=out),
+        lambda out: nf.softmax_backward(z, z, out=out),
         lambda out: nf.binary_cross_entropy_delta(z, z, out=out),
     ):
         with pytest.raises(error, match=match):

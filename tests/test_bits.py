@@ -48,7 +48,11 @@ def results(z, y, t):
 def same_bits(a, b):
     # which of the NaNs it is may differ; that it is one may not
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True) and np.array_equal(np.signbit(a[a == 0]), np.signbit(b[b == 0]))
+    return (
+        a.dtype == b.dtype
+        and np.array_equal(a, b, equal_nan=True)
+        and np.array_equal(np.signbit(a[a == 0]), np.signbit(b[b == 0]))
+    )
 
 
 def assert_same(one, other):
@@ -168,15 +172,20 @@ def test_axes(isa, axis):
         expected = np.moveaxis(f(flat).reshape(moved.shape), to_end, list(axes))
         assert same_bits(f(z, axis), expected)
     assert same_bits(np.asarray(nf.logsumexp(z, axis)), np.asarray(nf.logsumexp(flat)))
-    assert nf.logsumexp(z, axis, keepdims=True).shape == tuple(1 if d in axes else n for d, n in enumerate(z.shape))
+    assert nf.logsumexp(z, axis, keepdims=True).shape == tuple(
+        1 if d in axes else n for d, n in enumerate(z.shape)
+    )
 
 
 @pytest.mark.parametrize("classes", [10, 64, 65, 300])
 @pytest.mark.parametrize("order", ["rows", "columns", "gaps"])
 def test_in_place_and_overlapping_output(isa, classes, order):
     base, y, t = example(33, classes, "f4")
-    make = {"rows": lambda: (base.copy(), -1), "columns": lambda: (base.T.copy(), 0),
-            "gaps": lambda: (np.repeat(base, 2, 1)[:, ::2], -1)}[order]
+    make = {
+        "rows": lambda: (base.copy(), -1),
+        "columns": lambda: (base.T.copy(), 0),
+        "gaps": lambda: (np.repeat(base, 2, 1)[:, ::2], -1),
+    }[order]
     for f in (
         lambda z, axis, out: nf.softmax(z, axis, out=out),
         lambda z, axis, out: nf.log_softmax(z, axis, out=out),

@@ -26,7 +26,7 @@ def run_well(*arguments):
 
 
 def assert_refused(result, *named):
-    """A last line that says what is wrong and names it; no traceback; click's usage lines may stand before."""
+    """A last line that names what is wrong, and no traceback; click's usage lines may stand before it."""
     assert result.exit_code != 0
     assert isinstance(result.exception, SystemExit), repr(result.exception)
     assert "Traceback" not in result.output
@@ -67,8 +67,8 @@ def test_train_writes_a_model_and_a_picture_and_prints_the_test_accuracy(tmp_pat
 
 
 def test_train_does_what_its_options_say(tmp_path):
-    run_well("train", "--epochs", 2, "--hidden", "", "--mini-batch", 7, "--eta", 0.25, "--lambda", 0.5, "--seed", 3,
-             "--output", tmp_path / "m.npz")
+    run_well("train", "--epochs", 2, "--hidden", "", "--mini-batch", 7, "--eta", 0.25, "--lambda", 0.5,
+             "--seed", 3, "--output", tmp_path / "m.npz")
     net = nf.Network([64, 10], rng=3)
     net.SGD(nf.datasets.load_digits()[0], 2, 7, 0.25, 0.5)
     np.testing.assert_array_equal(nf.load(tmp_path / "m.npz").weights[0], net.weights[0])
@@ -114,7 +114,8 @@ def test_predict_takes_one_column_more_as_labels(tmp_path, form):
 def test_predict_takes_a_csv_file_of_one_line_without_label(tmp_path):
     net, x = saved_network(tmp_path / "m.npz"), examples(1)
     np.savetxt(tmp_path / "x.csv", x, delimiter=",")
-    assert run_well("predict", tmp_path / "m.npz", tmp_path / "x.csv").stdout.splitlines() == expected_lines(net, x)
+    result = run_well("predict", tmp_path / "m.npz", tmp_path / "x.csv")
+    assert result.stdout.splitlines() == expected_lines(net, x)
 
 
 def test_info_says_what_the_installation_is():
@@ -136,9 +137,9 @@ def test_the_version_is_the_packages():
 
 
 @pytest.mark.parametrize("option, value", [
-    ("--eta", -1), ("--eta", 0), ("--eta", "fast"), ("--eta", "nan"), ("--eta", "inf"), ("--lambda", -0.5), ("--lambda", "nan"),
-    ("--epochs", 0), ("--mini-batch", 0), ("--hidden", "ten"), ("--hidden", "30,0"), ("--cost", "cubic"), ("--seed", -1),
-    ("--seed", "x"),
+    ("--eta", -1), ("--eta", 0), ("--eta", "fast"), ("--eta", "nan"), ("--eta", "inf"),
+    ("--lambda", -0.5), ("--lambda", "nan"), ("--epochs", 0), ("--mini-batch", 0),
+    ("--hidden", "ten"), ("--hidden", "30,0"), ("--cost", "cubic"), ("--seed", -1), ("--seed", "x"),
 ])
 def test_a_wrong_option_is_named_and_nothing_is_written(tmp_path, option, value):
     # The valid epochs come first, so that a wrong value that slips through costs one epoch.
@@ -148,7 +149,8 @@ def test_a_wrong_option_is_named_and_nothing_is_written(tmp_path, option, value)
 
 
 def test_a_data_folder_without_mnist_is_named(tmp_path):
-    assert_refused(run("train", "--data", tmp_path, "--output", tmp_path / "m"), tmp_path, "train-images-idx3-ubyte")
+    result = run("train", "--data", tmp_path, "--output", tmp_path / "m")
+    assert_refused(result, tmp_path, "train-images-idx3-ubyte")
     assert_refused(run("train", "--data", tmp_path / "none", "--output", tmp_path / "m"), tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,7 @@
 """The cost classes against plain NumPy, in a network that knows nothing of this package, and in Network."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -175,7 +177,7 @@ class ForeignNetwork:
         rng = np.random.default_rng(5)
         self.cost = cost
         self.biases = [rng.standard_normal((n, 1)) for n in sizes[1:]]
-        self.weights = [rng.standard_normal((n, k)) / np.sqrt(k) for k, n in zip(sizes, sizes[1:])]
+        self.weights = [rng.standard_normal((n, k)) / np.sqrt(k) for k, n in pairwise(sizes)]
 
     def layers(self, x):
         zs, activations = [], [x]
@@ -338,6 +340,28 @@ def test_the_output_is_sigmoid_with_the_other_costs(cost):
     x = problem(6)[0].T
     expected = plain_sigmoid(net.weights[0] @ x + net.biases[0])
     np.testing.assert_allclose(net.feedforward(x), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cost", [CrossEntropyCost, QuadraticCost])
+@pytest.mark.parametrize("form", ["labels", "column", "floats", "list"])
+def test_one_output_neuron_is_learned(cost, form):
+    x = np.random.default_rng(1).standard_normal((100, 2))
+    y = (x[:, 0] + x[:, 1] > 0).astype(int)
+    forms = {"labels": (x, y), "column": (x, y[:, None]), "floats": (x, y + 0.0), "list": list(zip(x, y))}
+    data = forms[form]
+    net = nf.Network([2, 4, 1], cost=cost, rng=0)
+    net.SGD(data, 40, 5, 2.0)
+    assert net.accuracy(data) >= 95
+    assert net.accuracy((x, 1 - y)) <= 5
+
+
+def test_accuracy_counts_the_largest_activation():
+    x, y = problem(50)
+    net = nf.Network([4, 5, 3], rng=0)
+    expected = sum(int(np.argmax(net.feedforward(row))) == label for row, label in zip(x, y))
+    assert 0 < expected < 50
+    assert net.accuracy((x, y)) == net.accuracy((x, np.eye(3)[y])) == expected
+    assert net.accuracy(list(zip(x, y)), convert=True) == expected
 
 
 class OwnCost:

@@ -14,7 +14,8 @@ PARTS = {"train": TRAIN, "t10k": TEST}
 
 def idx(array):
     """An IDX file of unsigned bytes."""
-    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+    sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
 def made(part):

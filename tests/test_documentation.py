@@ -11,14 +11,19 @@ import pytest
 
 import nndl_fast as nf
 
-MODULES = ["nndl_fast", *(f"nndl_fast.{m.name}" for m in pkgutil.iter_modules(nf.__path__) if m.name != "_core")]
+MODULES = [
+    "nndl_fast",
+    *(f"nndl_fast.{m.name}" for m in pkgutil.iter_modules(nf.__path__) if m.name != "_core"),
+]
 README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
     module = importlib.import_module(name)
-    result = doctest.testmod(module, extraglobs={"datasets": nf.datasets}, optionflags=doctest.NORMALIZE_WHITESPACE)
+    result = doctest.testmod(
+        module, extraglobs={"datasets": nf.datasets}, optionflags=doctest.NORMALIZE_WHITESPACE
+    )
     assert result.failed == 0
 
 

@@ -90,7 +90,7 @@ def test_an_own_cost_class_needs_the_cost_argument(tmp_path, form):
         small_network(cost=OwnCost).save(path)
     else:
         path.write_text(json.dumps(network2_json(cost="OwnCost")))
-    with pytest.raises(ValueError, match="own.*'OwnCost'.*cost="):
+    with pytest.raises(ValueError, match=r"own.*'OwnCost'.*cost="):
         nf.load(path)
     assert nf.load(path, cost=OwnCost).cost is OwnCost
 
@@ -137,7 +137,8 @@ def test_a_wrong_compression_method_is_refused(tmp_path, method):
 
 @pytest.mark.parametrize("change", [
     {"sizes": None}, {"weights": None}, {"biases": None}, {"cost": None}, {"cost": 3}, {"cost": ["A"]},
-    {"sizes": []}, {"sizes": [2]}, {"sizes": 7}, {"sizes": "231"}, {"sizes": [2, 0, 1]}, {"sizes": [2.0, 3.0, 1]},
+    {"sizes": []}, {"sizes": [2]}, {"sizes": 7}, {"sizes": "231"}, {"sizes": [2, 0, 1]},
+    {"sizes": [2.0, 3.0, 1.0]},
     {"sizes": [2, 3, 2]}, {"sizes": [2, 3, 1, 1]}, {"weights": []}, {"weights": [[["a"]], [[1.0]]]},
     {"weights": [[[1.0], [2.0, 3.0]], [[1.0]]]}, {"weights": 5}, {"biases": [[0.1, 0.2, 0.3], [0.7]]},
     {"biases": [[[10**400], [0], [0]], [[0.7]]]},
@@ -150,7 +151,8 @@ def test_json_that_is_no_network_is_refused(tmp_path, change):
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"{", b"{}", b"{\xff}", b"[1, 2]", b"PK\x03\x04", b"\x93NUMPY", b"no model", bytes(99), b'{"a":' * 50_000,
+    b"", b"{", b"{}", b"{\xff}", b"[1, 2]", b"PK\x03\x04", b"\x93NUMPY", b"no model", bytes(99),
+    b'{"a":' * 50_000,
 ], ids=lambda content: repr(content[:8]))
 def test_a_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "foreign"
@@ -196,7 +198,7 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path, form):
     assert not sprung.exists()
 
 
-@pytest.mark.parametrize("error", [OSError("the disk is full"), KeyboardInterrupt()], ids=["disk full", "Ctrl-C"])
+@pytest.mark.parametrize("error", [OSError("the disk is full"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
 def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, error):
     path = tmp_path / "model.npz"
     old = small_network(seed=0)

@@ -8,8 +8,9 @@ from hypothesis.extra import numpy as hnp
 
 import nndl_fast as nf
 
-LOGITS = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=20),
-                    elements=st.floats(-30, 30))
+LOGITS = hnp.arrays(
+    np.float64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=20), elements=st.floats(-30, 30)
+)
 
 
 def central_differences(f, x, h=1e-6):
@@ -63,16 +64,25 @@ def test_large_c_gives_the_hard_maximum():  # (83)
     assert np.array_equal(nf.log_softmax([1.0, 3.0, 3.0], c=np.inf), [-np.inf, -np.log(2), -np.log(2)])
 
 
-@given(hnp.arrays(np.float64, (5, 2), elements=st.floats(-30, 30)), st.lists(st.integers(0, 1), min_size=5, max_size=5))
+@given(
+    hnp.arrays(np.float64, (5, 2), elements=st.floats(-30, 30)),
+    st.lists(st.integers(0, 1), min_size=5, max_size=5),
+)
 def test_two_classes_are_logistic_regression(z, y):
     difference = z[:, 1] - z[:, 0]
     np.testing.assert_allclose(nf.softmax(z)[:, 1], nf.sigmoid(difference), rtol=1e-13)
     cost = nf.log_likelihood_cost(z, y, reduction="none")
     # the difference is rounded once more than softmax rounds
-    np.testing.assert_allclose(cost, nf.binary_cross_entropy_cost(difference, np.array(y, float), reduction="none"),
-                               rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(
+        cost,
+        nf.binary_cross_entropy_cost(difference, np.array(y, float), reduction="none"),
+        rtol=1e-13,
+        atol=1e-14,
+    )
     delta = nf.log_likelihood_delta(z, y)
-    np.testing.assert_allclose(delta[:, 1], nf.binary_cross_entropy_delta(difference, np.array(y, float)), atol=1e-15)
+    np.testing.assert_allclose(
+        delta[:, 1], nf.binary_cross_entropy_delta(difference, np.array(y, float)), atol=1e-15
+    )
 
 
 def test_worked_examples():
@@ -83,7 +93,9 @@ def test_worked_examples():
     expected = np.array([[0.842], [0.042], [0.002], [0.114]])
     np.testing.assert_allclose(nf.softmax(column, axis=0), expected, atol=5e-4)
     matrix = np.hstack([column, column[::-1], column + 7])
-    np.testing.assert_allclose(nf.softmax(matrix, axis=0), np.hstack([expected, expected[::-1], expected]), atol=5e-4)
+    np.testing.assert_allclose(
+        nf.softmax(matrix, axis=0), np.hstack([expected, expected[::-1], expected]), atol=5e-4
+    )
 
 
 @pytest.mark.parametrize("kind", ["labels", "one-hot", "soft"])
@@ -104,13 +116,20 @@ def test_gradients_of_the_output_layer(kind):
     z = a @ w.T + b
     error = nf.softmax(z) - (np.eye(5)[y] if kind == "labels" else y)
     np.testing.assert_allclose(nf.log_likelihood_delta(z, y, reduction="sum"), error, atol=1e-15)
-    np.testing.assert_allclose(delta, central_differences(lambda z: nf.log_likelihood_cost(z, y), z), atol=1e-8)
+    np.testing.assert_allclose(
+        delta, central_differences(lambda z: nf.log_likelihood_cost(z, y), z), atol=1e-8
+    )
 
 
-@pytest.mark.parametrize("options", [
-    {"label_smoothing": 0.3}, {"class_weight": [0.5, 1, 2, 0]}, {"sample_weight": [1, 0, 2.5]},
-    {"class_weight": [0.5, 1, 2, 0], "sample_weight": [1, 0.1, 2], "label_smoothing": 0.2},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"label_smoothing": 0.3},
+        {"class_weight": [0.5, 1, 2, 0]},
+        {"sample_weight": [1, 0, 2.5]},
+        {"class_weight": [0.5, 1, 2, 0], "sample_weight": [1, 0.1, 2], "label_smoothing": 0.2},
+    ],
+)
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("soft", [False, True])
 def test_delta_is_the_gradient_with_every_option(options, reduction, soft):
@@ -119,7 +138,9 @@ def test_delta_is_the_gradient_with_every_option(options, reduction, soft):
     y = rng.random((3, 4)) if soft else np.array([0, 3, 2])
     options = {"reduction": reduction, **options}
     delta = nf.log_likelihood_delta(z, y, **options)
-    np.testing.assert_allclose(delta, central_differences(lambda z: nf.log_likelihood_cost(z, y, **options), z), atol=1e-8)
+    np.testing.assert_allclose(
+        delta, central_differences(lambda z: nf.log_likelihood_cost(z, y, **options), z), atol=1e-8
+    )
 
 
 @given(LOGITS, st.integers(0, 2**32))
@@ -137,7 +158,9 @@ def test_log_likelihood_is_the_maximum_likelihood_of_exclusive_classes(z, seed):
     """The likelihood of the labels is the product of their probabilities; the cost its negative logarithm."""
     y = np.random.default_rng(seed).integers(0, z.shape[1], len(z))
     picked = np.take_along_axis(nf.softmax(z), y[:, None], 1)
-    np.testing.assert_allclose(nf.log_likelihood_cost(z, y, reduction="sum"), -np.log(picked).sum(), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(
+        nf.log_likelihood_cost(z, y, reduction="sum"), -np.log(picked).sum(), rtol=1e-10, atol=1e-13
+    )
 
 
 def test_quadratic_cost():
@@ -170,7 +193,9 @@ def test_binary_cross_entropy_delta_is_the_gradient():
         delta = nf.binary_cross_entropy_delta(z, y, **options)
         numeric = central_differences(lambda z, o=options: nf.binary_cross_entropy_cost(z, y, **o), z)
         np.testing.assert_allclose(delta, numeric, atol=1e-9)
-    np.testing.assert_allclose(nf.binary_cross_entropy_delta(z, y, reduction="sum"), nf.sigmoid(z) - y, atol=1e-15)
+    np.testing.assert_allclose(
+        nf.binary_cross_entropy_delta(z, y, reduction="sum"), nf.sigmoid(z) - y, atol=1e-15
+    )
 
 
 @given(hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-500, 500)))

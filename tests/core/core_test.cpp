@@ -1,0 +1,178 @@
+// The core without Python: every instruction set gives the bits of the baseline, every layout those
+// of a row alone, and all of them what a plain long double computation gives. Buffers end where the
+// arrays end, so that a sanitizer sees any step beyond.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../../csrc/dispatch.h"
+#include "../../csrc/parallel.h"
+
+using namespace nndl_fast;
+
+namespace {
+
+int failures = 0, checks = 0;
+
+void check(bool good, const std::string& what) {
+    ++checks;
+    if (!good && ++failures <= 20) std::printf("FAILED %s\n", what.c_str());
+}
+
+template <class E>
+bool same_bits(const std::vector<E>& a, const std::vector<E>& b) {
+    if (a.size() != b.size()) return false;
+    for (size_t i = 0; i < a.size(); ++i)
+        if (std::memcmp(&a[i], &b[i], sizeof(E)) && !(a[i] != a[i] && b[i] != b[i])) return false;  // NaNs are alike
+    return true;
+}
+
+enum class Order { rows, columns, gaps };
+
+// Results of every kernel for one example, row by row whatever the order of the arrays.
+template <class E>
+std::vector<std::vector<E>> results(const std::vector<E>& z, const std::vector<E>& t, const std::vector<int64_t>& labels,
+                                    ptrdiff_t classes, Order order) {
+    const ptrdiff_t n = ptrdiff_t(z.size()) / classes;
+    const ptrdiff_t row = order == Order::columns ? 1 : order == Order::rows ? classes : 2 * classes + 3;
+    const ptrdiff_t cls = order == Order::columns ? n : order == Order::rows ? 1 : 2;
+    const auto place = [&](ptrdiff_t r, ptrdiff_t j) { return size_t(r * row + j * cls); };
+    const size_t room = place(n - 1, classes - 1) + 1;
+    std::vector<E> in(room), target(room), out(room);
+    for (ptrdiff_t r = 0; r < n; ++r)
+        for (ptrdiff_t j = 0; j < classes; ++j) {
+            in[place(r, j)] = z[size_t(r * classes + j)];
+            target[place(r, j)] = t[size_t(r * classes + j)];
+        }
+    Batch batch;
+    batch.append(n, row, row, row);
+    std::vector<std::vector<E>> all;
+    const auto run = [&](RowKernel<E> kernel, bool with_y, bool with_out, bool with_result, auto change) {
+        Job<E> job;
+        job.classes = classes;
+        job.z = {in.data(), 0, cls};
+        if (with_y) job.y = {target.data(), 0, cls};
+        if (with_out) job.out = {out.data(), 0, cls};
+        std::vector<double> result(static_cast<size_t>(n));
+        if (with_result) job.row_result = result.data();
+        change(job);
+        run_rows(kernel, job, batch);
+        if (with_result) all.emplace_back(result.begin(), result.end());
+        if (!with_out) return;
+        std::vector<E> rows;
+        for (ptrdiff_t r = 0; r < n; ++r)
+            for (ptrdiff_t j = 0; j < classes; ++j) rows.push_back(out[place(r, j)]);
+        all.push_back(rows);
+    };
+    const auto nothing = [](Job<E>&) {};
+    const auto labelled = [&](Job<E>& job) { job.labels = labels.data(); };
+    const auto smoothed = [&](Job<E>& job) {
+        job.labels = labels.data();
+        job.smoothing = 0.1;
+        job.class_weight_sum = double(classes);
+        job.scale = 1.0 / 3;
+    };
+    const Kernels<E>& k = active_kernels<E>();
+    run(k.softmax, false, true, false, nothing);
+    run(k.softmax, false, true, false, [](Job<E>& job) { job.c = E(0.7); });
+    run(k.log_softmax, false, true, false, nothing);
+    run(k.logsumexp, false, false, true, nothing);
+    run(k.hard, false, true, false, [](Job<E>& job) { job.share = true; });
+    run(k.softmax_backward, true, true, false, nothing);
+    run(k.log_likelihood, false, true, true, labelled);
+    run(k.log_likelihood, false, true, true, smoothed);
+    run(k.log_likelihood, false, false, true, labelled);
+    run(k.log_likelihood, true, true, true, nothing);
+    return all;
+}
+
+template <class E>
+std::vector<E> elementwise(const std::vector<E>& z, const std::vector<E>& t) {
+    std::vector<E> all;
+    const Kernels<E>& k = active_kernels<E>();
+    for (MapKernel<E> kernel : {k.sigmoid, k.sigmoid_prime, k.binary_cross_entropy}) {
+        std::vector<E> out(z.size()), cost(z.size());
+        MapJob<E> job;
+        job.z = z.data();
+        job.y = t.data();
+        job.out = out.data();
+        job.cost = cost.data();
+        Batch batch;
+        batch.append(ptrdiff_t(z.size()), 1, 1, 1, 1);
+        all.push_back(E(run_elements(kernel, job, batch)));
+        all.insert(all.end(), out.begin(), out.end());
+        all.insert(all.end(), cost.begin(), cost.end());
+    }
+    return all;
+}
+
+template <class E>
+void check_softmax(const std::vector<E>& z, const std::vector<E>& a, ptrdiff_t classes, const std::string& name) {
+    for (size_t r = 0; r < z.size(); r += size_t(classes)) {
+        long double top = -INFINITY, sum = 0;
+        for (size_t j = r; j < r + size_t(classes); ++j) top = std::fmax(top, (long double)z[j]);
+        for (size_t j = r; j < r + size_t(classes); ++j) sum += expl((long double)z[j] - top);
+        for (size_t j = r; j < r + size_t(classes); ++j) {
+            const long double exact = expl((long double)z[j] - top) / sum;
+            const E near = E(exact), unit = std::nextafter(near, E(INFINITY)) - near;
+            if (near >= 4 * std::numeric_limits<E>::min())
+                check(std::fabs((long double)a[j] - exact) <= 2 * (long double)unit, name + " softmax is off");
+        }
+    }
+}
+
+template <class E>
+void check_type(const char* type) {
+    std::mt19937 random(1);
+    std::normal_distribution<double> normal;
+    for (ptrdiff_t classes : {1, 2, 10, 15, 16, 17, 63, 64, 65, 127, 128, 129, 300, 1025})
+        for (ptrdiff_t n : {1, 3, 4, 15, 16, 17, 33}) {
+            std::vector<E> z(size_t(n * classes)), t(z.size());
+            std::vector<int64_t> labels;
+            for (ptrdiff_t r = 0; r < n; ++r) labels.push_back(int64_t(random() % uint64_t(classes)));
+            for (size_t i = 0; i < z.size(); ++i) {
+                z[i] = E(normal(random) * (i / size_t(classes) % 3 == 0 ? 0.1 : 20));
+                t[i] = E(std::fabs(normal(random)));
+            }
+            activate_isa("baseline");
+            const auto expected = results(z, t, labels, classes, Order::rows);
+            const auto expected_elements = elementwise(z, t);
+            for (const std::string& isa : available_isas()) {
+                activate_isa(isa);
+                const std::string name = isa + " " + type + " " + std::to_string(n) + " x " + std::to_string(classes);
+                check_softmax(z, results(z, t, labels, classes, Order::rows)[0], classes, name);
+                check(same_bits(elementwise(z, t), expected_elements), name + " elementwise");
+                for (Order order : {Order::rows, Order::columns, Order::gaps})
+                    for (int threads : {1, 2, 7}) {
+                        set_num_threads(threads);
+                        const auto got = results(z, t, labels, classes, order);
+                        for (size_t i = 0; i < got.size(); ++i)
+                            check(same_bits(got[i], expected[i]),
+                                  name + " order " + std::to_string(int(order)) + " result " + std::to_string(i));
+                    }
+            }
+        }
+}
+
+}  // namespace
+
+int main() {
+    std::printf("instruction sets:");
+    for (const std::string& isa : available_isas()) std::printf(" %s", isa.c_str());
+    std::printf("; OpenMP: %s\n", has_openmp() ? "yes" : "no");
+    check_type<float>("float32");
+    check_type<double>("float64");
+    bool refused = false;
+    try {
+        activate_isa("mmx");
+    } catch (const std::exception& error) {
+        refused = std::string(error.what()).find("baseline") != std::string::npos;
+    }
+    check(refused, "an unknown instruction set is refused, and the possible ones are named");
+    std::printf("%d checks, %d failures\n", checks, failures);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}

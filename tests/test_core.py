@@ -1,0 +1,83 @@
+"""The C++ core builds and passes its own test without Python, with and without OpenMP, and the files
+that are compiled for an instruction set hand nothing to the linker but their table."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nndl_fast as nf
+
+ROOT = Path(__file__).parents[1]
+TOOLS = [tool for tool in ("cmake", "nm") if not shutil.which(tool)]
+
+
+def run(*command, **options):
+    result = subprocess.run(command, text=True, capture_output=True, check=False, **options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    if TOOLS:
+        pytest.skip(f"{', '.join(TOOLS)} not found")
+    folder = tmp_path_factory.mktemp("core")
+    run("cmake", "-S", str(ROOT), "-B", str(folder), "-DNNDL_FAST_CORE_TEST=ON")
+    run("cmake", "--build", str(folder), "--parallel", "2")
+    return folder
+
+
+def test_core_passes_its_own_test(build):
+    output = run(str(build / "core_test"))
+    assert re.search(r"\d{4,} checks, 0 failures", output)
+    for isa in nf.show_config()["instruction_sets"]:
+        assert isa in output.splitlines()[0]
+
+
+def test_instruction_set_files_export_one_table(build):
+    """A weak symbol compiled for AVX-512 could be the copy that the linker keeps for everyone."""
+    objects = [path for path in build.rglob("*.o") if path.parent.name == "isa"]
+    assert len(objects) >= 2
+    for path in objects:
+        symbols = [line.split() for line in run("nm", "--defined-only", str(path)).splitlines()]
+        shared = [name for _, kind, name in symbols if kind.isupper() or kind in "uvw"]
+        assert len(shared) == 1 and shared[0].endswith("_tableE"), (path.name, shared)
+
+
+def test_core_without_openmp(build):
+    serial = build.parent / "serial"
+    serial.mkdir()
+    objects = [str(p) for p in build.rglob("*.o") if p.name not in ("parallel.cpp.o", "core_test.cpp.o")]
+    sources = [str(ROOT / "csrc/parallel.cpp"), str(ROOT / "tests/core/core_test.cpp")]
+    # the C++ compiler that CMake found
+    compiler = re.search(r"CMAKE_CXX_COMPILER:\w+=(.*)", (build / "CMakeCache.txt").read_text()).group(1)
+    run(compiler, "-std=c++17", "-O1", *sources, *objects, "-pthread", "-o", str(serial / "core_test"))
+    output = run(str(serial / "core_test"))
+    assert "OpenMP: no" in output and "0 failures" in output
+
+
+@pytest.mark.parametrize("isa", nf.show_config()["instruction_sets"])
+def test_environment_variable_forces_an_instruction_set(isa):
+    code = "import nndl_fast; print(nndl_fast.show_config()['instruction_set'])"
+    environment = {**os.environ, "NNDL_FAST_ISA": isa}
+    assert run(sys.executable, "-c", code, env=environment, cwd="/").strip() == isa
+
+
+def test_environment_variable_that_names_no_instruction_set():
+    environment = {**os.environ, "NNDL_FAST_ISA": "avx1024"}
+    result = subprocess.run(
+        [sys.executable, "-c", "import nndl_fast"],
+        env=environment,
+        cwd="/",
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "ImportError: NNDL_FAST_ISA is 'avx1024'; this machine can run " in result.stderr
+    assert "baseline" in result.stderr
