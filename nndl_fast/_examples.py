@@ -31,8 +31,8 @@ def from_data(data: Any, features: int, dtype: np.dtype[Any], name: str) -> tupl
     else:
         try:
             pairs = [(np.asarray(x).reshape(-1), np.asarray(y)) for x, y in data]
-        except TypeError as error:
-            raise TypeError(
+        except (TypeError, ValueError) as error:
+            raise type(error)(
                 f"{name} must be a pair of arrays (x, y) or pairs (x, y) of single examples"
             ) from error
         if not pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,20 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
     return numbers
 
 
+def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not np.isfinite(value):  # click's ranges let NaN through
+        raise click.BadParameter(f"{value} is not finite")
+    return value
+
+
+def _model_file(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    if not value.absolute().parent.is_dir():
+        raise click.BadParameter(f"the folder of {value} does not exist")
+    if value.suffix == ".png":
+        raise click.BadParameter(f"{value} is where the learning curve goes; the model needs another ending")
+    return value
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nndl-fast")
 def main() -> None:
@@ -71,21 +86,30 @@ def main() -> None:
 @click.option(
     "--eta",
     type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
     help="The learning rate.  [default: 2; with --data 0.5]",
 )
 @click.option(
     "--lambda",
     "lmbda",
     type=click.FloatRange(min=0),
+    callback=_finite,
     help="L2 regularisation.  [default: 0.05; with --data 5]",
 )
 @click.option("--cost", default="log-likelihood", show_default=True, type=click.Choice(sorted(COSTS)))
-@click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same network.")
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="The same seed gives the same network.",
+)
 @click.option(
     "--output",
     default="nndl-fast-model.npz",
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_model_file,
     help="The model's file; the learning curve goes beside it, as .png.",
 )
 def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path, **given: Any) -> None:
@@ -93,8 +117,6 @@ def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path
     training, validation, test = _or_fail(
         lambda: datasets.load_mnist(data) if data else datasets.load_digits()
     )
-    if not output.absolute().parent.is_dir():
-        raise click.BadParameter(f"the folder of {output} does not exist", param_hint="--output")
     chosen = (MNIST if data else DIGITS) | {name: value for name, value in given.items() if value is not None}
     net = Network([training[0].shape[1], *chosen["hidden"], 10], cost=COSTS[cost], rng=seed)
     sizes = "-".join(map(str, net.sizes))
@@ -139,10 +161,13 @@ def predict(model: Path, data: Path) -> None:
     net = _or_fail(lambda: load(model))
     x, labels = _or_fail(lambda: _read(data, net.sizes[0]))
     a = _or_fail(lambda: net.feedforward(x.T))
-    for column, best in zip(a.T, a.argmax(axis=0), strict=True):
-        click.echo(f"{best}\t{column[best]:.6f}")
+    # a single output neuron says how likely class 1 is
+    activations = np.vstack([1 - a, a]) if len(a) == 1 else a
+    classes = activations.argmax(axis=0)
+    for best, activation in zip(classes, activations.max(axis=0)):
+        click.echo(f"{best}\t{activation:.6f}")
     if labels is not None:
-        correct = int(np.sum(a.argmax(axis=0) == labels))
+        correct = int(np.sum(classes == labels))
         click.echo(f"accuracy {correct / len(labels):.2%} ({correct} of {len(labels)})", err=True)
 
 
@@ -175,16 +200,23 @@ def _or_fail(action: Any) -> Any:
 def _read(data: Path, features: int) -> tuple[np.ndarray, np.ndarray | None]:
     if data.is_dir():
         return datasets.load_mnist(data)[2]
-    table = (
-        np.load(data, allow_pickle=False)
-        if data.suffix == ".npy"
-        else np.loadtxt(data, delimiter=",", ndmin=2)
-    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a file without any lines
+            npy = data.suffix == ".npy"
+            table = np.load(data, allow_pickle=False) if npy else np.loadtxt(data, delimiter=",", ndmin=2)
+    except (ValueError, EOFError, UserWarning) as error:
+        raise ValueError(f"{data} cannot be read: {error}") from error
+    if table.dtype.kind not in "iuf":
+        raise ValueError(f"{data} has dtype {table.dtype}; it must hold real numbers")
     if table.ndim != 2 or table.shape[1] not in (features, features + 1):
         raise ValueError(
             f"{data} has shape {table.shape}; the network needs {features} columns, or one more for labels"
         )
-    return table[:, :features], table[:, features].astype(np.int64) if table.shape[1] > features else None
+    labels = table[:, features:]
+    if not np.array_equal(labels, np.rint(labels)):
+        raise ValueError(f"{data} has labels in its last column that are no integers")
+    return table[:, :features], labels[:, 0].astype(np.int64) if labels.size else None
 
 
 def _draw(lists: Lists, trained_on: int, validated_on: int, title: str, picture: Path) -> None:

@@ -33,7 +33,8 @@ class LogLikelihoodCost:
 
     ``y`` is one-hot, probabilities, or integer labels (``a``'s shape without its first axis). In
     ``network2.Network``, whose output neurons are sigmoid ones, ``delta`` takes the softmax of ``z``
-    itself and leaves ``a`` aside, so that the gradients are those of a softmax layer.
+    itself and leaves ``a`` aside, so that the gradients are those of a softmax layer; the cost that it
+    monitors there is -ln of the sigmoid activation, since ``fn`` gets no other.
 
     >>> import numpy as np
     >>> y = np.array([[0.0], [1.0], [0.0]])
@@ -48,10 +49,20 @@ class LogLikelihoodCost:
     def fn(a: ArrayLike, y: ArrayLike) -> float:
         """-sum_j y_j ln a_j, summed over the columns; a class without weight counts 0 even at a_j = 0."""
         a, y = np.asarray(a), np.asarray(y)
-        if y.shape != a.shape:  # labels
-            with np.errstate(divide="ignore"):
-                return float(-np.log(np.take_along_axis(a, y[None], axis=0)).sum())
-        return float(-_weighted_log(y, a).sum())
+        if y.shape == a.shape:
+            return float(0 - _weighted_log(y, a).sum())
+        if y.shape != a.shape[1:]:
+            raise ValueError(
+                f"LogLikelihoodCost.fn: y has shape {y.shape}; for a of shape {a.shape} it must be "
+                f"{a.shape[1:]} (labels) or {a.shape} (targets)"
+            )
+        if y.dtype.kind not in "iu":
+            raise TypeError(f"LogLikelihoodCost.fn: y has dtype {y.dtype}; labels must be integers")
+        outside = y[(y < 0) | (y >= len(a))]
+        if outside.size:
+            raise IndexError(f"LogLikelihoodCost.fn: label {outside[0]} is outside 0..{len(a) - 1}")
+        with np.errstate(divide="ignore"):
+            return float(0 - np.log(np.take_along_axis(a, y[None], axis=0)).sum())
 
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike | None, y: ArrayLike) -> Array:
@@ -84,7 +95,7 @@ class CrossEntropyCost:
     def fn(a: ArrayLike, y: ArrayLike) -> float:
         """The cost, summed over neurons and columns."""
         a, y = np.asarray(a), np.asarray(y)
-        return float(-(_weighted_log(y, a) + _weighted_log(1 - y, 1 - a)).sum())
+        return float(0 - (_weighted_log(y, a) + _weighted_log(1 - y, 1 - a)).sum())
 
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:

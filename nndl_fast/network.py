@@ -182,7 +182,7 @@ class Network:
 
     def _step(self, x: Array, y: Array, eta: float, lmbda: float, n: int) -> None:
         nabla_b, nabla_w = self._gradients(x, y)
-        rate, decay = float(eta) / x.shape[1], 1 - float(eta) * float(lmbda) / n
+        rate, decay = float(eta) / x.shape[1], 1 - float(eta) * float(lmbda) / float(n)
         for nabla in nabla_b + nabla_w:
             nabla *= rate  # in place: for the weights this and the next line are most of what a step costs
         weights = [decay * w for w in self.weights]
@@ -243,7 +243,8 @@ class Network:
 
     def _forward(self, x: Array) -> tuple[list[Array], list[Array]]:
         """The weighted inputs of each layer after the first, the activations of each before the last."""
-        zs, activations = [], [x]
+        zs: list[Array] = []
+        activations = [x]
         for b, w in zip(self.biases, self.weights):
             if zs:
                 activations.append(f.sigmoid(zs[-1]))
@@ -274,7 +275,7 @@ class Network:
         """What the bar says of an epoch: what is monitored, and where that is nothing, cost and accuracy."""
         if not values:
             values = {"cost": self._cost(*data, lmbda), "accuracy": self._correct(*data)}
-        return {name: f"{value:.4g}" for name, value in values.items()}
+        return {name: str(v) if isinstance(v, int) else f"{v:.4f}" for name, v in values.items()}
 
 
 def load(filename: str | PathLike[str], cost: Any = None) -> Network:

@@ -67,8 +67,23 @@ def test_train_writes_a_model_and_a_picture_and_prints_the_test_accuracy(tmp_pat
 
 
 def test_train_does_what_its_options_say(tmp_path):
-    run_well("train", "--epochs", 2, "--hidden", "", "--mini-batch", 7, "--eta", 0.25, "--lambda", 0.5,
-             "--seed", 3, "--output", tmp_path / "m.npz")
+    run_well(
+        "train",
+        "--epochs",
+        2,
+        "--hidden",
+        "",
+        "--mini-batch",
+        7,
+        "--eta",
+        0.25,
+        "--lambda",
+        0.5,
+        "--seed",
+        3,
+        "--output",
+        tmp_path / "m.npz",
+    )
     net = nf.Network([64, 10], rng=3)
     net.SGD(nf.datasets.load_digits()[0], 2, 7, 0.25, 0.5)
     np.testing.assert_array_equal(nf.load(tmp_path / "m.npz").weights[0], net.weights[0])
@@ -128,19 +143,38 @@ def test_info_says_what_the_installation_is():
 def test_info_says_what_a_model_holds(tmp_path):
     saved_network(tmp_path / "m.npz")
     lines = dict(line.split(None, 1) for line in run_well("info", tmp_path / "m.npz").stdout.splitlines())
-    assert lines == {"sizes": "4-5-3", "cost": "LogLikelihoodCost", "hidden": "sigmoid", "dtype": "float32",
-                     "parameters": str(5 * 4 + 5 + 3 * 5 + 3)}
+    assert lines == {
+        "sizes": "4-5-3",
+        "cost": "LogLikelihoodCost",
+        "hidden": "sigmoid",
+        "dtype": "float32",
+        "parameters": str(5 * 4 + 5 + 3 * 5 + 3),
+    }
 
 
 def test_the_version_is_the_packages():
     assert nf.__version__ in run_well("--version").stdout
 
 
-@pytest.mark.parametrize("option, value", [
-    ("--eta", -1), ("--eta", 0), ("--eta", "fast"), ("--eta", "nan"), ("--eta", "inf"),
-    ("--lambda", -0.5), ("--lambda", "nan"), ("--epochs", 0), ("--mini-batch", 0),
-    ("--hidden", "ten"), ("--hidden", "30,0"), ("--cost", "cubic"), ("--seed", -1), ("--seed", "x"),
-])
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--eta", -1),
+        ("--eta", 0),
+        ("--eta", "fast"),
+        ("--eta", "nan"),
+        ("--eta", "inf"),
+        ("--lambda", -0.5),
+        ("--lambda", "nan"),
+        ("--epochs", 0),
+        ("--mini-batch", 0),
+        ("--hidden", "ten"),
+        ("--hidden", "30,0"),
+        ("--cost", "cubic"),
+        ("--seed", -1),
+        ("--seed", "x"),
+    ],
+)
 def test_a_wrong_option_is_named_and_nothing_is_written(tmp_path, option, value):
     # The valid epochs come first, so that a wrong value that slips through costs one epoch.
     result = run("train", "--epochs", 1, "--hidden", 8, "--output", tmp_path / "m.npz", option, value)

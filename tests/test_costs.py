@@ -162,8 +162,11 @@ def test_log_likelihood_labels_out_of_range_are_index_errors(method, label):
 
 
 @pytest.mark.parametrize("method", ["fn", "from_z", "delta"])
-@pytest.mark.parametrize("y", [np.array([1]), np.int64(1), np.array([0, 1, 0]), np.zeros((2, 4))],
-                         ids=["one label", "scalar", "a label for each class", "other shape"])
+@pytest.mark.parametrize(
+    "y",
+    [np.array([1]), np.int64(1), np.array([0, 1, 0]), np.zeros((2, 4))],
+    ids=["one label", "scalar", "a label for each class", "other shape"],
+)
 def test_log_likelihood_y_of_a_shape_that_does_not_fit_is_a_value_error(method, y):
     a = plain_softmax(weighted_inputs((3, 4)))
     with pytest.raises(ValueError):
@@ -226,8 +229,10 @@ def test_training_in_a_foreign_network_lowers_the_cost(cost, as_instance):
 
     def cost_now():
         # A log-likelihood delta trains softmax neurons, whatever activations the network itself computes.
-        return sum(net.cost.fn(plain_softmax(z) if cost is LogLikelihoodCost else a, y)
-                   for (z, a), (_, y) in zip(net.outputs(data), data))
+        return sum(
+            net.cost.fn(plain_softmax(z) if cost is LogLikelihoodCost else a, y)
+            for (z, a), (_, y) in zip(net.outputs(data), data)
+        )
 
     before = cost_now()
     net.train(data, 60, 0.5)
@@ -306,7 +311,7 @@ def test_costs_and_accuracy_of_many_examples_are_those_of_their_parts(cost):
     # More examples than go through the network at a time.
     x, y = problem(10_001)
     net = nf.Network([4, 5, 3], cost=cost, dtype=np.float64, rng=0)
-    parts = [(x[start:start + 1000], y[start:start + 1000]) for start in range(0, len(x), 1000)]
+    parts = [(x[start : start + 1000], y[start : start + 1000]) for start in range(0, len(x), 1000)]
     assert net.accuracy((x, y)) == sum(net.accuracy(part) for part in parts)
     total = sum(net.total_cost(part, 0) * len(part[0]) for part in parts)
     assert net.total_cost((x, y), 0) * len(x) == pytest.approx(total, rel=1e-12)

@@ -43,8 +43,10 @@ def write_mnist(folder, dot=False, zipped=False, **replaced):
 def assert_is_made(split):
     (x, y), (validation_x, validation_y), (test_x, test_y) = split
     assert (len(x), len(validation_x), len(test_x)) == (TRAIN - 10_000, 10_000, TEST)
-    for found_x, found_y, part in ((np.vstack([x, validation_x]), np.concatenate([y, validation_y]), "train"),
-                                   (test_x, test_y, "t10k")):
+    for found_x, found_y, part in (
+        (np.vstack([x, validation_x]), np.concatenate([y, validation_y]), "train"),
+        (test_x, test_y, "t10k"),
+    ):
         images, labels = made(part)
         np.testing.assert_array_equal(found_x, images.reshape(-1, 4).astype(np.float32) / np.float32(255))
         np.testing.assert_array_equal(found_y, labels)
@@ -97,21 +99,24 @@ LABEL_10 = TEST_LABELS[:-2] + bytes([10, 3])
 HUGE = TEST_IMAGES[:4] + b"\xff" * 12 + TEST_IMAGES[16:]  # a product of sizes beyond 64 bits
 
 
-@pytest.mark.parametrize("name, content, fault", [
-    ("t10k_images", TEST_LABELS, "0x00000801.*0x00000803"),
-    ("t10k_labels", TEST_IMAGES, "0x00000803.*0x00000801"),
-    ("t10k_images", b"GIF89a" + TEST_IMAGES, "0x47494638"),
-    ("t10k_images", b"", "starts with"),
-    ("t10k_images", TEST_IMAGES[:3], "starts with"),
-    ("t10k_images", TEST_IMAGES[:4], "4 bytes"),
-    ("t10k_images", TEST_IMAGES[:10], "10 bytes"),
-    ("t10k_images", TEST_IMAGES[:-1], r"79 bytes; 80 .*\(16, 2, 2\)"),
-    ("t10k_images", TEST_IMAGES + b"\0", r"81 bytes; 80 .*\(16, 2, 2\)"),
-    ("t10k_images", HUGE, "80 bytes"),
-    ("t10k_labels", TEST_LABELS[:-1], "23 bytes; 24"),
-    ("t10k_labels", idx(made("t10k")[1][:-1]), "16 images.*15 labels"),
-    ("t10k_labels", LABEL_10, "label 10 at 14"),
-])
+@pytest.mark.parametrize(
+    "name, content, fault",
+    [
+        ("t10k_images", TEST_LABELS, "0x00000801.*0x00000803"),
+        ("t10k_labels", TEST_IMAGES, "0x00000803.*0x00000801"),
+        ("t10k_images", b"GIF89a" + TEST_IMAGES, "0x47494638"),
+        ("t10k_images", b"", "starts with"),
+        ("t10k_images", TEST_IMAGES[:3], "starts with"),
+        ("t10k_images", TEST_IMAGES[:4], "4 bytes"),
+        ("t10k_images", TEST_IMAGES[:10], "10 bytes"),
+        ("t10k_images", TEST_IMAGES[:-1], r"79 bytes; 80 .*\(16, 2, 2\)"),
+        ("t10k_images", TEST_IMAGES + b"\0", r"81 bytes; 80 .*\(16, 2, 2\)"),
+        ("t10k_images", HUGE, "80 bytes"),
+        ("t10k_labels", TEST_LABELS[:-1], "23 bytes; 24"),
+        ("t10k_labels", idx(made("t10k")[1][:-1]), "16 images.*15 labels"),
+        ("t10k_labels", LABEL_10, "label 10 at 14"),
+    ],
+)
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
 def test_a_wrong_mnist_file_is_named_with_its_fault(tmp_path, name, content, fault, zipped):
     write_mnist(tmp_path, zipped=zipped, **{name: content})

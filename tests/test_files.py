@@ -18,8 +18,12 @@ def small_network(dtype=np.float32, cost=nf.LogLikelihoodCost, sizes=(3, 4, 2), 
 
 def same(net, other):
     pairs = list(zip(net.biases + net.weights, other.biases + other.weights, strict=True))
-    return (net.sizes == other.sizes and net.cost is other.cost and net.hidden == other.hidden
-            and all((p.dtype, p.shape, p.tobytes()) == (q.dtype, q.shape, q.tobytes()) for p, q in pairs))
+    return (
+        net.sizes == other.sizes
+        and net.cost is other.cost
+        and net.hidden == other.hidden
+        and all((p.dtype, p.shape, p.tobytes()) == (q.dtype, q.shape, q.tobytes()) for p, q in pairs)
+    )
 
 
 def refused_or_equal(path, net):
@@ -119,7 +123,7 @@ def test_flipped_bytes_are_refused_or_change_nothing(tmp_path):
     flips += [(place, flip) for place in range(len(content) - 22, len(content)) for flip in (2, 255)]
     refused = 0
     for place, flip in flips:
-        path.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1:])
+        path.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
         refused += refused_or_equal(path, net)
     assert refused > len(flips) / 2  # else the flips did not reach the file
 
@@ -135,14 +139,32 @@ def test_a_wrong_compression_method_is_refused(tmp_path, method):
     assert refused_or_equal(path, net)
 
 
-@pytest.mark.parametrize("change", [
-    {"sizes": None}, {"weights": None}, {"biases": None}, {"cost": None}, {"cost": 3}, {"cost": ["A"]},
-    {"sizes": []}, {"sizes": [2]}, {"sizes": 7}, {"sizes": "231"}, {"sizes": [2, 0, 1]},
-    {"sizes": [2.0, 3.0, 1.0]},
-    {"sizes": [2, 3, 2]}, {"sizes": [2, 3, 1, 1]}, {"weights": []}, {"weights": [[["a"]], [[1.0]]]},
-    {"weights": [[[1.0], [2.0, 3.0]], [[1.0]]]}, {"weights": 5}, {"biases": [[0.1, 0.2, 0.3], [0.7]]},
-    {"biases": [[[10**400], [0], [0]], [[0.7]]]},
-], ids=lambda change: str(change)[:40])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sizes": None},
+        {"weights": None},
+        {"biases": None},
+        {"cost": None},
+        {"cost": 3},
+        {"cost": ["A"]},
+        {"sizes": []},
+        {"sizes": [2]},
+        {"sizes": 7},
+        {"sizes": "231"},
+        {"sizes": [2, 0, 1]},
+        {"sizes": [2.0, 3.0, 1.0]},
+        {"sizes": [2, 3, 2]},
+        {"sizes": [2, 3, 1, 1]},
+        {"weights": []},
+        {"weights": [[["a"]], [[1.0]]]},
+        {"weights": [[[1.0], [2.0, 3.0]], [[1.0]]]},
+        {"weights": 5},
+        {"biases": [[0.1, 0.2, 0.3], [0.7]]},
+        {"biases": [[[10**400], [0], [0]], [[0.7]]]},
+    ],
+    ids=lambda change: str(change)[:40],
+)
 def test_json_that_is_no_network_is_refused(tmp_path, change):
     path = tmp_path / "net.json"
     path.write_text(json.dumps(network2_json(**change)))
@@ -150,10 +172,22 @@ def test_json_that_is_no_network_is_refused(tmp_path, change):
         nf.load(path)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"{", b"{}", b"{\xff}", b"[1, 2]", b"PK\x03\x04", b"\x93NUMPY", b"no model", bytes(99),
-    b'{"a":' * 50_000,
-], ids=lambda content: repr(content[:8]))
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"{\xff}",
+        b"[1, 2]",
+        b"PK\x03\x04",
+        b"\x93NUMPY",
+        b"no model",
+        bytes(99),
+        b'{"a":' * 50_000,
+    ],
+    ids=lambda content: repr(content[:8]),
+)
 def test_a_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "foreign"
     path.write_bytes(content)

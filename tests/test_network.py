@@ -76,16 +76,22 @@ def plain_step(biases, weights, batch, eta, lmbda, n, cost):
         sum_b = [s + g for s, g in zip(sum_b, nabla_b)]
         sum_w = [s + g for s, g in zip(sum_w, nabla_w)]
     m = len(batch)
-    return ([b - eta / m * g for b, g in zip(biases, sum_b)],
-            [(1 - eta * lmbda / n) * w - eta / m * g for w, g in zip(weights, sum_w)])
+    return (
+        [b - eta / m * g for b, g in zip(biases, sum_b)],
+        [(1 - eta * lmbda / n) * w - eta / m * g for w, g in zip(weights, sum_w)],
+    )
 
 
 def test_backprop_takes_one_example_or_columns_of_them():
     x, labels = problem(4)
     net = nf.Network([4, 5, 3], dtype=np.float64, rng=1)
     together = net.backprop(x.T, one_hot(labels).T)
-    single = [net.backprop(x[0], labels[0]), net.backprop(x[1][:, None], one_hot(labels)[1][:, None]),
-              net.backprop(x[2], labels[2:3]), net.backprop(x[3], int(labels[3]))]
+    single = [
+        net.backprop(x[0], labels[0]),
+        net.backprop(x[1][:, None], one_hot(labels)[1][:, None]),
+        net.backprop(x[2], labels[2:3]),
+        net.backprop(x[3], int(labels[3])),
+    ]
     for part in (0, 1):
         for layer in (0, 1):
             total = sum(s[part][layer] for s in single)
@@ -114,7 +120,7 @@ def test_sgd_is_network2s_with_a_short_last_mini_batch(cost, mini_batch_size):
     for _ in range(2):
         order = twin.rng.permutation(len(x))
         for start in range(0, len(x), mini_batch_size):
-            batch = [(x[i], y[i]) for i in order[start:start + mini_batch_size]]
+            batch = [(x[i], y[i]) for i in order[start : start + mini_batch_size]]
             biases, weights = plain_step(biases, weights, batch, 0.5, 0.9, len(x), cost)
     assert net.SGD((x, labels), 2, mini_batch_size, 0.5, 0.9) == ([], [], [], [])
     for p, q in zip(net.biases + net.weights, [*biases, *weights], strict=True):
@@ -207,8 +213,10 @@ def test_the_form_of_the_data_changes_no_bit(form, cost):
 
 def test_evaluation_data_that_can_be_read_once_serves_every_epoch():
     x, y = problem()
-    lists = [nf.Network([4, 5, 3], rng=4).SGD((x, y), 3, 4, 0.5, 0.0, evaluation, True, True)
-             for evaluation in (zip(x, y), (x, y))]
+    lists = [
+        nf.Network([4, 5, 3], rng=4).SGD((x, y), 3, 4, 0.5, 0.0, evaluation, True, True)
+        for evaluation in (zip(x, y), (x, y))
+    ]
     assert lists[0] == lists[1]
     assert len(lists[0][0]) == 3
 
@@ -242,8 +250,15 @@ def test_monitors_are_what_the_methods_say_after_each_epoch(cost):
     net, by_hand, given = nf.Network([4, 5, 3], cost=cost, rng=0), [], []
 
     def ask(epoch, values):
-        by_hand.append((epoch, net.total_cost(evaluation, 0.3), net.accuracy(evaluation),
-                        net.total_cost(data, 0.3), net.accuracy(data)))
+        by_hand.append(
+            (
+                epoch,
+                net.total_cost(evaluation, 0.3),
+                net.accuracy(evaluation),
+                net.total_cost(data, 0.3),
+                net.accuracy(data),
+            )
+        )
         given.append((epoch, *values.values()))
 
     lists = net.SGD(data, 3, 4, 0.5, 0.3, evaluation, True, True, True, True, callback=ask)
@@ -265,8 +280,11 @@ WRONG = [  # data, error, and what its message names
     ((X, np.array([0, 1, 2, 3, 0, 0])), IndexError, "label 3 of example 3 is outside 0..2"),
     ((X, np.array([0, 1, 2, 0, -1, 0])), IndexError, "label -1 of example 4 is outside 0..2"),
     ((X, Y.astype(float)), TypeError, "float64.*integers"),
-    ((X[:0], Y[:0]), ValueError, "empty"), ([], ValueError, "empty"), (zip(), ValueError, "empty"),
-    (5, TypeError, "pairs"), ([1, 2], TypeError, "pairs"),
+    ((X[:0], Y[:0]), ValueError, "empty"),
+    ([], ValueError, "empty"),
+    (zip(), ValueError, "empty"),
+    (5, TypeError, "pairs"),
+    ([1, 2], TypeError, "pairs"),
 ]
 
 
@@ -275,27 +293,35 @@ WRONG = [  # data, error, and what its message names
 def test_wrong_data_is_an_error_that_names_the_argument_and_changes_nothing(argument, data, error, message):
     net = nf.Network([4, 5, 3], rng=0)
     before = parameters(net)
-    call = {"training_data": lambda: net.SGD(data, 1, 2, 0.5), "data": lambda: net.accuracy(data),
-            "evaluation_data": lambda: net.SGD((X, Y), 1, 2, 0.5, 0, data, True),
-            "mini_batch": lambda: net.update_mini_batch(data, 0.5, 0, 6)}[argument]
+    call = {
+        "training_data": lambda: net.SGD(data, 1, 2, 0.5),
+        "data": lambda: net.accuracy(data),
+        "evaluation_data": lambda: net.SGD((X, Y), 1, 2, 0.5, 0, data, True),
+        "mini_batch": lambda: net.update_mini_batch(data, 0.5, 0, 6),
+    }[argument]
     with pytest.raises(error, match=message.replace("NAME", argument)) as caught:
         call()
     assert argument in str(caught.value)
     assert_parameters(net, before)
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_cost=True), "evaluation_data is None"),
-    (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_accuracy=True), "evaluation_data is None"),
-    (lambda net: net.SGD((X, Y), 1, 0, 0.5), "mini_batch_size 0"),
-    (lambda net: net.SGD((X, Y), -1, 1, 0.5), "epochs is -1"),
-    (lambda net: net.feedforward(X), r"feedforward: a has shape \(6, 4\)"),
-    (lambda net: net.backprop(X, Y), "backprop: x has shape"),
-    (lambda net: net.backprop(X.T, Y[:2]), "backprop: y has shape"),
-    (lambda net: nf.Network([3]), "sizes"), (lambda net: nf.Network([3, 0]), "sizes"),
-    (lambda net: nf.Network([2.5, 1]), "sizes"), (lambda net: nf.Network([3, 2], dtype="f2"), "float16"),
-    (lambda net: nf.Network([3, 2], hidden="relu"), "hidden is 'relu'"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_cost=True), "evaluation_data is None"),
+        (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_accuracy=True), "evaluation_data is None"),
+        (lambda net: net.SGD((X, Y), 1, 0, 0.5), "mini_batch_size 0"),
+        (lambda net: net.SGD((X, Y), -1, 1, 0.5), "epochs is -1"),
+        (lambda net: net.feedforward(X), r"feedforward: a has shape \(6, 4\)"),
+        (lambda net: net.backprop(X, Y), "backprop: x has shape"),
+        (lambda net: net.backprop(X.T, Y[:2]), "backprop: y has shape"),
+        (lambda net: nf.Network([3]), "sizes"),
+        (lambda net: nf.Network([3, 0]), "sizes"),
+        (lambda net: nf.Network([2.5, 1]), "sizes"),
+        (lambda net: nf.Network([3, 2], dtype="f2"), "float16"),
+        (lambda net: nf.Network([3, 2], hidden="relu"), "hidden is 'relu'"),
+    ],
+)
 def test_wrong_arguments_are_value_errors_that_name_them(call, message):
     with pytest.raises(ValueError, match=message):
         call(nf.Network([4, 5, 3], rng=0))
@@ -333,8 +359,8 @@ def test_an_exception_in_the_kth_mini_batch_leaves_the_parameters_of_the_one_bef
         net.SGD(problem(), 5, 4, 0.5)
     x, y = problem()
     orders = whole.rng.permutation(23), whole.rng.permutation(23)
-    batches = [order[start:start + 4] for order in orders for start in range(0, 23, 4)]
-    for batch in batches[:k - 1]:
+    batches = [order[start : start + 4] for order in orders for start in range(0, 23, 4)]
+    for batch in batches[: k - 1]:
         whole.update_mini_batch((x[batch], y[batch]), 0.5, 0.0, 23)
     assert_same_bits(net, whole)
     net.save(tmp_path / "net")
@@ -393,4 +419,4 @@ def test_a_terminal_shows_a_bar_with_cost_and_accuracy(monkeypatch, monitored):
     last = terminal.getvalue().split("\r")[-1]
     assert "2/2" in last
     cost, accuracy = net.total_cost(problem(), 0), net.accuracy(problem())
-    assert f"{prefix}cost={cost:.4g}, {prefix}accuracy={accuracy}" in last
+    assert f"{prefix}cost={cost:.4f}, {prefix}accuracy={accuracy}" in last
