@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import costs, datasets
 from ._config import __version__, show_config
@@ -197,7 +198,7 @@ def _or_fail(action: Any) -> Any:
         raise click.ClickException(str(error)) from error
 
 
-def _read(data: Path, features: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _read(data: Path, features: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if data.is_dir():
         return datasets.load_mnist(data)[2]
     try:

@@ -67,12 +67,12 @@ class LogLikelihoodCost:
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike | None, y: ArrayLike) -> Array:
         """softmax(z) - y, of ``z``'s shape. ``a`` is not used."""
-        return f.log_likelihood_delta(z, y, axis=0, reduction="sum")  # type: ignore[no-any-return]
+        return f.log_likelihood_delta(z, y, axis=0, reduction="sum")
 
     @staticmethod
     def activation(z: ArrayLike) -> Array:
         """softmax of each column."""
-        return f.softmax(z, axis=0)  # type: ignore[no-any-return]
+        return f.softmax(z, axis=0)
 
     @staticmethod
     def from_z(z: ArrayLike, y: ArrayLike) -> float:
@@ -125,4 +125,4 @@ class QuadraticCost:
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:
         """(a - y) sigma'(z), of ``z``'s shape."""
-        return np.subtract(a, y) * f.sigmoid_prime(z)  # type: ignore[no-any-return]
+        return np.subtract(a, y) * f.sigmoid_prime(z)

@@ -67,9 +67,10 @@ def _images_and_labels(folder: Path, name: str) -> Part:
         raise ValueError(
             f"load_mnist: {image_path} has {len(images)} images and {label_path} {len(labels)} labels"
         )
-    if labels.size and labels.max() > 9:
+    wrong = np.flatnonzero(labels > 9)
+    if wrong.size:
         raise ValueError(
-            f"load_mnist: {label_path} has the label {labels.max()} at {labels.argmax()}; labels are 0..9"
+            f"load_mnist: {label_path} has the label {labels[wrong[0]]} at {wrong[0]}; labels are 0..9"
         )
     pixels = images.reshape(len(images), -1).astype(np.float32)
     pixels /= 255
