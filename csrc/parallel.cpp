@@ -302,5 +302,6 @@ int get_num_threads() { return 1; }
 #endif
 
 void set_num_threads(int n) { wanted_threads = n; }
+int thread_setting() { return wanted_threads; }
 
 }  // namespace nndl_fast

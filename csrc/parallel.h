@@ -34,6 +34,8 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
 
 bool has_openmp();
 int get_num_threads();
-void set_num_threads(int n);  // n >= 1; where OpenMP has been limited, that limit holds as well
+// 0: OpenMP's own number. Where OpenMP has been limited, that limit holds as well.
+void set_num_threads(int n);
+int thread_setting();  // what was set last
 
 }  // namespace nndl_fast

@@ -51,12 +51,12 @@ def num_threads(n: int) -> Iterator[None]:
     ...     get_num_threads()
     1
     """
-    before = get_num_threads()
+    before = _core.thread_setting()
     set_num_threads(n)
     try:
         yield
     finally:
-        set_num_threads(before)
+        _core.restore_thread_setting(before)
 
 
 def show_config() -> dict[str, object]:

@@ -15,6 +15,7 @@ def example(n, classes, dtype, seed=0):
     if n > 6:
         z[2, 0], z[4, -1], z[5] = np.nan, np.inf, -np.inf
         z[6, ::2] = -np.inf
+        z[3] = -0.0
     t = rng.random((n, classes)).astype(dtype)
     return z, rng.integers(0, classes, n), t
 
@@ -30,7 +31,7 @@ def results(z, y, t):
         "log_softmax": nf.log_softmax(z),
         "logsumexp": nf.logsumexp(z),
         "hard": nf.softmax(z, c=np.inf),
-        "backward": nf.softmax_backward(t, np.nan_to_num(z)),
+        "backward": nf.softmax_backward(t, np.nan_to_num(z)),  # one gradient is -0 throughout
         "sigmoid": nf.sigmoid(z),
         "sigmoid_prime": nf.sigmoid_prime(z),
         "binary": nf.binary_cross_entropy_cost(z, t, reduction="none"),

@@ -49,6 +49,14 @@ bool overlaps_itself(const py::array& array) {
     return false;
 }
 
+bool is_masked(py::handle object) {
+    // looked up, not imported: NumPy loads that module late, and nothing is masked before it is there
+    PyObject* const module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy.ma");
+    return module && py::isinstance(object, py::handle(module).attr("MaskedArray"));
+}
+
+}  // namespace
+
 bool is_usable(const py::array& array) {
     if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) return false;
     for (int d = 0; d < array.ndim(); ++d)
@@ -56,7 +64,10 @@ bool is_usable(const py::array& array) {
     return array.dtype().byteorder() == '=' || array.dtype().byteorder() == '|';
 }
 
-}  // namespace
+void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose) {
+    if (array.ndim() != like.ndim() || !std::equal(array.shape(), array.shape() + array.ndim(), like.shape()))
+        throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be that of " + whose + ", " + shape_of(like));
+}
 
 std::string shape_of(const std::vector<ptrdiff_t>& shape) { return py::str(py::tuple(py::cast(shape))); }
 
@@ -69,15 +80,14 @@ std::string dtype_of(const py::array& array) { return py::str(py::object(array.d
 void throw_type_error(const std::string& text) { throw py::type_error(text); }
 
 py::array cast(const py::array& array, const py::dtype& dtype) {
-    return py::array(array.attr("astype")(dtype));
+    return py::array(array.attr("astype")(dtype, py::arg("copy") = false));
 }
 
 py::array to_array(py::handle object, Argument argument) {
-    static const py::object* masked = new py::object(py::module_::import("numpy.ma").attr("MaskedArray"));
+    if (Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_) return py::reinterpret_borrow<py::array>(object);
     if (py::isinstance<py::array>(object)) {
-        if (!PyObject_TypeCheck(object.ptr(), py::detail::npy_api::get().PyArray_Type_) || py::isinstance(object, *masked))
-            throw_type_error(argument + " is a masked array; fill or compress it first");
-        return py::reinterpret_borrow<py::array>(object);
+        if (is_masked(object)) throw_type_error(argument + " is a masked array; fill or compress it first");
+        return object.attr("view")(py::type::of(py::array()));
     }
     py::array array = py::array::ensure(object);
     if (!array) {
@@ -118,7 +128,7 @@ int normal_axis(py::handle axis, int ndim, Argument argument) {
     long value = PyLong_AsLong(index.ptr());
     if (value == -1 && PyErr_Occurred()) {
         PyErr_Clear();
-        value = ndim;  // far outside
+        value = std::max(ndim, 1);  // far outside
     }
     const int dims = std::max(ndim, 1);  // a scalar is taken as one class
     if (value < -dims || value >= dims) {
@@ -157,6 +167,7 @@ Result::Result(py::handle out, const Floats& like, const std::vector<py::array>&
     }
     if (!py::isinstance<py::array>(out))
         throw_type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(out))));
+    if (is_masked(out)) throw_type_error(argument + " is a masked array");
     py::array given = py::reinterpret_borrow<py::array>(out);
     if (given.ndim() != model.ndim() || !std::equal(shape.begin(), shape.end(), given.shape()))
         throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(model));
@@ -177,7 +188,7 @@ py::object Result::finish() {
         return out_;
     }
     if (out_) return out_;
-    if (!array_.dtype().equal(asked_)) array_ = cast(array_, asked_);
+    array_ = cast(array_, asked_);
     return array_.ndim() ? py::object(array_) : py::object(array_[py::tuple()]);
 }
 

@@ -1,4 +1,4 @@
-// NumPy arrays in and out. Every check of an array argument is here or in cost.cpp.
+// NumPy arrays in and out, and the checks that functions share.
 #pragma once
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -36,15 +36,19 @@ py::array to_array(py::handle object, Argument argument);
 Floats to_floats(py::handle object, Argument argument);
 // As floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
+// The array itself where it has that type already.
 py::array cast(const py::array& array, const py::dtype& dtype);
+// Aligned, of the machine's byte order, and with strides of whole elements.
+bool is_usable(const py::array& array);
+// Raises ValueError, naming both, where the shapes differ.
+void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose);
 
 // The axis as a number from 0 to ndim - 1.
 int normal_axis(py::handle axis, int ndim, Argument argument);
 
-// Moves several axes to the end and joins them there (all of them where axis is None).
-// Gives nothing where `axis` is a single axis.
+// The axes that are taken as one, in order: a tuple's, or all of them where `axis` is None.
 struct JoinedAxes {
-    bool joined = false;
+    bool joined = false;  // not where `axis` is a single one
     std::vector<int> axes;
 };
 JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument);
@@ -80,6 +84,22 @@ Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::ar
     if (y) job.y = {static_cast<const E*>(y->data()), 0, z.ndim() ? step(y, axis) : 1};
     if (out) job.out = {static_cast<E*>(out->mutable_data()), 0, z.ndim() ? step(out, axis) : 1};
     return batch;
+}
+
+// f(element, its number in C order) for each, whatever the strides, without a copy.
+template <class E, class F>
+void for_each_element(const py::array& array, F f) {
+    std::vector<ptrdiff_t> index(size_t(array.ndim()), 0);
+    const char* at = static_cast<const char*>(array.data());
+    for (ptrdiff_t i = 0; i < array.size(); ++i) {
+        f(*reinterpret_cast<const E*>(at), i);
+        for (int d = int(array.ndim()) - 1; d >= 0; --d) {
+            at += array.strides(d);
+            if (++index[size_t(d)] < array.shape(d)) break;
+            at -= array.strides(d) * array.shape(d);
+            index[size_t(d)] = 0;
+        }
+    }
 }
 
 // Below this many elements handing over the GIL costs more than it gives to others.

@@ -42,6 +42,10 @@ public:
             throw py::value_error(std::string(options.function) + ": z has no classes: its shape is " + shape_of(z.array));
         take_weights();
         take_targets(y);
+        // what the kernel reads must not be what it writes, or it would change after its check
+        if (job_.labels) inputs_.push_back(labels_);
+        if (job_.class_weight) inputs_.push_back(class_weight_);
+        if (job_.sample_weight) inputs_.push_back(sample_weight_);
     }
 
     // Any of the two may be left out.
@@ -118,11 +122,11 @@ private:
         };
         const char kind = y.dtype().kind();
         if (has_shape(z_.array.shape(), size_t(z_.array.ndim()))) {
-            take_full_targets(to_floats_like(z_, object, argument));
+            take_full_targets(to_floats_like(z_, y, argument));
         } else if (has_shape(rows_shape_.data(), rows_shape_.size())) {
-            if (kind != 'i' && kind != 'u')
+            if (kind != 'i' && kind != 'u' && y.size())  // an empty list has no type of its own
                 throw_type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers");
-            take_labels(y);
+            take_labels(is_usable(y) ? y : cast(y, y.dtype().attr("newbyteorder")("=").cast<py::dtype>()));
         } else {
             refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
                    shape_of(rows_shape_) + " (labels) or " + shape_of(z_.array) + " (targets)");

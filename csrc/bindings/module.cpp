@@ -27,6 +27,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     module.def("has_openmp", &has_openmp);
     module.def("compiler", [] { return std::string(NNDL_COMPILER); });
     module.def("get_num_threads", &get_num_threads);
+    module.def("thread_setting", &thread_setting);
+    module.def("restore_thread_setting", &set_num_threads);
     module.def("set_num_threads", [](int n) {
         if (n < 1) throw py::value_error("set_num_threads: n is " + std::to_string(n) + "; it must be at least 1");
         set_num_threads(n);

@@ -48,21 +48,20 @@ py::object activation(const char* function, MapKernel<float> Kernels<float>::*si
 
 template <class E>
 void check_targets(const py::array& y, Argument argument) {
-    const py::array_t<E, py::array::c_style | py::array::forcecast> flat(y);
-    for (ptrdiff_t i = 0; i < flat.size(); ++i)
-        if (const E t = flat.data()[i]; !(t >= 0 && t <= 1))
+    for_each_element<E>(y, [&](E t, ptrdiff_t i) {
+        if (!(t >= 0 && t <= 1))
             throw py::value_error(argument + " is " + std::string(py::str(py::float_(double(t)))) + " at element " +
                                   std::to_string(i) + "; targets must be from 0 to 1");
+    });
 }
 
 template <class E>
 double sum_of_weights(const py::array& weight, Argument argument) {
-    const py::array_t<E, py::array::c_style | py::array::forcecast> flat(weight);
     Total total;
-    for (ptrdiff_t i = 0; i < flat.size(); ++i) {
-        check_weight(argument, double(flat.data()[i]), "element ", i);
-        total.add(double(flat.data()[i]));
-    }
+    for_each_element<E>(weight, [&](E w, ptrdiff_t i) {
+        check_weight(argument, double(w), "element ", i);
+        total.add(double(w));
+    });
     return total.value();
 }
 
@@ -70,8 +69,7 @@ template <class E>
 py::object binary_cross_entropy(const char* function, bool want_cost, bool want_delta, const Floats& z, py::handle y_object,
                                 Reduction reduction, py::handle weight_object, py::handle out) {
     const py::array y = to_floats_like(z, y_object, {function, "y"});
-    if (y.ndim() != z.array.ndim() || !std::equal(y.shape(), y.shape() + y.ndim(), z.array.shape()))
-        throw py::value_error(std::string(function) + ": y has shape " + shape_of(y) + "; it must be that of z, " + shape_of(z.array));
+    require_shape(y, z.array, {function, "y"}, "z");
     check_targets<E>(y, {function, "y"});
     double divisor = double(z.array.size());
     std::vector<py::array> inputs{z.array, y};
@@ -79,8 +77,7 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
     if (!weight_object.is_none()) {
         const Argument argument{function, "sample_weight"};
         const py::array given = to_floats_like(z, weight_object, argument);
-        if (given.ndim() != z.array.ndim() || !std::equal(given.shape(), given.shape() + given.ndim(), z.array.shape()))
-            throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be that of z, " + shape_of(z.array));
+        require_shape(given, z.array, argument, "z");
         divisor = sum_of_weights<E>(given, argument);
         weight = given;
         inputs.push_back(given);
@@ -99,7 +96,7 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
                                 delta ? &delta->array() : nullptr);
     py::object cost;
     if (want_cost && one_each)
-        cost = costs.ndim() ? py::object(costs.dtype().equal(z.asked) ? costs : cast(costs, z.asked)) : scalar_of(total, z.asked);
+        cost = costs.ndim() ? py::object(cast(costs, z.asked)) : scalar_of(total, z.asked);
     else if (want_cost)
         cost = scalar_of(reduction == Reduction::mean ? total / divisor : total, z.asked);
     if (!want_delta) return cost;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "../dispatch.h"
 #include "array.h"
@@ -10,12 +11,12 @@
 namespace nndl_fast {
 namespace {
 
-// c, as infinity where z's type cannot hold it
+// c as z's type has it: infinity where it is too large, the smallest number where it would be 0
 double checked_sharpness(double c, const Floats& z, const char* function) {
     if (!(c > 0))  // a NaN as well
         throw py::value_error(std::string(function) + ": c is " + std::string(py::str(py::float_(c))) +
                               "; it must be finite and > 0, or inf");
-    return z.single ? double(float(c)) : c;
+    return z.single ? std::max(double(float(c)), double(std::numeric_limits<float>::denorm_min())) : c;
 }
 
 template <class E>
@@ -52,7 +53,7 @@ void run(const Operation& operation, int axis, const py::array& z, const py::arr
     run_rows<E>(operation.kernel(E()), job, batch);
 }
 
-// The axes that are joined, moved to the end and made one; and a result of that shape as `like`.
+// The axes, moved to the end and made one there.
 py::array join(const py::array& z, const std::vector<int>& axes) {
     const int kept = int(z.ndim() - axes.size());
     std::vector<int> to;
@@ -67,6 +68,7 @@ py::array join(const py::array& z, const std::vector<int>& axes) {
     shape.push_back(classes);
     return moved.attr("reshape")(shape).cast<py::array>();
 }
+// join undone: what was made of z by it gets z's axes back.
 py::object part(const py::array& joined, const py::array& z, const std::vector<int>& axes) {
     std::vector<ptrdiff_t> shape(joined.shape(), joined.shape() + joined.ndim() - 1);
     std::vector<int> from;
@@ -128,9 +130,7 @@ py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, doub
     if (std::isinf(operation.c))
         throw py::value_error("softmax_backward: c is inf; the hard maximum has no gradient");
     const py::array g = to_floats_like(activations, grad, {"softmax_backward", "grad"});
-    if (g.ndim() != activations.array.ndim() || !std::equal(g.shape(), g.shape() + g.ndim(), activations.array.shape()))
-        throw py::value_error("softmax_backward: grad has shape " + shape_of(g) + " and a has " + shape_of(activations.array) +
-                              "; they must be equal");
+    require_shape(g, activations.array, {"softmax_backward", "grad"}, "a");
     return row_wise(operation, activations, &g, axis, out);
 }
 
@@ -154,9 +154,10 @@ py::object logsumexp(py::handle object, py::handle axis, bool keepdims) {
     const Floats z = to_floats(object, {"logsumexp", "z"});
     const int ndim = int(z.array.ndim());
     JoinedAxes several = joined_axes(axis, ndim, {"logsumexp", "axis"});
+    if (!ndim) several = {};
     if (!several.joined && ndim) several.axes = {normal_axis(axis, ndim, {"logsumexp", "axis"})};
     const py::array from = several.joined ? join(z.array, several.axes) : z.array;
-    const int one = several.joined ? int(from.ndim()) - 1 : normal_axis(axis, ndim, {"logsumexp", "axis"});
+    const int one = several.joined ? int(from.ndim()) - 1 : ndim ? several.axes[0] : 0;
     std::vector<ptrdiff_t> shape;
     for (int d = 0; d < ndim; ++d) {
         const bool reduced = std::find(several.axes.begin(), several.axes.end(), d) != several.axes.end();
@@ -165,7 +166,7 @@ py::object logsumexp(py::handle object, py::handle axis, bool keepdims) {
     py::array results(py::dtype::of<double>(), shape);
     double* const data = static_cast<double*>(results.mutable_data());
     z.single ? run_logsumexp<float>(from, one, data) : run_logsumexp<double>(from, one, data);
-    if (!results.dtype().equal(z.asked)) results = cast(results, z.asked);
+    results = cast(results, z.asked);
     return results.ndim() ? py::object(results) : py::object(results[py::tuple()]);
 }
 

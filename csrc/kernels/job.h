@@ -68,6 +68,8 @@ struct Table {
 // Up to this many classes, rows are handled a vector's width of them at a time.
 constexpr ptrdiff_t few_classes = 64;
 
+// static: files of different instruction sets must not share a copy of a function.
+
 // Scratch areas: the exponentials of what is in hand, and copies of z, y and out where those do not
 // stand side by side. Each is a row, or a tile of few classes and a vector's width of rows.
 constexpr int scratch_areas = 4;

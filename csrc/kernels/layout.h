@@ -12,7 +12,8 @@
 //   with one block, the lanes then meet: the upper half is added to the lower until one is left;
 //   with more, each lane adds its blocks one after the other in a Wide, and then the lanes meet.
 //
-// A value that is absent counts zero, and adding zero changes nothing, so it may be left out.
+// A value that is absent counts zero. Adding zero changes nothing but the sign of a zero sum, which
+// Wide::value settles, so it may be left out.
 #pragma once
 #include "../simd/scalar.h"
 #include "job.h"

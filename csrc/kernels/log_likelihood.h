@@ -54,11 +54,11 @@ struct LogLikelihood {
                     delta = delta - (job.labels ? class_weight(rows, step) * of_all : target_of(rows, y, step) * of_targets);
                 rows.store(out, step, delta);
             });
-            overwrite_nan_rows(rows, row.nan, out, E(__builtin_nan("")));
             if (job.labels) {
                 const D target = alpha * label_target(labels.weight, double(rows.classes));
-                labels.write(rows, out, scale.apply_once(at_label) - from_double<Each>(target), row.nan);
+                labels.write(rows, out, scale.apply_once(at_label) - from_double<Each>(target));
             }
+            overwrite_nan_rows(rows, row.nan, out, E(__builtin_nan("")));
         }
         if (labels.some_ignored) labels.clear_ignored(rows, first, out);
     }
@@ -101,11 +101,10 @@ private:
             for (int lane = 0; lane < rows.rows; ++lane) e[lane] = L::at(keep, label[lane], lane);
             return Each::load(e, rows.rows, 0);
         }
-        NNDL_INLINE void write(const L& rows, Column<E> out, Each value, D nan) const {
+        NNDL_INLINE void write(const L& rows, Column<E> out, Each value) const {
             E v[L::rows_at_most];
             value.store(v, rows.rows);
             for (int lane = 0; lane < rows.rows; ++lane) L::at(out, label[lane], lane) = v[lane];
-            overwrite_nan_rows(rows, nan, out, E(__builtin_nan("")));
         }
         void clear_ignored(const L& rows, ptrdiff_t first, Column<E> out) const {
             for (int lane = 0; lane < rows.rows; ++lane) {

@@ -39,7 +39,9 @@ double binary_cross_entropy(const MapJob<E>& job) {
         const auto negative = less(z, zero);
         const V slope = select(negative, y, one - y);
         const V linear = select(equal(slope, zero), zero, slope * max(zero - z, z));
-        const V cost = w * (linear + l.log_sum());
+        const V full = linear + l.log_sum();
+        const V nothing = select(is_nan(full), full, zero);  // a weight of 0 hides an infinity, not a NaN
+        const V cost = select(equal(w, zero), nothing, w * full);
         if (job.cost) line.store(Column<E>{job.cost, 1}, step, cost);
         if (job.out) {
             const V smaller = l.smaller_lifted() * down, larger = l.larger();

@@ -74,7 +74,7 @@ private:
     }
 };
 
-// The limit of softmax for c -> infinity. Equal maxima share the probability, or the first of them
+// The limit of softmax for c -> infinity; rare, so its second pass is a plain loop. Equal maxima share the probability, or the first of them
 // has all of it.
 template <class V, class E = typename V::Element>
 struct Hard {
@@ -98,7 +98,8 @@ struct Hard {
         best.store(first_maximum, rows.rows);
         for (int lane = 0; lane < rows.rows; ++lane) {
             const E lose = log ? -E(__builtin_inf()) : 0;
-            const E win = share ? E(log ? -__builtin_log(count[lane]) : 1 / count[lane]) : E(log ? 0 : 1);
+            const double share_of_one = share ? count[lane] : 1;
+            const E win = E(log ? 0 - log_of(log_parts(F64x1{share_of_one})).r : 1 / share_of_one);
             bool won = false;
             for (ptrdiff_t j = 0; j < rows.classes; ++j) {
                 const bool wins = L::at(z, j, lane) == first_maximum[lane] && (share || !won);

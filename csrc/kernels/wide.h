@@ -51,7 +51,8 @@ struct Wide<V, float> {
     NNDL_INLINE static Wide from(V x) { return {widen(x)}; }
     NNDL_INLINE void add(V x) { sum = sum + widen(x); }
     NNDL_INLINE void add(Wide x) { sum = sum + x.sum; }
-    NNDL_INLINE Double<V> value() const { return sum; }
+    // + 0: a sum of nothing but -0 is 0, however many zeros were left out of it
+    NNDL_INLINE Double<V> value() const { return sum + Double<V>::all(0); }
     NNDL_INLINE Split<V> divide(Double<V> numerator) const {
         const Double<V> quotient = numerator / sum;
         const V high = narrow(quotient);
@@ -74,7 +75,8 @@ struct Wide<V, double> {
         add(x.sum);
         lost = lost + x.lost;
     }
-    NNDL_INLINE V value() const { return sum + lost; }
+    // what an infinite sum has lost is no number
+    NNDL_INLINE V value() const { return select(is_nan(lost), sum, sum + lost); }
     NNDL_INLINE Split<V> divide(V numerator) const {
         const V quotient = numerator / sum;
         const V left = fma(V::all(0) - quotient, sum, numerator) - quotient * lost;

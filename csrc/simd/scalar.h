@@ -5,6 +5,8 @@
 
 #include "pair.h"
 
+static_assert(__FLT_EVAL_METHOD__ == 0, "floats must be computed as floats: on 32-bit x86, with -msse2 -mfpmath=sse");
+
 namespace nndl_fast {
 namespace {
 

@@ -1,0 +1,115 @@
+"""Memory, threads and what importing does to the process."""
+
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import nndl_fast as nf
+
+F4 = np.float32
+
+
+def test_importing_leaves_subnormals_alone():
+    """-ffast-math at link time would have switched the process to flush-to-zero."""
+    assert np.finfo(F4).smallest_subnormal > 0
+    assert F4(1e-40) * F4(0.5) > 0
+
+
+def test_no_copy_of_the_whole_input_for_odd_strides():
+    z = np.zeros((2000, 600), F4)[::-2, ::2]
+    out = np.empty(z.shape, F4)
+    nf.softmax(z[:4], out=out[:4])
+    tracemalloc.start()
+    nf.softmax(z, out=out)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50_000
+
+
+def test_messages_of_huge_views_cost_no_memory():
+    rows = np.broadcast_to(np.float32([[1, 2]]), (2**16, 2**16, 2))
+    with pytest.raises(ValueError, match=r"65536, 65536"):
+        nf.log_likelihood_cost(rows, [0])
+
+
+def test_configuration_and_threads():
+    config = nf.show_config()
+    assert config["instruction_set"] in config["instruction_sets"] and config["version"] == nf.__version__
+    before = nf.get_num_threads()
+    with nf.num_threads(1):
+        assert nf.get_num_threads() == 1
+    assert nf.get_num_threads() == before
+    with pytest.raises(ValueError, match="n is 0"):
+        nf.set_num_threads(0)
+
+
+def test_the_limit_of_others_is_not_kept():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    before = nf.get_num_threads()
+    with threadpoolctl.threadpool_limits(1):
+        assert nf.get_num_threads() == 1
+        with nf.num_threads(4):
+            pass
+    assert nf.get_num_threads() == before
+
+
+def test_output_over_what_the_kernel_reads():
+    """As if computed in a temporary: labels, say, are checked once and must not change afterwards."""
+    z = np.random.default_rng(0).standard_normal((40, 5))
+    for make in (
+        lambda room: {"y": room.view(np.int64).ravel()[:40]},
+        lambda room: {"class_weight": room[0]},
+        lambda room: {"sample_weight": room.ravel()[:40]},
+        lambda room: {"y": room[::-1, ::-1]},
+    ):
+        room = np.full((40, 5), 0.25)
+        options = {"y": np.zeros(40, int), **make(room)}
+        if options["y"].dtype == np.int64 and options["y"].base is not None:
+            options["y"][:] = np.arange(40) % 5
+        expected = nf.log_likelihood_delta(z, **{name: x.copy() for name, x in options.items()})
+        assert nf.log_likelihood_delta(z, **options, out=room) is room
+        assert np.array_equal(room, expected)
+
+
+def test_first_use_from_several_threads_at_once():
+    code = """
+import threading, numpy as np, nndl_fast as nf
+barrier, z = threading.Barrier(8), np.zeros((200, 300), np.float32)
+def work():
+    barrier.wait()
+    for _ in range(20):
+        assert (nf.softmax(z) == np.float32(1 / 300)).all()
+threads = [threading.Thread(target=work, daemon=True) for _ in range(8)]
+for t in threads: t.start()
+for t in threads: t.join(30)
+print(sum(t.is_alive() for t in threads))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", text=True, capture_output=True, timeout=120, check=False
+    )
+    assert result.stdout.strip() == "0", result.stderr
+
+
+def test_a_forked_child_computes_and_ends():
+    """libgomp would wait forever in a child whose parent had used several threads."""
+    code = """
+import os, numpy as np, nndl_fast as nf
+z = np.ones((4000, 100), np.float32)
+parent = nf.softmax(z)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(nf.softmax(z), parent) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd="/",
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.stdout.strip() == "0", result.stderr
