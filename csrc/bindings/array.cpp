@@ -64,6 +64,11 @@ bool is_usable(const py::array& array) {
     return array.dtype().byteorder() == '=' || array.dtype().byteorder() == '|';
 }
 
+py::array usable(const py::array& array) {
+    if (is_usable(array)) return array;
+    return py::array(array.attr("astype")(array.dtype().attr("newbyteorder")("=")));
+}
+
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose) {
     if (array.ndim() != like.ndim() || !std::equal(array.shape(), array.shape() + array.ndim(), like.shape()))
         throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be that of " + whose + ", " + shape_of(like));
@@ -80,7 +85,7 @@ std::string dtype_of(const py::array& array) { return py::str(py::object(array.d
 void throw_type_error(const std::string& text) { throw py::type_error(text); }
 
 py::array cast(const py::array& array, const py::dtype& dtype) {
-    return py::array(array.attr("astype")(dtype, py::arg("copy") = false));
+    return array.dtype().equal(dtype) ? array : py::array(array.attr("astype")(dtype));
 }
 
 py::array to_array(py::handle object, Argument argument) {
@@ -104,7 +109,7 @@ Floats to_floats(py::handle object, Argument argument) {
     const ptrdiff_t size = dtype.itemsize();
     if (kind == 'f' && (size == 4 || size == 8)) {
         const py::dtype native = size == 4 ? py::dtype::of<float>() : py::dtype::of<double>();
-        return {is_usable(array) ? array : cast(array, native), native, size == 4};
+        return {usable(array), native, size == 4};
     }
     if ((kind == 'f' && size == 2) || dtype_of(array) == "bfloat16")
         return {cast(array, py::dtype::of<float>()), dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};

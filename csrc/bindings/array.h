@@ -36,8 +36,10 @@ py::array to_array(py::handle object, Argument argument);
 Floats to_floats(py::handle object, Argument argument);
 // As floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
-// The array itself where it has that type already.
+// A new array of that type, or the array itself where it has it already.
 py::array cast(const py::array& array, const py::dtype& dtype);
+// The array itself where it is usable, else a copy that is.
+py::array usable(const py::array& array);
 // Aligned, of the machine's byte order, and with strides of whole elements.
 bool is_usable(const py::array& array);
 // Raises ValueError, naming both, where the shapes differ.

@@ -126,7 +126,7 @@ private:
         } else if (has_shape(rows_shape_.data(), rows_shape_.size())) {
             if (kind != 'i' && kind != 'u' && y.size())  // an empty list has no type of its own
                 throw_type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers");
-            take_labels(is_usable(y) ? y : cast(y, y.dtype().attr("newbyteorder")("=").cast<py::dtype>()));
+            take_labels(usable(y));
         } else {
             refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
                    shape_of(rows_shape_) + " (labels) or " + shape_of(z_.array) + " (targets)");
