@@ -7,6 +7,7 @@ caller hands over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _examples, _files, _progress
 from . import functional as f
+from ._config import num_threads
 from .costs import LogLikelihoodCost
 
 Array = NDArray[Any]
@@ -24,6 +26,11 @@ Callback = Callable[[int, dict[str, float]], object]
 
 # Columns that go through the network at a time where nothing is learned: bounds the memory.
 _COLUMNS = 4096
+
+
+def _beside_blas() -> AbstractContextManager[None]:
+    """One thread of ours: BLAS's still spin after a product, and ours would wait milliseconds for a core."""
+    return num_threads(1)
 
 
 class Network:
@@ -154,20 +161,26 @@ class Network:
                 "SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy asks for it"
             )
         evaluation = (x, y) if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
-        monitors: dict[str, tuple[bool, Callable[[], float]]] = {
-            "evaluation_cost": (monitor_evaluation_cost, lambda: self._cost(*evaluation, lmbda)),
-            "evaluation_accuracy": (monitor_evaluation_accuracy, lambda: self._correct(*evaluation)),
-            "training_cost": (monitor_training_cost, lambda: self._cost(x, y, lmbda)),
-            "training_accuracy": (monitor_training_accuracy, lambda: self._correct(x, y)),
-        }
-        history: dict[str, list[Any]] = {name: [] for name in monitors}
+        names = ("evaluation_cost", "evaluation_accuracy", "training_cost", "training_accuracy")
+        wanted = (
+            monitor_evaluation_cost,
+            monitor_evaluation_accuracy,
+            monitor_training_cost,
+            monitor_training_accuracy,
+        )
+        history: dict[str, list[Any]] = {name: [] for name in names}
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
                 order = self.rng.permutation(n)
-                for start in range(0, n, mini_batch_size):
-                    batch = order[start : start + mini_batch_size]
-                    self._step(x[batch].T, y[batch].T, eta, lmbda, n)
-                values = {name: measure() for name, (wanted, measure) in monitors.items() if wanted}
+                with _beside_blas():
+                    for start in range(0, n, mini_batch_size):
+                        batch = order[start : start + mini_batch_size]
+                        self._step(x[batch].T, y[batch].T, eta, lmbda, n)
+                measured = (
+                    *(self._judge(*evaluation, lmbda) if any(wanted[:2]) else (0.0, 0)),
+                    *(self._judge(x, y, lmbda) if any(wanted[2:]) else (0.0, 0)),
+                )
+                values = {name: value for name, value, want in zip(names, measured, wanted) if want}
                 for name, value in values.items():
                     history[name].append(value)
                 bar.update_with(partial(self._shown, values, evaluation, lmbda))
@@ -218,11 +231,11 @@ class Network:
         With a single output neuron: how many are on the right side of 1/2. ``convert`` is there for
         callers of ``network2`` and changes nothing: labels and vectors are told apart by their shape.
         """
-        return self._correct(*self._examples(data, "data"))
+        return self._judge(*self._examples(data, "data"), None)[1]
 
     def total_cost(self, data: Data, lmbda: float, convert: bool = False) -> float:
         """The cost per example, with the regularisation term lmbda / 2n sum w^2. ``convert``: as above."""
-        return self._cost(*self._examples(data, "data"), lmbda)
+        return self._judge(*self._examples(data, "data"), lmbda)[0]
 
     def save(self, filename: str | PathLike[str]) -> None:
         """Writes the network to an ``.npz`` file, beside an old one, which is then replaced as a whole."""
@@ -254,27 +267,27 @@ class Network:
     def _activate_output(self, z: Array) -> Array:
         return np.asarray(getattr(self.cost, "activation", f.sigmoid)(z))
 
-    def _outputs(self, x: Array, y: Array) -> Iterable[tuple[Array, Array]]:
-        """The output layer's z, and y, for some columns at a time."""
-        for start in range(0, len(x), _COLUMNS):
-            part = slice(start, start + _COLUMNS)
-            yield self._forward(x[part].T)[0][-1], y[part].T
-
-    def _correct(self, x: Array, y: Array) -> int:
-        return sum(_examples.count_correct(self._activate_output(z), part) for z, part in self._outputs(x, y))
-
-    def _cost(self, x: Array, y: Array, lmbda: float) -> float:
+    def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:
+        """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
         from_z = getattr(self.cost, "from_z", None)
-        cost = 0.0
-        for z, part in self._outputs(x, y):
-            cost += float(from_z(z, part) if from_z else self.cost.fn(self._activate_output(z), part))
+        cost, correct = 0.0, 0
+        with _beside_blas():
+            for start in range(0, len(x), _COLUMNS):
+                part = slice(start, start + _COLUMNS)
+                z = self._forward(x[part].T)[0][-1]
+                a = self._activate_output(z)
+                correct += _examples.count_correct(a, y[part].T)
+                if lmbda is not None:
+                    cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))
+        if lmbda is None:
+            return 0.0, correct
         squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in self.weights)
-        return (cost + 0.5 * float(lmbda) * squares) / len(x)
+        return (cost + 0.5 * float(lmbda) * squares) / len(x), correct
 
     def _shown(self, values: dict[str, float], data: tuple[Array, Array], lmbda: float) -> dict[str, str]:
         """What the bar says of an epoch: what is monitored, and where that is nothing, cost and accuracy."""
         if not values:
-            values = {"cost": self._cost(*data, lmbda), "accuracy": self._correct(*data)}
+            values = dict(zip(("cost", "accuracy"), self._judge(*data, lmbda)))
         return {name: str(v) if isinstance(v, int) else f"{v:.4f}" for name, v in values.items()}
 
 
