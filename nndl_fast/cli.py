@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ COSTS = {
 # What --hidden, --epochs, --eta and --lambda are where they are not given.
 DIGITS: dict[str, Any] = {"hidden": [60], "epochs": 60, "eta": 2.0, "lmbda": 0.05}
 MNIST: dict[str, Any] = {"hidden": [100], "epochs": 30, "eta": 0.5, "lmbda": 5.0}
-Lists = tuple[list[float], list[int], list[float], list[int]]
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
@@ -125,6 +125,14 @@ def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path
         f"{sizes}, {cost} cost, {len(training[1])} images, {chosen['epochs']} epochs of mini-batches of "
         f"{mini_batch}, eta {chosen['eta']:g}, lambda {chosen['lmbda']:g}"
     )
+    costs_alone: list[tuple[float, float]] = []
+
+    def without_l2_term(_: int, values: dict[str, float]) -> None:
+        # it is divided by the size of the set that is judged, so with it the two costs do not compare
+        half = 0.5 * chosen["lmbda"] * sum(float(np.sum(w * w)) for w in net.weights)
+        validated, trained = values["evaluation_cost"], values["training_cost"]
+        costs_alone.append((validated - half / len(validation[1]), trained - half / len(training[1])))
+
     start = time.perf_counter()
     lists = net.SGD(
         training,
@@ -137,6 +145,7 @@ def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path
         True,
         True,
         True,
+        callback=without_l2_term,
     )
     seconds = time.perf_counter() - start
     correct, total = net.accuracy(test), len(test[1])
@@ -146,7 +155,8 @@ def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path
     )
     picture = output.with_suffix(".png")
     _or_fail(lambda: net.save(output))
-    _draw(lists, len(training[1]), len(validation[1]), f"{sizes}, {cost} cost", picture)
+    accuracies = [100 * np.array(lists[i]) / len(part[1]) for i, part in ((1, validation), (3, training))]
+    _draw(np.array(costs_alone).T, accuracies, f"{sizes}, {cost} cost", picture)
     click.echo(f"model: {output}\nlearning curve: {picture}")
 
 
@@ -220,23 +230,18 @@ def _read(data: Path, features: int) -> tuple[NDArray[Any], NDArray[Any] | None]
     return table[:, :features], labels[:, 0].astype(np.int64) if labels.size else None
 
 
-def _draw(lists: Lists, trained_on: int, validated_on: int, title: str, picture: Path) -> None:
+def _draw(both_costs: Iterable[Any], accuracies: Iterable[Any], title: str, picture: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    epochs = np.arange(1, len(lists[0]) + 1)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for axes, label, validation, training in (
-        (left, "cost with L2 term", lists[0], lists[2]),
-        (
-            right,
-            "accuracy, %",
-            100 * np.array(lists[1]) / validated_on,
-            100 * np.array(lists[3]) / trained_on,
-        ),
+    for axes, label, (validation, training) in (
+        (left, "cost, without L2 term", both_costs),
+        (right, "accuracy, %", accuracies),
     ):
+        epochs = np.arange(1, len(training) + 1)
         axes.plot(epochs, training, label="training", color="tab:blue", marker=".")
         axes.plot(epochs, validation, label="validation", color="tab:orange", marker=".")
         axes.set(xlabel="epoch", ylabel=label)
