@@ -141,10 +141,10 @@ def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path
         chosen["eta"],
         chosen["lmbda"],
         validation,
-        True,
-        True,
-        True,
-        True,
+        monitor_evaluation_cost=True,
+        monitor_evaluation_accuracy=True,
+        monitor_training_cost=True,
+        monitor_training_accuracy=True,
         callback=without_l2_term,
     )
     seconds = time.perf_counter() - start

@@ -177,8 +177,12 @@ class Network:
                         batch = order[start : start + mini_batch_size]
                         self._step(x[batch].T, y[batch].T, eta, lmbda, n)
                 measured = (
-                    *(self._judge(*evaluation, lmbda) if any(wanted[:2]) else (0.0, 0)),
-                    *(self._judge(x, y, lmbda) if any(wanted[2:]) else (0.0, 0)),
+                    *(
+                        self._judge(*evaluation, lmbda if wanted[0] else None)
+                        if any(wanted[:2])
+                        else (0.0, 0)
+                    ),
+                    *(self._judge(x, y, lmbda if wanted[2] else None) if any(wanted[2:]) else (0.0, 0)),
                 )
                 values = {name: value for name, value, want in zip(names, measured, wanted) if want}
                 for name, value in values.items():

@@ -49,6 +49,13 @@ bool overlaps_itself(const py::array& array) {
     return false;
 }
 
+bool is_usable(const py::array& array) {
+    if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) return false;
+    for (int d = 0; d < array.ndim(); ++d)
+        if (array.strides(d) % array.itemsize()) return false;
+    return array.dtype().byteorder() == '=' || array.dtype().byteorder() == '|';
+}
+
 bool is_masked(py::handle object) {
     // looked up, not imported: NumPy loads that module late, and nothing is masked before it is there
     PyObject* const module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy.ma");
@@ -56,13 +63,6 @@ bool is_masked(py::handle object) {
 }
 
 }  // namespace
-
-bool is_usable(const py::array& array) {
-    if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) return false;
-    for (int d = 0; d < array.ndim(); ++d)
-        if (array.strides(d) % array.itemsize()) return false;
-    return array.dtype().byteorder() == '=' || array.dtype().byteorder() == '|';
-}
 
 py::array usable(const py::array& array) {
     if (is_usable(array)) return array;
@@ -82,8 +82,6 @@ std::string shape_of(const py::array& array) {
 
 std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }
 
-void throw_type_error(const std::string& text) { throw py::type_error(text); }
-
 py::array cast(const py::array& array, const py::dtype& dtype) {
     return array.dtype().equal(dtype) ? array : py::array(array.attr("astype")(dtype));
 }
@@ -91,13 +89,13 @@ py::array cast(const py::array& array, const py::dtype& dtype) {
 py::array to_array(py::handle object, Argument argument) {
     if (Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_) return py::reinterpret_borrow<py::array>(object);
     if (py::isinstance<py::array>(object)) {
-        if (is_masked(object)) throw_type_error(argument + " is a masked array; fill or compress it first");
+        if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
         return object.attr("view")(py::type::of(py::array()));
     }
     py::array array = py::array::ensure(object);
     if (!array) {
         PyErr_Clear();
-        throw_type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))));
+        throw py::type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))));
     }
     return array;
 }
@@ -114,7 +112,7 @@ Floats to_floats(py::handle object, Argument argument) {
     if ((kind == 'f' && size == 2) || dtype_of(array) == "bfloat16")
         return {cast(array, py::dtype::of<float>()), dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
     if (kind == 'i' || kind == 'u') return {cast(array, py::dtype::of<double>()), py::dtype::of<double>(), false};
-    throw_type_error(argument + " has dtype " + dtype_of(array) +
+    throw py::type_error(argument + " has dtype " + dtype_of(array) +
                      "; it may be float16, bfloat16, float32, float64 or an integer type");
 }
 
@@ -128,7 +126,7 @@ int normal_axis(py::handle axis, int ndim, Argument argument) {
     py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(axis.ptr()));
     if (!index) {
         PyErr_Clear();
-        throw_type_error(argument + " is " + std::string(py::str(py::repr(axis))) + "; it must be an integer");
+        throw py::type_error(argument + " is " + std::string(py::str(py::repr(axis))) + "; it must be an integer");
     }
     long value = PyLong_AsLong(index.ptr());
     if (value == -1 && PyErr_Occurred()) {
@@ -171,13 +169,13 @@ Result::Result(py::handle out, const Floats& like, const std::vector<py::array>&
         return;
     }
     if (!py::isinstance<py::array>(out))
-        throw_type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(out))));
-    if (is_masked(out)) throw_type_error(argument + " is a masked array");
+        throw py::type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(out))));
+    if (is_masked(out)) throw py::type_error(argument + " is a masked array");
     py::array given = py::reinterpret_borrow<py::array>(out);
     if (given.ndim() != model.ndim() || !std::equal(shape.begin(), shape.end(), given.shape()))
         throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(model));
     if (!given.dtype().equal(asked_))
-        throw_type_error(argument + " has dtype " + dtype_of(given) + "; it must be " + std::string(py::str(py::object(asked_))));
+        throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " + std::string(py::str(py::object(asked_))));
     if (!given.writeable()) throw py::value_error(argument + " is read-only");
     if (overlaps_itself(given)) throw py::value_error(argument + " has elements that share memory");
     out_ = given;

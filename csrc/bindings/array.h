@@ -22,7 +22,6 @@ struct Argument {
 std::string shape_of(const std::vector<ptrdiff_t>& shape);
 std::string shape_of(const py::array& array);
 std::string dtype_of(const py::array& array);
-[[noreturn]] void throw_type_error(const std::string& text);
 
 // An argument as an aligned array of the machine's byte order, of float32 or float64.
 struct Floats {
@@ -38,10 +37,9 @@ Floats to_floats(py::handle object, Argument argument);
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
 // A new array of that type, or the array itself where it has it already.
 py::array cast(const py::array& array, const py::dtype& dtype);
-// The array itself where it is usable, else a copy that is.
+// The array itself where it is aligned, of the machine's byte order, and has strides of whole
+// elements, else a copy that is so.
 py::array usable(const py::array& array);
-// Aligned, of the machine's byte order, and with strides of whole elements.
-bool is_usable(const py::array& array);
 // Raises ValueError, naming both, where the shapes differ.
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose);
 
@@ -88,20 +86,32 @@ Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::ar
     return batch;
 }
 
-// f(element, its number in C order) for each, whatever the strides, without a copy.
+// f(pointer, number in C order) for each place, whatever the strides, without a copy: each element,
+// or with `axis` left out the first of each row along it.
 template <class E, class F>
-void for_each_element(const py::array& array, F f) {
-    std::vector<ptrdiff_t> index(size_t(array.ndim()), 0);
+void for_each_place(const py::array& array, int axis, F f) {
+    std::vector<int> dims;
+    ptrdiff_t places = 1;
+    for (int d = 0; d < int(array.ndim()); ++d)
+        if (d != axis) {
+            dims.push_back(d);
+            places *= array.shape(d);
+        }
+    std::vector<ptrdiff_t> index(dims.size(), 0);
     const char* at = static_cast<const char*>(array.data());
-    for (ptrdiff_t i = 0; i < array.size(); ++i) {
-        f(*reinterpret_cast<const E*>(at), i);
-        for (int d = int(array.ndim()) - 1; d >= 0; --d) {
-            at += array.strides(d);
-            if (++index[size_t(d)] < array.shape(d)) break;
-            at -= array.strides(d) * array.shape(d);
-            index[size_t(d)] = 0;
+    for (ptrdiff_t i = 0; i < places; ++i) {
+        f(reinterpret_cast<const E*>(at), i);
+        for (size_t k = dims.size(); k-- > 0;) {
+            at += array.strides(dims[k]);
+            if (++index[k] < array.shape(dims[k])) break;
+            at -= array.strides(dims[k]) * array.shape(dims[k]);
+            index[k] = 0;
         }
     }
+}
+template <class E, class F>
+void for_each_element(const py::array& array, F f) {
+    for_each_place<E>(array, -1, [&](const E* at, ptrdiff_t i) { f(*at, i); });
 }
 
 // Below this many elements handing over the GIL costs more than it gives to others.

@@ -2,7 +2,7 @@
 // before anything is written.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <limits>
 #include <optional>
 
 #include "../dispatch.h"
@@ -125,7 +125,7 @@ private:
             take_full_targets(to_floats_like(z_, y, argument));
         } else if (has_shape(rows_shape_.data(), rows_shape_.size())) {
             if (kind != 'i' && kind != 'u' && y.size())  // an empty list has no type of its own
-                throw_type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers");
+                throw py::type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers");
             take_labels(usable(y));
         } else {
             refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
@@ -172,30 +172,27 @@ private:
         if (options_.ignore_index) refuse("ignore_index goes with labels, and y holds targets of z's shape");
         targets_ = y;
         inputs_.push_back(y);
-        Job<E> job;
-        const Batch batch = view<E>(job, axis_, y, nullptr, nullptr);
-        const ptrdiff_t rows = batch.size(), classes = job.classes;
-        std::vector<ptrdiff_t> index(size_t(std::max(batch.dims, 1)), 0);
+        const ptrdiff_t classes = y.shape(axis_), step = y.strides(axis_) / ptrdiff_t(sizeof(E));
         Total total;
-        for (ptrdiff_t row = 0; row < rows; ++row) {
-            const E* t = job.z.data;
-            for (int d = 0; d < batch.dims; ++d) t += index[size_t(d)] * batch.stride[Batch::z][d];
+        for_each_place<E>(y, axis_, [&](const E* t, ptrdiff_t row) {
             double weight = job_.class_weight ? 0 : 1;
             bool good = true;
             for (ptrdiff_t k = 0; k < classes; ++k) {
-                const E target = t[k * job.z.cls];
+                const E target = t[k * step];
                 good &= target >= 0 && target <= std::numeric_limits<E>::max();
                 if (job_.class_weight) weight += double(target) * double(job_.class_weight[k]);
             }
-            if (!good)
-                for (ptrdiff_t k = 0; k < classes; ++k)
-                    if (const E target = t[k * job.z.cls]; !(target >= 0 && std::isfinite(target)))
-                        refuse("target " + std::string(py::str(py::float_(double(target)))) + " at " + place(row, rows_shape_) +
-                               ", class " + std::to_string(k) + "; targets must be finite and not negative");
+            if (!good) refuse_target(t, step, row, classes);
             total.add(weight * sample_weight(row));
-            for (int d = batch.dims - 1; d >= 0 && ++index[size_t(d)] == batch.shape[d]; --d) index[size_t(d)] = 0;
-        }
+        });
         divisor_ = total.value();
+    }
+
+    void refuse_target(const E* t, ptrdiff_t step, ptrdiff_t row, ptrdiff_t classes) const {
+        for (ptrdiff_t k = 0; k < classes; ++k)
+            if (const E target = t[k * step]; !(target >= 0 && std::isfinite(target)))
+                refuse("target " + std::string(py::str(py::float_(double(target)))) + " at " + place(row, rows_shape_) +
+                       ", class " + std::to_string(k) + "; targets must be finite and not negative");
     }
 
     double sample_weight(ptrdiff_t row) const { return job_.sample_weight ? job_.sample_weight[row] : 1; }

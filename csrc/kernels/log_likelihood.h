@@ -58,7 +58,7 @@ struct LogLikelihood {
                 const D target = alpha * label_target(labels.weight, double(rows.classes));
                 labels.write(rows, out, scale.apply_once(at_label) - from_double<Each>(target));
             }
-            overwrite_nan_rows(rows, row.nan, out, E(__builtin_nan("")));
+            overwrite_nan_rows(rows, row.nan, out);
         }
         if (labels.some_ignored) labels.clear_ignored(rows, first, out);
     }

@@ -157,15 +157,15 @@ private:
     }
 };
 
-// Writes `value` over the rows whose lane of `mask` is NaN.
+// Writes one and the same NaN over the rows whose lane of `nan` is a NaN.
 template <class L, class D>
-NNDL_INLINE void overwrite_nan_rows(const L& rows, D nan, Column<typename L::E> out, typename L::E value) {
+NNDL_INLINE void overwrite_nan_rows(const L& rows, D nan, Column<typename L::E> out) {
     if (!any(is_nan(nan))) return;
     double lanes[D::size];
     nan.store(lanes);
     for (int lane = 0; lane < rows.rows; ++lane)
         if (lanes[lane] != lanes[lane])
-            for (ptrdiff_t j = 0; j < rows.classes; ++j) L::at(out, j, lane) = value;
+            for (ptrdiff_t j = 0; j < rows.classes; ++j) L::at(out, j, lane) = typename L::E(__builtin_nan(""));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ struct Softmax {
         rows.for_each([&](auto step) NNDL_LAMBDA {
             rows.store(out, step, scale.apply(rows.load(keep, step, E(0))));
         });
-        overwrite_nan_rows(rows, row.nan, out, E(__builtin_nan("")));
+        overwrite_nan_rows(rows, row.nan, out);
     }
 };
 
@@ -37,7 +37,7 @@ struct LogSoftmax {
         rows.for_each([&](auto step) NNDL_LAMBDA {
             rows.store(out, step, fma(rows.load(z, step, E(0)) - maximum, c, V::all(0) - log_sum));
         });
-        overwrite_nan_rows(rows, row.nan, out, E(__builtin_nan("")));
+        overwrite_nan_rows(rows, row.nan, out);
     }
 };
 
@@ -107,7 +107,7 @@ struct Hard {
                 L::at(out, j, lane) = wins ? win : lose;
             }
         }
-        overwrite_nan_rows(rows, nan, out, E(__builtin_nan("")));
+        overwrite_nan_rows(rows, nan, out);
     }
 };
 

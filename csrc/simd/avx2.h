@@ -77,14 +77,12 @@ NNDL_INLINE M32x8 less(F32x8 x, F32x8 y) { return {_mm256_cmp_ps(x.r, y.r, _CMP_
 NNDL_INLINE M32x8 equal(F32x8 x, F32x8 y) { return {_mm256_cmp_ps(x.r, y.r, _CMP_EQ_OQ)}; }
 NNDL_INLINE M32x8 is_nan(F32x8 x) { return {_mm256_cmp_ps(x.r, x.r, _CMP_UNORD_Q)}; }
 NNDL_INLINE F32x8 select(M32x8 m, F32x8 x, F32x8 y) { return {_mm256_blendv_ps(y.r, x.r, m.r)}; }
-NNDL_INLINE M32x8 operator&(M32x8 x, M32x8 y) { return {_mm256_and_ps(x.r, y.r)}; }
 NNDL_INLINE M32x8 operator|(M32x8 x, M32x8 y) { return {_mm256_or_ps(x.r, y.r)}; }
 NNDL_INLINE bool any(M32x8 m) { return _mm256_movemask_ps(m.r) != 0; }
 NNDL_INLINE I32x8 bits(F32x8 x) { return {_mm256_castps_si256(x.r)}; }
 NNDL_INLINE F32x8 from_bits(I32x8 x) { return {_mm256_castsi256_ps(x.r)}; }
 NNDL_INLINE I32x8 operator+(I32x8 x, I32x8 y) { return {_mm256_add_epi32(x.r, y.r)}; }
 NNDL_INLINE I32x8 operator-(I32x8 x, I32x8 y) { return {_mm256_sub_epi32(x.r, y.r)}; }
-NNDL_INLINE I32x8 operator&(I32x8 x, I32x8 y) { return {_mm256_and_si256(x.r, y.r)}; }
 NNDL_INLINE I32x8 operator|(I32x8 x, I32x8 y) { return {_mm256_or_si256(x.r, y.r)}; }
 template <int N>
 NNDL_INLINE I32x8 shift_left(I32x8 x) {
@@ -105,14 +103,12 @@ NNDL_INLINE M64x4 less(F64x4 x, F64x4 y) { return {_mm256_cmp_pd(x.r, y.r, _CMP_
 NNDL_INLINE M64x4 equal(F64x4 x, F64x4 y) { return {_mm256_cmp_pd(x.r, y.r, _CMP_EQ_OQ)}; }
 NNDL_INLINE M64x4 is_nan(F64x4 x) { return {_mm256_cmp_pd(x.r, x.r, _CMP_UNORD_Q)}; }
 NNDL_INLINE F64x4 select(M64x4 m, F64x4 x, F64x4 y) { return {_mm256_blendv_pd(y.r, x.r, m.r)}; }
-NNDL_INLINE M64x4 operator&(M64x4 x, M64x4 y) { return {_mm256_and_pd(x.r, y.r)}; }
 NNDL_INLINE M64x4 operator|(M64x4 x, M64x4 y) { return {_mm256_or_pd(x.r, y.r)}; }
 NNDL_INLINE bool any(M64x4 m) { return _mm256_movemask_pd(m.r) != 0; }
 NNDL_INLINE I64x4 bits(F64x4 x) { return {_mm256_castpd_si256(x.r)}; }
 NNDL_INLINE F64x4 from_bits(I64x4 x) { return {_mm256_castsi256_pd(x.r)}; }
 NNDL_INLINE I64x4 operator+(I64x4 x, I64x4 y) { return {_mm256_add_epi64(x.r, y.r)}; }
 NNDL_INLINE I64x4 operator-(I64x4 x, I64x4 y) { return {_mm256_sub_epi64(x.r, y.r)}; }
-NNDL_INLINE I64x4 operator&(I64x4 x, I64x4 y) { return {_mm256_and_si256(x.r, y.r)}; }
 NNDL_INLINE I64x4 operator|(I64x4 x, I64x4 y) { return {_mm256_or_si256(x.r, y.r)}; }
 template <int N>
 NNDL_INLINE I64x4 shift_left(I64x4 x) {

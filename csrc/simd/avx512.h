@@ -67,14 +67,12 @@ NNDL_INLINE M16 less(F32x16 x, F32x16 y) { return {_mm512_cmp_ps_mask(x.r, y.r, 
 NNDL_INLINE M16 equal(F32x16 x, F32x16 y) { return {_mm512_cmp_ps_mask(x.r, y.r, _CMP_EQ_OQ)}; }
 NNDL_INLINE M16 is_nan(F32x16 x) { return {_mm512_cmp_ps_mask(x.r, x.r, _CMP_UNORD_Q)}; }
 NNDL_INLINE F32x16 select(M16 m, F32x16 x, F32x16 y) { return {_mm512_mask_blend_ps(m.r, y.r, x.r)}; }
-NNDL_INLINE M16 operator&(M16 x, M16 y) { return {__mmask16(x.r & y.r)}; }
 NNDL_INLINE M16 operator|(M16 x, M16 y) { return {__mmask16(x.r | y.r)}; }
 NNDL_INLINE bool any(M16 m) { return m.r != 0; }
 NNDL_INLINE I32x16 bits(F32x16 x) { return {_mm512_castps_si512(x.r)}; }
 NNDL_INLINE F32x16 from_bits(I32x16 x) { return {_mm512_castsi512_ps(x.r)}; }
 NNDL_INLINE I32x16 operator+(I32x16 x, I32x16 y) { return {_mm512_add_epi32(x.r, y.r)}; }
 NNDL_INLINE I32x16 operator-(I32x16 x, I32x16 y) { return {_mm512_sub_epi32(x.r, y.r)}; }
-NNDL_INLINE I32x16 operator&(I32x16 x, I32x16 y) { return {_mm512_and_si512(x.r, y.r)}; }
 NNDL_INLINE I32x16 operator|(I32x16 x, I32x16 y) { return {_mm512_or_si512(x.r, y.r)}; }
 template <int N>
 NNDL_INLINE I32x16 shift_left(I32x16 x) {
@@ -95,14 +93,12 @@ NNDL_INLINE M8 less(F64x8 x, F64x8 y) { return {_mm512_cmp_pd_mask(x.r, y.r, _CM
 NNDL_INLINE M8 equal(F64x8 x, F64x8 y) { return {_mm512_cmp_pd_mask(x.r, y.r, _CMP_EQ_OQ)}; }
 NNDL_INLINE M8 is_nan(F64x8 x) { return {_mm512_cmp_pd_mask(x.r, x.r, _CMP_UNORD_Q)}; }
 NNDL_INLINE F64x8 select(M8 m, F64x8 x, F64x8 y) { return {_mm512_mask_blend_pd(m.r, y.r, x.r)}; }
-NNDL_INLINE M8 operator&(M8 x, M8 y) { return {__mmask8(x.r & y.r)}; }
 NNDL_INLINE M8 operator|(M8 x, M8 y) { return {__mmask8(x.r | y.r)}; }
 NNDL_INLINE bool any(M8 m) { return m.r != 0; }
 NNDL_INLINE I64x8 bits(F64x8 x) { return {_mm512_castpd_si512(x.r)}; }
 NNDL_INLINE F64x8 from_bits(I64x8 x) { return {_mm512_castsi512_pd(x.r)}; }
 NNDL_INLINE I64x8 operator+(I64x8 x, I64x8 y) { return {_mm512_add_epi64(x.r, y.r)}; }
 NNDL_INLINE I64x8 operator-(I64x8 x, I64x8 y) { return {_mm512_sub_epi64(x.r, y.r)}; }
-NNDL_INLINE I64x8 operator&(I64x8 x, I64x8 y) { return {_mm512_and_si512(x.r, y.r)}; }
 NNDL_INLINE I64x8 operator|(I64x8 x, I64x8 y) { return {_mm512_or_si512(x.r, y.r)}; }
 template <int N>
 NNDL_INLINE I64x8 shift_left(I64x8 x) {

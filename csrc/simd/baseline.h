@@ -63,7 +63,6 @@ NNDL_LANES(Array, *)
 NNDL_LANES(Array, /)
 NNDL_LANES(Lanes, +)
 NNDL_LANES(Lanes, -)
-NNDL_LANES(Lanes, &)
 NNDL_LANES(Lanes, |)
 #undef NNDL_LANES
 

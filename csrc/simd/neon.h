@@ -84,14 +84,12 @@ NNDL_INLINE M32x4 less(F32x4 x, F32x4 y) { return {vcltq_f32(x.r, y.r)}; }
 NNDL_INLINE M32x4 equal(F32x4 x, F32x4 y) { return {vceqq_f32(x.r, y.r)}; }
 NNDL_INLINE M32x4 is_nan(F32x4 x) { return {vmvnq_u32(vceqq_f32(x.r, x.r))}; }
 NNDL_INLINE F32x4 select(M32x4 m, F32x4 x, F32x4 y) { return {vbslq_f32(m.r, x.r, y.r)}; }
-NNDL_INLINE M32x4 operator&(M32x4 x, M32x4 y) { return {vandq_u32(x.r, y.r)}; }
 NNDL_INLINE M32x4 operator|(M32x4 x, M32x4 y) { return {vorrq_u32(x.r, y.r)}; }
 NNDL_INLINE bool any(M32x4 m) { return vmaxvq_u32(m.r) != 0; }
 NNDL_INLINE I32x4 bits(F32x4 x) { return {vreinterpretq_u32_f32(x.r)}; }
 NNDL_INLINE F32x4 from_bits(I32x4 x) { return {vreinterpretq_f32_u32(x.r)}; }
 NNDL_INLINE I32x4 operator+(I32x4 x, I32x4 y) { return {vaddq_u32(x.r, y.r)}; }
 NNDL_INLINE I32x4 operator-(I32x4 x, I32x4 y) { return {vsubq_u32(x.r, y.r)}; }
-NNDL_INLINE I32x4 operator&(I32x4 x, I32x4 y) { return {vandq_u32(x.r, y.r)}; }
 NNDL_INLINE I32x4 operator|(I32x4 x, I32x4 y) { return {vorrq_u32(x.r, y.r)}; }
 template <int N>
 NNDL_INLINE I32x4 shift_left(I32x4 x) {
@@ -114,14 +112,12 @@ NNDL_INLINE M64x2 is_nan(F64x2 x) {
     return {vreinterpretq_u64_u32(vmvnq_u32(vreinterpretq_u32_u64(vceqq_f64(x.r, x.r))))};
 }
 NNDL_INLINE F64x2 select(M64x2 m, F64x2 x, F64x2 y) { return {vbslq_f64(m.r, x.r, y.r)}; }
-NNDL_INLINE M64x2 operator&(M64x2 x, M64x2 y) { return {vandq_u64(x.r, y.r)}; }
 NNDL_INLINE M64x2 operator|(M64x2 x, M64x2 y) { return {vorrq_u64(x.r, y.r)}; }
 NNDL_INLINE bool any(M64x2 m) { return vmaxvq_u32(vreinterpretq_u32_u64(m.r)) != 0; }
 NNDL_INLINE I64x2 bits(F64x2 x) { return {vreinterpretq_u64_f64(x.r)}; }
 NNDL_INLINE F64x2 from_bits(I64x2 x) { return {vreinterpretq_f64_u64(x.r)}; }
 NNDL_INLINE I64x2 operator+(I64x2 x, I64x2 y) { return {vaddq_u64(x.r, y.r)}; }
 NNDL_INLINE I64x2 operator-(I64x2 x, I64x2 y) { return {vsubq_u64(x.r, y.r)}; }
-NNDL_INLINE I64x2 operator&(I64x2 x, I64x2 y) { return {vandq_u64(x.r, y.r)}; }
 NNDL_INLINE I64x2 operator|(I64x2 x, I64x2 y) { return {vorrq_u64(x.r, y.r)}; }
 template <int N>
 NNDL_INLINE I64x2 shift_left(I64x2 x) {

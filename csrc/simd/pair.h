@@ -8,8 +8,8 @@
 //   V::all(x)  V::load(p)  V::load(p, n, fill)  v.store(p)  v.store(p, n)    0 <= n; n >= size is whole
 //   V::first(n)                the mask of the first n lanes; n may be negative
 //   + - * /  fma(a, b, c)  max(a, b)  less(a, b)  equal(a, b)  is_nan(v)  select(mask, a, b)  any(mask)
-//   & | of masks
-//   bits(v)  from_bits(i); of Ints: + -  shift_left<N>  shift_right<N> (zeros come in)  &  |
+//   | of masks
+//   bits(v)  from_bits(i); of Ints: + -  shift_left<N>  shift_right<N> (zeros come in)  |
 //   widen(F32s) -> F64s of as many lanes; narrow(F64s) -> F32s, rounding
 //   reduce_add(v): the upper half is added to the lower until one lane is left; reduce_max(v)
 //   transpose(V rows[V::size])  of registers only, in place
@@ -70,7 +70,6 @@ NNDL_LIFT(*, Pair)
 NNDL_LIFT(/, Pair)
 NNDL_LIFT(+, Two)
 NNDL_LIFT(-, Two)
-NNDL_LIFT(&, Two)
 NNDL_LIFT(|, Two)
 #undef NNDL_LIFT
 

@@ -61,11 +61,9 @@ NNDL_LANE(/)
     }
 NNDL_LANE(+)
 NNDL_LANE(-)
-NNDL_LANE(&)
 NNDL_LANE(|)
 #undef NNDL_LANE
 
-NNDL_INLINE LaneMask operator&(LaneMask x, LaneMask y) { return {x.r && y.r}; }
 NNDL_INLINE LaneMask operator|(LaneMask x, LaneMask y) { return {x.r || y.r}; }
 NNDL_INLINE bool any(LaneMask m) { return m.r; }
 
