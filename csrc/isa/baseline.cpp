@@ -1,3 +1,6 @@
+// Arrays of lanes live in memory anyway: calls keep this file small.
+#define NNDL_INLINE inline
+#define NNDL_LAMBDA
 #include "../simd/baseline.h"
 #include "table.h"
 

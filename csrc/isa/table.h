@@ -9,7 +9,8 @@ namespace {
 
 template <template <class, class> class Op, class V, class E = typename V::Element>
 void run(const Job<E>& job) {
-    drive<V>(job, Op<V, E>{job});
+    const Op<V, E> op{job};
+    Driver<V, Op<V, E>>{job, op}.run();
 }
 
 template <class V>

@@ -1,37 +1,98 @@
 // Takes a job's rows to an operation in the layout that suits their strides.
 //
-// An operation is called as op(rows, first, z, y, out, keep): the layout, the number of its first
-// row, where its arrays stand, and room for its exponentials (its data may be null: no room).
+// An operation has two halves, so that a row can be stored while the next one is read:
+//
+//   pending = op.reduce(rows, first, z, y, keep, guess, before)   what a row has to give as a whole
+//   op.value<Simple>(pending, rows, step, z, y, keep)              what is stored at a step
+//   op.finish(pending, rows, first)                                what is left to do once all is stored
+//
+// `first` is the number of the first row, `keep` room for its exponentials. `Simple` where
+// pending.simple: the quick way will do.
 #pragma once
+#include "row.h"
 #include "tile.h"
 
 namespace nndl_fast {
 namespace {
 
-// Fewer rows than this are not worth a vector's width of them.
-constexpr ptrdiff_t few_rows = 4;
+template <class T>
+T some();  // for decltype
 
-template <class V, class E = typename V::Element>
+// Stores a row by and by; what it reads is not written before it has been stored.
+template <class Op, class L, class Pending>
+class Storer {
+    using E = typename L::E;
+
+public:
+    NNDL_INLINE Storer(const Op& op, const L& rows, const Pending& pending, Column<const E> z, Column<const E> y,
+                       Column<E> keep, Column<E> out, bool past_cache)
+        : op_(op), rows_(rows), pending_(pending), z_(z), y_(y), keep_(keep), out_(out), past_cache_(past_cache) {
+        // whole lines: a store that crosses one costs two
+        const ptrdiff_t beyond = ptrdiff_t(reinterpret_cast<uintptr_t>(out.data) % 64 / sizeof(E));
+        head_ = beyond ? L::size - beyond : 0;
+        if (head_ > rows.classes) head_ = rows.classes;
+    }
+    // At least up to class `end`.
+    NNDL_KERNEL void store_until(ptrdiff_t end) {
+        if (done_ < end) pending_.simple ? store<true>(end) : store<false>(end);
+    }
+    NNDL_INLINE void store_nothing() { done_ = rows_.classes; }
+
+private:
+    const Op& op_;
+    const L rows_;
+    const Pending& pending_;
+    const Column<const E> z_, y_;
+    const Column<E> keep_, out_;
+    const bool past_cache_;
+    ptrdiff_t head_, done_ = 0;
+
+    template <bool Simple, class S>
+    NNDL_INLINE typename L::Vector value(S step) {
+        return op_.template value<Simple>(pending_, rows_, step, z_, y_, keep_);
+    }
+    template <bool Simple>
+    NNDL_INLINE void store(ptrdiff_t end) {
+        if (done_ < head_) {
+            const Step<false> step{0, int(head_)};
+            rows_.store(out_, step, value<false>(step));
+            done_ = head_;
+        }
+        ptrdiff_t j = done_;
+        if (past_cache_)
+            for (; j < end && j + L::size <= rows_.classes; j += L::size)
+                value<Simple>(Step<true>{j, L::size}).stream(out_.data + j);
+        else
+            for (; j < end && j + L::size <= rows_.classes; j += L::size)
+                value<Simple>(Step<true>{j, L::size}).store(out_.data + j);
+        if (j < end && j < rows_.classes) {
+            const Step<false> step{j, int(rows_.classes - j)};
+            rows_.store(out_, step, value<false>(step));
+            j = rows_.classes;
+        }
+        done_ = j;
+    }
+};
+
+template <class V, class Op, class E = typename V::Element>
 struct Driver {
     const Job<E>& job;
+    const Op& op;
 
-    template <class Op>
-    NNDL_INLINE void run(Op op) const {
+    NNDL_INLINE void run() const {
         const bool y = job.y.data, out = job.out.data;
         const bool across = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
         const bool down = job.z.row == 1 && (!y || job.y.row == 1) && (!out || job.out.row == 1);
-        const bool few = job.classes <= few_classes && job.rows >= few_rows;
         ptrdiff_t r = 0;
         if (down)
-            for (; r + V::size <= job.rows; r += V::size) one_tile_in_place(op, r);
-        if (few)
-            for (; r < job.rows; r += V::size) one_packed_tile(op, r);
-        for (; r < job.rows; ++r)
-            if (across)
-                op(Across<V>{job.classes}, r, column(job.z, r, 1), column(job.y, r, 1), column(job.out, r, 1),
-                   Column<E>{area(0), 1});
-            else
-                one_packed_row(op, r);
+            for (; r + V::size <= job.rows; r += V::size) one_tile_in_place(r);
+        if (job.classes <= few_classes)
+            for (; r < job.rows; r += V::size) one_packed_tile(r);
+        if (r >= job.rows) return;
+        if (across)
+            rows_as_they_are(r);
+        else
+            for (; r < job.rows; ++r) one_packed_row(r);
     }
 
 private:
@@ -45,42 +106,92 @@ private:
         return {job.classes, job.rows - r < V::size ? int(job.rows - r) : V::size};
     }
 
-    template <class Op>
-    NNDL_INLINE void one_tile_in_place(Op op, ptrdiff_t r) const {
-        const Column<E> room = {job.classes <= few_classes ? area(0) : nullptr, V::size};
-        const Column<E> out = column(job.out, r, job.out.cls);
-        op(tile_from(r), r, column(job.z, r, job.z.cls), column(job.y, r, job.y.cls), out, room);
+    // Stores what `rows` gives to `out`, where anything is to be stored.
+    NNDL_INLINE void tile(const Down<V>& rows, ptrdiff_t r, Column<const E> z, Column<const E> y, Column<E> keep,
+                          Column<E> out) const {
+        Guess<E> none;
+        const auto pending = op.reduce(rows, r, z, y, keep, none, DoNothing());
+        if (!job.out.data) return;
+        if (pending.simple)
+            rows.for_each([&](auto step) NNDL_LAMBDA {
+                rows.store(out, step, op.template value<true>(pending, rows, step, z, y, keep));
+            });
+        else
+            rows.for_each([&](auto step) NNDL_LAMBDA {
+                rows.store(out, step, op.template value<false>(pending, rows, step, z, y, keep));
+            });
+        if (out.data != job.out.data + r * job.out.row) unpack<V>(out.data, rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
+        op.finish(pending, rows, r);
     }
-
-    template <class Op>
-    NNDL_INLINE void one_packed_tile(Op op, ptrdiff_t r) const {
+    NNDL_KERNEL void one_tile_in_place(ptrdiff_t r) const {
+        const Column<E> out = column(job.out, r, job.out.cls);
+        const Column<E> room = {area(0), V::size};
+        tile(tile_from(r), r, column(job.z, r, job.z.cls), column(job.y, r, job.y.cls),
+             job.classes <= few_classes ? room : out, out);
+    }
+    NNDL_KERNEL void one_packed_tile(ptrdiff_t r) const {
         const Down<V> rows = tile_from(r);
         pack<V>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, area(1));
         if (job.y.data) pack<V>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, area(2));
-        op(rows, r, Column<const E>{area(1), V::size}, Column<const E>{job.y.data ? area(2) : nullptr, V::size},
-           Column<E>{job.out.data ? area(3) : nullptr, V::size}, Column<E>{area(0), V::size});
-        if (job.out.data)
-            unpack<V>(area(3), rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
+        const Column<E> room = {area(0), V::size};
+        tile(rows, r, Column<const E>{area(1), V::size}, Column<const E>{job.y.data ? area(2) : nullptr, V::size}, room, room);
     }
 
-    template <class Op>
-    NNDL_INLINE void one_packed_row(Op op, ptrdiff_t r) const {
+    // Each row is stored while the next one is read.
+    NNDL_KERNEL void rows_as_they_are(ptrdiff_t r) const {
+        using L = Across<V>;
+        using Pending = decltype(op.reduce(L{}, r, some<Column<const E>>(), some<Column<const E>>(), some<Column<E>>(),
+                                           some<Guess<E>&>(), DoNothing()));
+        const L row{job.classes};
+        const Column<E> keep = {job.out.data ? area(0) : nullptr, 1};
+        Guess<E> guess;
+        Pending pending{};
+        for (bool first = true;; first = false) {
+            // of the row before, once there is one
+            Storer<Op, L, Pending> storer(op, row, pending, column(job.z, r - 1, 1), column(job.y, r - 1, 1), keep,
+                                          column(job.out, r - 1, 1), job.past_cache);
+            if (first || !job.out.data) storer.store_nothing();
+            Pending next{};
+            if (r < job.rows)
+                next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), keep, guess,
+                                 [&](ptrdiff_t end) NNDL_LAMBDA { storer.store_until(end); });
+            storer.store_until(job.classes);
+            if (!first && job.out.data) op.finish(pending, row, r - 1);
+            if (r == job.rows) break;
+            pending = next;
+            ++r;
+        }
+        if (job.past_cache) fence();
+    }
+    NNDL_KERNEL void one_packed_row(ptrdiff_t r) const {
+        const Across<V> row{job.classes};
         gather(job.z, r, area(1));
         if (job.y.data) gather(job.y, r, area(2));
-        op(Across<V>{job.classes}, r, Column<const E>{area(1), 1}, Column<const E>{job.y.data ? area(2) : nullptr, 1},
-           Column<E>{job.out.data ? area(3) : nullptr, 1}, Column<E>{area(0), 1});
-        if (job.out.data)
-            for (ptrdiff_t j = 0; j < job.classes; ++j)
-                job.out.data[r * job.out.row + j * job.out.cls] = area(3)[j];
+        Guess<E> none;
+        const Column<const E> z = {area(1), 1}, y = {job.y.data ? area(2) : nullptr, 1};
+        const Column<E> room = {area(0), 1};
+        const auto pending = op.reduce(row, r, z, y, room, none, DoNothing());
+        if (!job.out.data) return;
+        row.for_each([&](auto step) NNDL_LAMBDA {
+            row.store(room, step, op.template value<false>(pending, row, step, z, y, room));
+        });
+        for (ptrdiff_t j = 0; j < job.classes; ++j) job.out.data[r * job.out.row + j * job.out.cls] = area(0)[j];
+        op.finish(pending, row, r);
     }
     NNDL_INLINE void gather(Rows<const E> x, ptrdiff_t r, E* to) const {
         for (ptrdiff_t j = 0; j < job.classes; ++j) to[j] = x.data[r * x.row + j * x.cls];
     }
 };
 
-template <class V, class Op>
-NNDL_INLINE void drive(const Job<typename V::Element>& job, Op op) {
-    Driver<V>{job}.run(op);
+// Writes one and the same NaN over the rows whose lane of `nan` is a NaN.
+template <class L, class E>
+NNDL_INLINE void overwrite_nan_rows(const L& rows, typename L::Each nan, Rows<E> out, ptrdiff_t first) {
+    if (!any(is_nan(nan))) return;
+    E lanes[L::rows_at_most];
+    nan.store(lanes, rows.rows);
+    for (int lane = 0; lane < rows.rows; ++lane)
+        if (lanes[lane] != lanes[lane])
+            for (ptrdiff_t j = 0; j < rows.classes; ++j) out.data[(first + lane) * out.row + j * out.cls] = E(__builtin_nan(""));
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct Job {
     bool ignore = false;
     int64_t ignore_index = 0;
 
+    bool past_cache = false;               // out is too large to be read again from the cache
     E* scratch = nullptr;                  // scratch_elements(job) of them, 64-byte aligned
 };
 
@@ -70,9 +71,10 @@ constexpr ptrdiff_t few_classes = 64;
 
 // static: files of different instruction sets must not share a copy of a function.
 
-// Scratch areas: the exponentials of what is in hand, and copies of z, y and out where those do not
-// stand side by side. Each is a row, or a tile of few classes and a vector's width of rows.
-constexpr int scratch_areas = 4;
+// Scratch areas: the exponentials of what is in hand (and the result, where that does not stand side
+// by side), and copies of z and y where those do not. Each is a row, or a tile of few classes and a
+// vector's width of rows.
+constexpr int scratch_areas = 3;
 static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
     return classes <= few_classes ? 16 * few_classes : (classes + 63) / 64 * 64;
 }

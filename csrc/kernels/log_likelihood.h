@@ -8,7 +8,6 @@
 // times infinity.
 #pragma once
 #include "drive.h"
-#include "row.h"
 
 namespace nndl_fast {
 namespace {
@@ -23,98 +22,118 @@ template <class V, class E = typename V::Element>
 struct LogLikelihood {
     const Job<E>& job;
 
+    // What storing a row's error needs.
     template <class L>
-    NNDL_KERNEL void operator()(L rows, ptrdiff_t first, Column<const E> z, Column<const E> y, Column<E> out,
-                                Column<E> keep) const {
+    struct Pending {
         using Each = typename L::Each;
-        using D = Double<Each>;
-        RowSum<L> row(rows, z, 1);
-        const Labels<L> labels(job, rows, first, z, row.anchor.maximum);
-        const Wanted<D> wanted = job.labels ? from_labels(rows, z, row.anchor.maximum, labels)
-                                            : from_targets(rows, z, y, row.anchor.maximum);
-        if (!keep.data) keep = out;  // z may be out: it is not read again
-        row.add_up(rows, z, keep);
-        const D weight = job.sample_weight ? D::load(job.sample_weight + first, rows.rows, 0) : D::all(1);
+        typename RowSum<L>::Scale scale;
+        Each of_targets, of_all;  // what a target counts; what each class has by smoothing
+        Each at_label, nan;       // the error at the label
+        bool simple;
+        bool some_ignored;
+    };
+
+    template <class L, class Before>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t first, Column<const E> z, Column<const E> y, Column<E> keep,
+                                  Guess<E>& guess, Before before) const {
+        using Each = typename L::Each;
+        // keep may be out, and that may be z: what is wanted of z is read first
+        Each logit = Each::all(0), label_weight = Each::all(1);
+        const bool some_ignored = job.labels && pick(rows, first, logit, label_weight);
+        Wanted<Each> wanted = {label_weight, Each::all(0)};
+        if (targets_everywhere()) wanted = want(rows, z, y, logit, label_weight);
+        const RowSum<L> row(rows, z, 1, keep, guess, before);
+        if (!targets_everywhere()) wanted.gap = weighted(label_weight, row.maximum - logit);
 
         if (job.row_result) {
-            const D cost = wanted.gap + weighted(wanted.weight, row.log_sum(rows, z, keep));
-            (weighted(weight, cost) + row.nan).store(job.row_result + first, rows.rows);
+            const Each cost = wanted.gap + weighted(wanted.weight, row.log_sum(rows, z, keep));
+            auto result = to_double(cost);
+            if (job.sample_weight) result = weighted(sample_weight(rows, first), result);
+            (result + to_double(row.nan)).store(job.row_result + first, rows.rows);
+            if (some_ignored)
+                for (int lane = 0; lane < rows.rows; ++lane)
+                    if (is_ignored(first + lane)) job.row_result[first + lane] = 0;
         }
-        if (job.out.data) {
-            // rounded first, so that a and the target are multiplied by the same number
-            const D alpha = to_double(from_double<Each>(weight * D::all(job.scale)));
-            const auto scale = row.scale(alpha * wanted.weight);
-            const Each at_label = labels.exponential(rows, keep);
-            const V of_targets = L::spread(from_double<Each>(alpha));
-            const V of_all = L::spread(from_double<Each>(alpha * D::all(job.smoothing / double(rows.classes))));
-            const bool targets_everywhere = !job.labels || job.smoothing > 0;
-            rows.for_each([&](auto step) NNDL_LAMBDA {
-                V delta = scale.apply(rows.load(keep, step, E(0)));
-                if (targets_everywhere)
-                    delta = delta - (job.labels ? class_weight(rows, step) * of_all : target_of(rows, y, step) * of_targets);
-                rows.store(out, step, delta);
-            });
-            if (job.labels) {
-                const D target = alpha * label_target(labels.weight, double(rows.classes));
-                labels.write(rows, out, scale.apply_once(at_label) - from_double<Each>(target));
-            }
-            overwrite_nan_rows(rows, row.nan, out);
+        Pending<L> pending;
+        if (!job.out.data) return pending;
+        // rounded first, so that a and the target are multiplied by the same number
+        Each alpha = Each::all(E(job.scale));
+        if (job.sample_weight)
+            alpha = from_double<Each>(sample_weight(rows, first) * Double<Each>::all(job.scale));
+        pending.scale = row.scale(alpha * wanted.weight);
+        pending.of_targets = alpha;
+        pending.of_all = alpha * Each::all(E(job.smoothing / double(rows.classes)));
+        pending.nan = row.nan;
+        pending.simple = !pending.scale.corrected && !targets_everywhere();
+        pending.some_ignored = some_ignored;
+        if (job.labels) {
+            const Each share = Each::all(E(1 - job.smoothing + job.smoothing / double(rows.classes)));
+            pending.at_label = pending.scale.apply_once(exponential_at_label(rows, first, keep)) - alpha * (label_weight * share);
         }
-        if (labels.some_ignored) labels.clear_ignored(rows, first, out);
+        return pending;
+    }
+
+    template <bool Simple, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E> y,
+                        Column<E> keep) const {
+        const V scaled = row.scale.template apply<!Simple>(rows.load(keep, step, 0));
+        if (Simple || !targets_everywhere()) return scaled;
+        if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.of_all);
+        return scaled - target_of(rows, y, step) * L::spread(row.of_targets);
+    }
+
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        if (job.labels) {
+            E at_label[L::rows_at_most];
+            row.at_label.store(at_label, rows.rows);
+            for (int lane = 0; lane < rows.rows; ++lane) out_at(first + lane, label(first + lane)) = at_label[lane];
+        }
+        overwrite_nan_rows(rows, row.nan, job.out, first);
+        if (!row.some_ignored) return;
+        for (int lane = 0; lane < rows.rows; ++lane)
+            if (is_ignored(first + lane))
+                for (ptrdiff_t j = 0; j < rows.classes; ++j) out_at(first + lane, j) = 0;
     }
 
 private:
     // W and sum_k w_k t'_k (max - z_k)
-    template <class D>
+    template <class Each>
     struct Wanted {
-        D weight, gap;
+        Each weight, gap;
     };
 
-    // What the labels of the rows in hand pick.
+    NNDL_INLINE bool targets_everywhere() const { return !job.labels || job.smoothing > 0; }
+    NNDL_INLINE bool is_ignored(ptrdiff_t row) const { return job.ignore && job.labels[row] == job.ignore_index; }
+    // of an ignored row, one that does no harm
+    NNDL_INLINE ptrdiff_t label(ptrdiff_t row) const { return is_ignored(row) ? 0 : ptrdiff_t(job.labels[row]); }
+    NNDL_INLINE E& out_at(ptrdiff_t row, ptrdiff_t j) const { return job.out.data[row * job.out.row + j * job.out.cls]; }
     template <class L>
-    struct Labels {
-        using Each = typename L::Each;
-        using D = Double<Each>;
-        const Job<E>& job;
-        int64_t label[L::rows_at_most];
-        bool ignored[L::rows_at_most];
-        bool some_ignored = false;
-        D weight, gap;  // w_y, max - z_y
+    NNDL_INLINE auto sample_weight(const L& rows, ptrdiff_t first) const {
+        return Double<typename L::Each>::load(job.sample_weight + first, rows.rows, 0);
+    }
 
-        NNDL_INLINE Labels(const Job<E>& j, const L& rows, ptrdiff_t first, Column<const E> z, Each maximum) : job(j) {
-            if (!job.labels) return;
-            double w[L::rows_at_most], logit[L::rows_at_most];
-            for (int lane = 0; lane < rows.rows; ++lane) {
-                const int64_t y = job.labels[first + lane];
-                ignored[lane] = job.ignore && y == job.ignore_index;
-                some_ignored = some_ignored || ignored[lane];
-                label[lane] = ignored[lane] ? 0 : y;
-                w[lane] = job.class_weight ? job.class_weight[label[lane]] : 1;
-                logit[lane] = L::at(z, label[lane], lane);
-            }
-            weight = D::load(w, rows.rows, 0);
-            gap = to_double(maximum) - D::load(logit, rows.rows, 0);
+    // The logits at the labels, and the weights of those classes. True where a row is ignored.
+    template <class L, class Each = typename L::Each>
+    NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, Each& logit, Each& weight) const {
+        E z[L::rows_at_most], w[L::rows_at_most];
+        bool ignored = false;
+        for (int lane = 0; lane < rows.rows; ++lane) {
+            const ptrdiff_t row = first + lane, y = label(row);
+            ignored = ignored || is_ignored(row);
+            z[lane] = job.z.data[row * job.z.row + y * job.z.cls];
+            if (job.class_weight) w[lane] = job.class_weight[y];
         }
-        NNDL_INLINE Each exponential(const L& rows, Column<E> keep) const {
-            if (!job.labels) return Each::all(0);
-            E e[L::rows_at_most];
-            for (int lane = 0; lane < rows.rows; ++lane) e[lane] = L::at(keep, label[lane], lane);
-            return Each::load(e, rows.rows, 0);
-        }
-        NNDL_INLINE void write(const L& rows, Column<E> out, Each value) const {
-            E v[L::rows_at_most];
-            value.store(v, rows.rows);
-            for (int lane = 0; lane < rows.rows; ++lane) L::at(out, label[lane], lane) = v[lane];
-        }
-        void clear_ignored(const L& rows, ptrdiff_t first, Column<E> out) const {
-            for (int lane = 0; lane < rows.rows; ++lane) {
-                if (!ignored[lane]) continue;
-                if (job.row_result) job.row_result[first + lane] = 0;
-                if (out.data)
-                    for (ptrdiff_t j = 0; j < rows.classes; ++j) L::at(out, j, lane) = 0;
-            }
-        }
-    };
+        logit = Each::load(z, rows.rows, 0);
+        if (job.class_weight) weight = Each::load(w, rows.rows, 0);
+        return ignored;
+    }
+    template <class L>
+    NNDL_INLINE typename L::Each exponential_at_label(const L& rows, ptrdiff_t first, Column<E> keep) const {
+        E e[L::rows_at_most];
+        for (int lane = 0; lane < rows.rows; ++lane) e[lane] = L::at(keep, label(first + lane), lane);
+        return L::Each::load(e, rows.rows, 0);
+    }
 
     template <class L, class S>
     NNDL_INLINE V class_weight(const L&, S step) const {
@@ -123,37 +142,31 @@ private:
     // w_k t'_k
     template <class L, class S>
     NNDL_INLINE V target_of(const L& rows, Column<const E> y, S step) const {
-        V t = rows.load(y, step, E(0));
+        V t = rows.load(y, step, 0);
         if (job.smoothing > 0)
             t = fma(t, V::all(E(1 - job.smoothing)), V::all(E(job.smoothing / double(rows.classes))));
         return job.class_weight ? class_weight(rows, step) * t : t;
     }
-    template <class D>
-    NNDL_INLINE D label_target(D weight, double classes) const {
-        return weight * D::all(1 - job.smoothing + job.smoothing / classes);
-    }
 
-    template <class L, class D = Double<typename L::Each>>
-    NNDL_INLINE Wanted<D> from_labels(const L& rows, Column<const E> z, typename L::Each maximum,
-                                      const Labels<L>& labels) const {
-        if (job.smoothing == 0) return {labels.weight, weighted(labels.weight, labels.gap)};
+    // Where every class has a target.
+    template <class L, class Each = typename L::Each>
+    NNDL_INLINE Wanted<Each> want(const L& rows, Column<const E> z, Column<const E> y, Each logit, Each label_weight) const {
+        using D = Double<Each>;
+        const Each maximum = rows.maximum(z);
         const V top = L::spread(maximum);
-        const D all = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
-            return Terms<V, 1>{{rows.trim(step, weighted(class_weight(rows, step), top - rows.load(z, step, E(0))))}};
+        if (!job.labels) {
+            const auto sums = rows.template sum<2>([&](auto step) NNDL_LAMBDA {
+                const V t = rows.trim(step, target_of(rows, y, step));
+                return Terms<V, 2>{{t, weighted(t, top - rows.load(z, step, 0))}};
+            });
+            return {from_double<Each>(sums.of[0].value()), from_double<Each>(sums.of[1].value())};
+        }
+        const D gaps = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+            return Terms<V, 1>{{rows.trim(step, weighted(class_weight(rows, step), top - rows.load(z, step, 0)))}};
         }).of[0].value();
-        const D own = D::all(1 - job.smoothing) * labels.weight, each = D::all(job.smoothing / double(rows.classes));
-        return {own + each * D::all(job.class_weight_sum), weighted(own, labels.gap) + each * all};
-    }
-
-    template <class L, class D = Double<typename L::Each>>
-    NNDL_INLINE Wanted<D> from_targets(const L& rows, Column<const E> z, Column<const E> y,
-                                       typename L::Each maximum) const {
-        const V top = L::spread(maximum);
-        const auto sums = rows.template sum<2>([&](auto step) NNDL_LAMBDA {
-            const V t = rows.trim(step, target_of(rows, y, step));
-            return Terms<V, 2>{{t, weighted(t, top - rows.load(z, step, E(0)))}};
-        });
-        return {sums.of[0].value(), sums.of[1].value()};
+        const D own = D::all(1 - job.smoothing) * to_double(label_weight), each = D::all(job.smoothing / double(rows.classes));
+        const D gap = weighted(own, to_double(maximum) - to_double(logit)) + each * gaps;
+        return {from_double<Each>(own + each * D::all(job.class_weight_sum)), from_double<Each>(gap)};
     }
 };
 

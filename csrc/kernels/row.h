@@ -1,12 +1,20 @@
-// What every softmax-like operation starts with: a row's maximum, its exponentials, their sum and
-// the logarithm of that sum.
+// What every softmax-like operation starts with: a row's exponentials, their sum, the row's maximum,
+// and the logarithm of the sum.
 //
-// Exponentials are shifted by 2^-N, N = the maximum's own power of two, not by the maximum: a shift
-// by a power of two is exact, where z - max would round and cost up to 64 units of a small result.
+// Exponentials are shifted by 2^-N, not by the maximum: a shift by a power of two is exact, where
+// z - max would round and cost up to 64 units of a small result. So N need only be near the
+// maximum's own power of two: where rows are long, it comes from the row before, and the row is read
+// once; if it was far off, the row is read again.
 //
 // The sum is not built from rounded exponentials. Each enters it in two parts: its multiple of a
-// grid, coarse enough for the sum of a block's multiples to be exact, and what is left, computed
-// from the exact 2^n (1 + t) and so small that its rounding does not show.
+// grid, coarse enough for a sum of such multiples to be exact, and what is left, computed from the
+// exact 2^n (1 + t) and so small that its rounding does not show. The grid is 2^-14 (float64: 2^-30)
+// of the largest of those that are summed together:
+//
+//   up to few_classes, all of them, one after the other;
+//   beyond, those of one lane (class j belongs to lane j mod size) in a block of 8 vectors, one after
+//   the other. Each lane adds its blocks one after the other in a Wide; after 64 blocks, a segment,
+//   the lanes meet (layout.h), and the segments are added one after the other.
 #pragma once
 #include "../math/log.h"
 #include "layout.h"
@@ -14,67 +22,238 @@
 namespace nndl_fast {
 namespace {
 
-// Beyond |c max| = 2^18 the reduction by multiples of ln 2 is no longer exact; there max is
-// subtracted first, which is exact for all z that are near enough to count.
-constexpr float far_away = 0x1p18f;
+constexpr int block_vectors = 8;
+
+template <class E>
+struct Grid;
+
+// Adding the constant rounds a number near 1 to a multiple of 2^-14 or 2^-30.
+template <>
+struct Grid<float> {
+    static constexpr float rounder = 0x1.8p9f;  // 23 - 14
+};
+template <>
+struct Grid<double> {
+    static constexpr double rounder = 0x1.8p22;  // 52 - 30
+};
+
+template <class Each>
+NNDL_INLINE auto is_far(Each scaled) {
+    using E = typename Each::Element;
+    return less(Each::all(E(far_away)), max(scaled, Each::all(0) - scaled));
+}
+
+// How far the maximum may be from where it was expected: both sides of the range of exponents bear it.
+constexpr float window = 16;
 
 template <class Each>
 struct Anchor {
     using E = typename Each::Element;
-    Each maximum;          // of z, NaNs left out
-    Each origin, c;        // the argument of the exponential is c (z - origin)
-    Each lowest;           // arguments below it count as it: their exponentials come out zero
-    Each code;             // for power_of_two: 2^(n - N + lift)
-    Each high, low;        // the argument's maximum less N ln 2
-    Each peak, peak_lost;  // the largest exponential, lifted, and what rounding took from it
-    bool plain;            // c = 1, origin = 0
+    using K = ExpConstants<E>;
+    Each origin;            // the argument of the exponential is c (z - origin)
+    Each octaves, rounder;  // N, and what to round with so that all is 2^(lift - N) times as large
+    Each lowest;            // arguments below it count as it: their exponentials come out zero
+    E c;
+    bool plain;             // c = 1, origin = 0
 
-    NNDL_INLINE Anchor(Each max, E sharpness) : maximum(max), c(Each::all(sharpness)) {
-        using K = ExpConstants<E>;
-        const Each zero = Each::all(0), scaled = max * c;
-        const auto far = less(Each::all(far_away), nndl_fast::max(scaled, zero - scaled));
-        origin = select(far, max, zero);
-        plain = sharpness == E(1) && !any(far);
-        const Each from_origin = max - origin, argument = from_origin * c;
+    // `near` is the maximum, or at most `window` from it and not far away. Far away, where the
+    // reduction by multiples of ln 2 is no longer good, the maximum is subtracted first, which is
+    // exact for all z that are near enough to count.
+    NNDL_INLINE Anchor(Each near, E sharpness) : c(sharpness) {
+        const auto far = is_far(near * Each::all(c));
+        origin = select(far, near, Each::all(0));
+        plain = c == E(1) && !any(far);
+        const Each argument = (near - origin) * Each::all(c);
+        octaves = octaves_of(argument);
+        rounder = rounder_for(Each::all(E(K::lift)) - octaves);
         lowest = argument - Each::all(K::depth);
-        const Reduced<Each> r = reduce(argument, fma(from_origin, c, zero - argument));
-        code = code_for(r.rounded, K::lift);
-        high = r.high;
-        low = r.low;
-        const Each power = power_of_two(r.rounded, code), t = exp_minus_1(high, low);
-        peak = fma(power, t, power);
-        peak_lost = fma(power, t, power - peak);
     }
 };
 
-// 2^lift e^(c (z - origin)) 2^-N = power (1 + t)
-template <class V>
-struct Exponential {
-    V power, t;
-    NNDL_INLINE V value() const { return fma(power, t, power); }
+// The exponentials of one row or of a vector of them, in the layout's vectors.
+template <class L, bool Plain>
+struct Exponentials {
+    using E = typename L::E;
+    using V = typename L::Vector;
+    V origin, c, lowest, rounder;
+
+    NNDL_INLINE explicit Exponentials(const Anchor<typename L::Each>& anchor)
+        : origin(L::spread(anchor.origin)), c(V::all(anchor.c)), lowest(L::spread(anchor.lowest)),
+          rounder(L::spread(anchor.rounder)) {}
+
+    // a NaN in z stays: it is max's second argument
+    NNDL_INLINE Exponential<V> of(V z) const {
+        if constexpr (Plain) {
+            return exponential(max(lowest, z), rounder);
+        } else {
+            const V from_origin = z - origin, rounded = from_origin * c, argument = max(lowest, rounded);
+            const V remainder = fma(from_origin, c, V::all(0) - rounded);
+            return exponential(argument, rounder, select(equal(argument, rounded), remainder, V::all(0)));
+        }
+    }
+    // The grid's rounder for exponentials of which that of z is the largest.
+    NNDL_INLINE V grid(V z) const {
+        using K = ExpConstants<E>;
+        const V argument = max(Plain ? z : (z - origin) * c, lowest);
+        const auto octaves = shift_right<3>(bits(fma(argument, V::all(K::per_ln2), rounder)));
+        return from_bits(bits(V::all(Grid<E>::rounder)) + shift_left<K::mantissa>(octaves));
+    }
 };
 
-template <bool Plain, class L, class V = typename L::Vector>
-NNDL_INLINE Exponential<V> exponential(const L&, const Anchor<typename L::Each>& anchor, V z) {
-    const V lowest = L::spread(anchor.lowest), zero = V::all(0);
-    V argument, remainder = zero;
-    if constexpr (Plain) {
-        argument = max(lowest, z);  // a NaN in z stays: it is the second argument
-    } else {
-        const V c = L::spread(anchor.c), from_origin = z - L::spread(anchor.origin);
-        const V rounded = from_origin * c;
-        argument = max(lowest, rounded);
-        remainder = select(equal(argument, rounded), fma(from_origin, c, zero - rounded), zero);
+// Exponentials that share a grid.
+template <class V>
+struct GridSum {
+    V grid, sum, rest;
+
+    NNDL_INLINE explicit GridSum(V rounder) : grid(rounder), sum(rounder), rest(V::all(0)) {}
+    NNDL_INLINE void add(Exponential<V> e, V value) {
+        const V next = sum + value;  // rounds to the grid: that is what the sum begins with
+        rest = rest + e.less(next - sum);
+        sum = next;
     }
-    const Reduced<V> r = reduce(argument, remainder);
-    return {power_of_two(r.rounded, L::spread(anchor.code)), exp_minus_1(r.high, r.low)};
+    // The same, where only some lanes have a value.
+    template <class M>
+    NNDL_INLINE void add_where(M m, Exponential<V> e, V value) {
+        const V next = sum + select(m, value, V::all(0));
+        rest = rest + select(m, e.less(next - sum), V::all(0));
+        sum = next;
+    }
+    NNDL_INLINE V multiples() const { return sum - grid; }
+};
+
+struct DoNothing {
+    NNDL_INLINE void operator()(ptrdiff_t) const {}
+};
+
+// Adds up a row's exponentials and writes each to `keep`, where there is one. `before` is called with
+// the end of each block before the block is written: whatever stood there may still be read.
+template <class V, bool Plain, class Before>
+NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Exponentials<Across<V>, Plain>& exp,
+                                                  Column<const typename V::Element> z,
+                                                  Column<typename V::Element> keep, V& maximum, Before before) {
+    using Each = typename Across<V>::Each;
+    constexpr ptrdiff_t block = block_vectors * V::size, segment = 64 * block;
+    auto total = Wide<Each>::zero();
+    maximum = V::all(-typename V::Element(__builtin_inf()));
+    for (ptrdiff_t first = 0; first < row.classes; first += segment) {
+        const ptrdiff_t last = row.classes - first < segment ? row.classes : first + segment;
+        auto lanes = Wide<V>::zero();
+        ptrdiff_t j = first;
+        for (; j + block <= last; j += block) {
+            V top = V::load(z.data + j);
+            for (int i = 1; i < block_vectors; ++i) top = max(V::load(z.data + j + i * V::size), top);
+            maximum = max(top, maximum);
+            before(j + block);
+            GridSum<V> sum(exp.grid(top));
+            for (int i = 0; i < block_vectors; ++i) {
+                const Exponential<V> e = exp.of(V::load(z.data + j + i * V::size));
+                const V value = e.value();
+                if (keep.data) value.store(keep.data + j + i * V::size);
+                sum.add(e, value);
+            }
+            lanes.add(sum.multiples());
+            lanes.add(sum.rest);
+        }
+        if (j < last) {
+            const V top = row.lane_maxima(z, j, last);
+            maximum = max(top, maximum);
+            before(last);
+            GridSum<V> sum(exp.grid(top));
+            row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
+                const Exponential<V> e = exp.of(row.load(z, step, 0));
+                const V value = e.value();
+                if (keep.data) row.store(keep, step, value);
+                if (step.whole) sum.add(e, value);
+                else sum.add_where(V::first(step.n), e, value);
+            });
+            lanes.add(sum.multiples());
+            lanes.add(sum.rest);
+        }
+        total.add(collapse<Each>(lanes));
+    }
+    return total;
 }
 
-// e * (high + low), rounded once but for the smaller half
-template <class V>
-NNDL_INLINE V scaled(V e, V peak, V high, V low, V low_of_peak) {
-    return fma(e, high, e * select(equal(e, peak), low_of_peak, low));
+template <class V, bool Plain>
+NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
+                                Column<const typename V::Element> z, Column<typename V::Element> keep) {
+    constexpr ptrdiff_t block = block_vectors * V::size, segment = 64 * block;
+    auto total = Wide<V>::zero();
+    for (ptrdiff_t first = 0; first < rows.classes; first += segment) {
+        Wide<V> lane[V::size];
+        for (Wide<V>& l : lane) l = Wide<V>::zero();
+        for (ptrdiff_t j = first; j < rows.classes && j < first + segment; j += block) {
+            const ptrdiff_t last = rows.classes - j < block ? rows.classes : j + block;
+            for (ptrdiff_t l = 0; l < V::size && j + l < last; ++l) {
+                V top = V::load(z.data + (j + l) * z.stride);
+                for (ptrdiff_t i = j + l + V::size; i < last; i += V::size) top = max(V::load(z.data + i * z.stride), top);
+                GridSum<V> sum(exp.grid(top));
+                for (ptrdiff_t i = j + l; i < last; i += V::size) {
+                    const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
+                    const V value = e.value();
+                    if (keep.data) value.store(keep.data + i * keep.stride);
+                    sum.add(e, value);
+                }
+                lane[l].add(sum.multiples());
+                lane[l].add(sum.rest);
+            }
+        }
+        for (int half = V::size / 2; half; half /= 2)
+            for (int l = 0; l < half; ++l) lane[l].add(lane[l + half]);
+        total.add(lane[0]);
+    }
+    return total;
 }
+
+template <class V, bool Plain>
+NNDL_INLINE Split<V> add_up_few(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
+                                Column<const typename V::Element> z, Column<typename V::Element> keep) {
+    using E = typename V::Element;
+    GridSum<V> sum(V::all(Grid<E>::rounder / ExpConstants<E>::down));  // of the maximum, which is lifted
+    rows.for_each([&](auto step) NNDL_LAMBDA {
+        const Exponential<V> e = exp.of(rows.load(z, step, 0));
+        const V value = e.value();
+        if (keep.data) rows.store(keep, step, value);
+        sum.add(e, value);
+    });
+    return split(sum.multiples(), sum.rest);
+}
+
+template <bool Plain, class V, class Before>
+NNDL_INLINE Split<typename Across<V>::Each> sum_of(const Across<V>& row, const Anchor<typename Across<V>::Each>& anchor,
+                                                   Column<const typename V::Element> z,
+                                                   Column<typename V::Element> keep,
+                                                   typename Across<V>::Each& maximum, Before before) {
+    V lanes;
+    const auto sum = add_up(row, Exponentials<Across<V>, Plain>(anchor), z, keep, lanes, before);
+    maximum = {reduce_max(lanes)};
+    return sum.parts();
+}
+template <bool Plain, class V, class Before>
+NNDL_INLINE Split<V> sum_of(const Down<V>& rows, const Anchor<V>& anchor, Column<const typename V::Element> z,
+                            Column<typename V::Element> keep, V&, Before) {
+    const Exponentials<Down<V>, Plain> exp(anchor);
+    return rows.classes <= few_classes ? add_up_few(rows, exp, z, keep) : add_up_many(rows, exp, z, keep).parts();
+}
+
+// Where a row's maximum is expected: where that of the row before was.
+template <class E>
+struct Guess {
+    E maximum = 0;
+    bool none = true;
+
+    // Takes the maximum for the next guess. Returns whether what was computed with this guess is what
+    // the maximum itself would have given.
+    NNDL_INLINE bool served(E true_maximum, E c) {
+        using One = decltype(to_lane(E()));
+        const E guessed = maximum * c, wanted = true_maximum * c;
+        const bool far = any(is_far(One{guessed}) | is_far(One{wanted}));
+        const bool good = maximum == true_maximum || (__builtin_fabs(wanted - guessed) <= window && !far);
+        maximum = true_maximum;
+        none = far;
+        return good || true_maximum != true_maximum;
+    }
+};
 
 // A row's exponentials and their sum.
 template <class L>
@@ -82,91 +261,103 @@ struct RowSum {
     using E = typename L::E;
     using V = typename L::Vector;
     using Each = typename L::Each;
+    using K = ExpConstants<E>;
     Anchor<Each> anchor;
-    Wide<Each> sum;    // lifted
-    Double<Each> nan;  // NaN where the row has no softmax, else zero
+    Each maximum;                       // of z, NaNs left out
+    Split<Each> sum;                    // of the exponentials, lifted
+    Each inverse;                       // 1 / sum.high
+    Each argument, remainder;           // of the maximum's exponential
+    Each peak, peak_lost;               // that exponential, and what rounding took from it
+    typename Each::Mask dominated;      // the largest exponential is nearly all of the sum
+    Each nan;                           // NaN where the row has no softmax, else zero
 
-    NNDL_INLINE RowSum(const L& rows, Column<const E> z, E c) : anchor(rows.maximum(z), c) {}
-
-    // Each exponential is also written to `keep`, where there is one.
-    NNDL_INLINE void add_up(const L& rows, Column<const E> z, Column<E> keep) {
-        const auto terms = anchor.plain ? add_terms<true>(rows, z, keep) : add_terms<false>(rows, z, keep);
-        sum = terms.of[0];
-        sum.add(terms.of[1]);
-        const Double<Each> top = to_double(anchor.maximum);
-        nan = (top - top) + (sum.value() - sum.value());
+    template <class Before>
+    NNDL_INLINE RowSum(const L& rows, Column<const E> z, E c, Column<E> keep, Guess<E>& guess, Before before)
+        : anchor(expected_maximum(rows, z, guess), c) {
+        for (;;) {  // at most twice
+            sum = anchor.plain ? sum_of<true>(rows, anchor, z, keep, maximum, before)
+                               : sum_of<false>(rows, anchor, z, keep, maximum, before);
+            if constexpr (L::rows_at_most > 1) break;
+            else if (guess.served(maximum.r, c)) break;
+            anchor = Anchor<Each>(maximum, c);
+        }
+        const Each from_origin = maximum - anchor.origin, sharpness = Each::all(c), zero = Each::all(0);
+        argument = from_origin * sharpness;
+        remainder = fma(from_origin, sharpness, zero - argument);
+        const Exponential<Each> top = exponential(argument, anchor.rounder, remainder);
+        peak = top.value();
+        peak_lost = top.less(peak);
+        inverse = Each::all(1) / sum.high;
+        dominated = less(sum.high, Each::all(E(1.375)) * peak);
+        nan = (maximum - maximum) + (sum.high - sum.high);
     }
 
     // Where the largest exponential is nearly all of the sum: the sum of the others, apart.
     // An exponential is one of those if it is less than the largest, which there is only once.
-    NNDL_INLINE Wide<Each> others(const L& rows, Column<const E> z, Column<E> keep) const {
-        const V peak = L::spread(anchor.peak), zero = V::all(0);
-        return rows.template sum<1, true>([&](auto step) NNDL_LAMBDA {
-            V e;
-            if (keep.data)
-                e = rows.load(keep, step, E(0));
-            else {
-                const V x = rows.load(z, step, E(0));
-                e = anchor.plain ? exponential<true>(rows, anchor, x).value()
-                                 : exponential<false>(rows, anchor, x).value();
-            }
-            return Terms<V, 1>{{rows.trim(step, select(less(e, peak), e, zero))}};
-        }).of[0];
+    NNDL_INLINE Each others(const L& rows, Column<const E> z, Column<E> keep) const {
+        const V top = L::spread(peak), zero = V::all(0);
+        const Exponentials<L, false> exp(anchor);
+        return rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+            const V e = keep.data ? rows.load(keep, step, 0) : exp.of(rows.load(z, step, 0)).value();
+            return Terms<V, 1>{{rows.trim(step, select(less(e, top), e, zero))}};
+        }).of[0].parts().high;
     }
 
     // log of the sum of e^(c (z - max)): at least 0, small where one class has nearly everything
-    NNDL_INLINE Double<Each> log_sum(const L& rows, Column<const E> z, Column<E> keep) const {
-        using D = Double<Each>;
-        const D zero = D::all(0), down = D::all(ExpConstants<E>::down);
-        const D total = sum.value(), peak = to_double(anchor.peak) + to_double(anchor.peak_lost);
-        const auto dominated = less(total, D::all(1.375) * peak);
-        LogParts<D> x = log_parts(total * down);
-        D shift = to_double(anchor.high) + to_double(anchor.low);
+    NNDL_INLINE Each log_sum(const L& rows, Column<const E> z, Column<E> keep) const {
+        constexpr E above_one = 0x1p32f;  // log_parts wants no number below that
+        const LogParts<Each> parts = log_parts(sum.high * Each::all(K::down * above_one));
+        LogParts<Each> x = {parts.k - Each::all(32) + anchor.octaves, parts.f};
+        Each shift = argument, more = fma(sum.low, inverse, Each::all(0) - remainder);
         if (any(dominated)) {
-            const D ratio = others(rows, z, keep).value() / peak;
-            x = {select(dominated, zero, x.k), select(dominated, ratio, x.f)};
+            const Each zero = Each::all(0);
+            x = {select(dominated, zero, x.k), select(dominated, others(rows, z, keep) / peak, x.f)};
             shift = select(dominated, zero, shift);
+            more = select(dominated, zero, more);
         }
-        return log_of(x) - shift;
+        return log_less(x, shift, more);
     }
 
-    // numerator / sum, and its lower half as it is to multiply the largest exponential, whose
-    // rounding error is known: so a class with all of the probability gets exactly 1.
+    // numerator / sum, as it is to multiply the exponentials: rounded once but for the smaller half.
+    // Where one class has nearly everything, the lower half that is to multiply its exponential makes
+    // up for the rounding of that, which is known: so a class with everything gets exactly 1.
     struct Scale {
-        Each peak, high, low, low_of_peak;
-        NNDL_INLINE V apply(V e) const {
-            return scaled(e, L::spread(peak), L::spread(high), L::spread(low), L::spread(low_of_peak));
+        Each high, low, peak, low_of_peak;
+        bool corrected;
+
+        template <bool Corrected>
+        NNDL_INLINE static V apply(V e, V high, V low, V peak, V low_of_peak) {
+            return fma(e, high, e * (Corrected ? select(equal(e, peak), low_of_peak, low) : low));
         }
-        NNDL_INLINE Each apply_once(Each e) const { return scaled(e, peak, high, low, low_of_peak); }
+        template <bool Corrected>
+        NNDL_INLINE V apply(V e) const {
+            return apply<Corrected>(e, L::spread(high), L::spread(low), L::spread(peak), L::spread(low_of_peak));
+        }
+        NNDL_INLINE Each apply_once(Each e) const {
+            return fma(e, high, e * (corrected ? select(equal(e, peak), low_of_peak, low) : low));
+        }
     };
-    NNDL_INLINE Scale scale(Double<Each> numerator) const {
-        const Split<Each> q = sum.divide(numerator);
-        return {anchor.peak, q.high, q.low, fma(q.high, anchor.peak_lost / anchor.peak, q.low)};
+    NNDL_INLINE Scale scale(Each numerator) const {
+        const Each high = numerator * inverse;
+        const Each left = fma(Each::all(0) - high, sum.high, numerator) - high * sum.low;
+        Scale s = {high, left * inverse, peak, left * inverse, any(dominated)};
+        if (s.corrected) s.low_of_peak = select(dominated, fma(high, peak_lost / peak, s.low), s.low);
+        return s;
     }
 
 private:
-    template <bool Plain>
-    NNDL_INLINE Sums<Each, 2> add_terms(const L& rows, Column<const E> z, Column<E> keep) const {
-        return rows.template sum<2, Plain>([&](auto step) NNDL_LAMBDA {
-            const Exponential<V> e = exponential<Plain>(rows, anchor, rows.load(z, step, E(0)));
-            const V value = e.value(), to_grid = V::all(ExpConstants<E>::to_grid);
-            if (keep.data) rows.store(keep, step, value);
-            const V multiple = (value + to_grid) - to_grid;
-            return Terms<V, 2>{{rows.trim(step, multiple), rows.trim(step, fma(e.power, e.t, e.power - multiple))}};
-        });
+    NNDL_INLINE Each expected_maximum(const L& rows, Column<const E> z, Guess<E>& guess) {
+        if constexpr (L::rows_at_most > 1)
+            maximum = rows.maximum(z);
+        else if (guess.none) {
+            constexpr ptrdiff_t some = block_vectors * V::size;
+            maximum = L{rows.classes < some ? rows.classes : some}.maximum(z);
+            guess.maximum = maximum.r;
+        } else
+            maximum = {guess.maximum};
+        return maximum;
     }
 };
-
-// Writes one and the same NaN over the rows whose lane of `nan` is a NaN.
-template <class L, class D>
-NNDL_INLINE void overwrite_nan_rows(const L& rows, D nan, Column<typename L::E> out) {
-    if (!any(is_nan(nan))) return;
-    double lanes[D::size];
-    nan.store(lanes);
-    for (int lane = 0; lane < rows.rows; ++lane)
-        if (lanes[lane] != lanes[lane])
-            for (ptrdiff_t j = 0; j < rows.classes; ++j) L::at(out, j, lane) = typename L::E(__builtin_nan(""));
-}
 
 }  // namespace
 }  // namespace nndl_fast

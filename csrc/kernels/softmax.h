@@ -1,7 +1,6 @@
 // softmax (78), its logarithm, logsumexp, the limit c -> infinity, and softmax's backward pass.
 #pragma once
 #include "drive.h"
-#include "row.h"
 
 namespace nndl_fast {
 namespace {
@@ -11,15 +10,26 @@ struct Softmax {
     const Job<E>& job;
 
     template <class L>
-    NNDL_KERNEL void operator()(L rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> out, Column<E> keep) const {
-        if (!keep.data) keep = out;
-        RowSum<L> row(rows, z, job.c);
-        row.add_up(rows, z, keep);
-        const auto scale = row.scale(Double<typename L::Each>::all(1));
-        rows.for_each([&](auto step) NNDL_LAMBDA {
-            rows.store(out, step, scale.apply(rows.load(keep, step, E(0))));
-        });
-        overwrite_nan_rows(rows, row.nan, out);
+    struct Pending {
+        typename RowSum<L>::Scale scale;
+        typename L::Each nan;
+        bool simple;
+    };
+    template <class L, class Before>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> keep,
+                                  Guess<E>& guess, Before before) const {
+        const RowSum<L> row(rows, z, job.c, keep, guess, before);
+        const auto scale = row.scale(L::Each::all(1));
+        return {scale, row.nan, !scale.corrected};
+    }
+    template <bool Simple, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E>,
+                        Column<E> keep) const {
+        return row.scale.template apply<!Simple>(rows.load(keep, step, 0));
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        overwrite_nan_rows(rows, row.nan, job.out, first);
     }
 };
 
@@ -29,44 +39,66 @@ struct LogSoftmax {
     const Job<E>& job;
 
     template <class L>
-    NNDL_KERNEL void operator()(L rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> out, Column<E> keep) const {
-        RowSum<L> row(rows, z, job.c);
-        row.add_up(rows, z, keep);
-        const V maximum = L::spread(row.anchor.maximum), c = L::spread(row.anchor.c);
-        const V log_sum = L::spread(from_double<typename L::Each>(row.log_sum(rows, z, keep)));
-        rows.for_each([&](auto step) NNDL_LAMBDA {
-            rows.store(out, step, fma(rows.load(z, step, E(0)) - maximum, c, V::all(0) - log_sum));
-        });
-        overwrite_nan_rows(rows, row.nan, out);
+    struct Pending {
+        typename L::Each maximum, minus_log_sum, nan;
+        bool simple;
+    };
+    template <class L, class Before>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> keep,
+                                  Guess<E>& guess, Before before) const {
+        keep.data = nullptr;  // it may be out, and that may be z, which is still to be read
+        const RowSum<L> row(rows, z, job.c, keep, guess, before);
+        return {row.maximum, L::Each::all(0) - row.log_sum(rows, z, keep), row.nan, true};
     }
+    template <bool Simple, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E> z, Column<const E>,
+                        Column<E>) const {
+        return fma(rows.load(z, step, 0) - L::spread(row.maximum), V::all(job.c), L::spread(row.minus_log_sum));
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        overwrite_nan_rows(rows, row.nan, job.out, first);
+    }
+};
+
+// What operations that store nothing, or need nothing for it, have pending.
+template <class L>
+struct NothingPending {
+    bool simple = true;
 };
 
 template <class V, class E = typename V::Element>
 struct LogSumExp {
     const Job<E>& job;
 
-    template <class L>
-    NNDL_KERNEL void operator()(L rows, ptrdiff_t first, Column<const E> z, Column<const E>, Column<E>, Column<E> keep) const {
-        RowSum<L> row(rows, z, 1);
-        row.add_up(rows, z, keep);
-        const auto maximum = to_double(row.anchor.maximum);
-        (maximum + row.log_sum(rows, z, keep)).store(job.row_result + first, rows.rows);
-        if (any(is_nan(row.nan))) infinite_rows(rows, first, z, row);
+    template <class L, class Before>
+    NNDL_INLINE NothingPending<L> reduce(const L& rows, ptrdiff_t first, Column<const E> z, Column<const E>,
+                                         Column<E> keep, Guess<E>& guess, Before before) const {
+        keep.data = nullptr;
+        const RowSum<L> row(rows, z, 1, keep, guess, before);
+        (to_double(row.maximum) + to_double(row.log_sum(rows, z, keep))).store(job.row_result + first, rows.rows);
+        if (any(is_nan(row.nan))) infinite_rows(rows, first, row);
+        return {};
     }
+    template <bool Simple, class L, class S>
+    NNDL_INLINE V value(const NothingPending<L>&, const L&, S, Column<const E>, Column<const E>, Column<E>) const {
+        return V::all(0);
+    }
+    template <class L>
+    NNDL_INLINE void finish(const NothingPending<L>&, const L&, ptrdiff_t) const {}
 
 private:
     // A NaN in the row, or the maximum itself where that is infinite.
     template <class L>
-    void infinite_rows(L rows, ptrdiff_t first, Column<const E> z, const RowSum<L>& row) const {
-        double nan[L::rows_at_most];
-        E maximum[L::rows_at_most];
+    void infinite_rows(const L& rows, ptrdiff_t first, const RowSum<L>& row) const {
+        E nan[L::rows_at_most], maximum[L::rows_at_most];
         row.nan.store(nan, rows.rows);
-        row.anchor.maximum.store(maximum, rows.rows);
+        row.maximum.store(maximum, rows.rows);
         for (int lane = 0; lane < rows.rows; ++lane) {
             if (nan[lane] == nan[lane]) continue;
             double result = maximum[lane];
             for (ptrdiff_t j = 0; j < rows.classes; ++j) {
-                const E x = L::at(z, j, lane);
+                const E x = job.z.data[(first + lane) * job.z.row + j * job.z.cls];
                 if (x != x) result = __builtin_nan("");
             }
             job.row_result[first + lane] = result;
@@ -74,40 +106,49 @@ private:
     }
 };
 
-// The limit of softmax for c -> infinity; rare, so its second pass is a plain loop. Equal maxima share the probability, or the first of them
+// The limit of softmax for c -> infinity. Equal maxima share the probability, or the first of them
 // has all of it.
 template <class V, class E = typename V::Element>
 struct Hard {
     const Job<E>& job;
 
     template <class L>
-    NNDL_KERNEL void operator()(L rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> out, Column<E>) const {
+    struct Pending {
+        typename L::Each maximum, win, nan;
+        bool simple;
+    };
+    template <class L, class Before>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E>, Guess<E>&,
+                                  Before before) const {
         using Each = typename L::Each;
         const Each best = rows.maximum(z);
         const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);
         const auto winners = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
-            const V x = rows.load(z, step, E(0));
+            const V x = rows.load(z, step, 0);
             return Terms<V, 1>{{rows.trim(step, select(is_nan(x), x, select(equal(x, maximum), one, zero)))}};
         }).of[0].value();
-        const auto top = to_double(best);
-        const auto nan = (top - top) + (winners - winners);
-        const bool share = job.share, log = job.log;
-        double count[L::rows_at_most];
-        E first_maximum[L::rows_at_most];
-        winners.store(count, rows.rows);
-        best.store(first_maximum, rows.rows);
-        for (int lane = 0; lane < rows.rows; ++lane) {
-            const E lose = log ? -E(__builtin_inf()) : 0;
-            const double share_of_one = share ? count[lane] : 1;
-            const E win = E(log ? 0 - log_of(log_parts(F64x1{share_of_one})).r : 1 / share_of_one);
+        const auto share = job.share ? winners : Double<Each>::all(1);
+        const auto win = job.log ? Double<Each>::all(0) - log_of(log_parts(share)) : Double<Each>::all(1) / share;
+        before(rows.classes);
+        return {best, from_double<Each>(win), (best - best) + from_double<Each>(winners - winners), true};
+    }
+    template <bool Simple, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E> z, Column<const E>,
+                        Column<E>) const {
+        const V lose = V::all(job.log ? -E(__builtin_inf()) : 0);
+        return select(equal(rows.load(z, step, 0), L::spread(row.maximum)), L::spread(row.win), lose);
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        for (int lane = 0; !job.share && lane < rows.rows; ++lane) {
             bool won = false;
             for (ptrdiff_t j = 0; j < rows.classes; ++j) {
-                const bool wins = L::at(z, j, lane) == first_maximum[lane] && (share || !won);
-                won = won || wins;
-                L::at(out, j, lane) = wins ? win : lose;
+                E& x = job.out.data[(first + lane) * job.out.row + j * job.out.cls];
+                if (won) x = 0;
+                won = won || x == 1;
             }
         }
-        overwrite_nan_rows(rows, nan, out);
+        overwrite_nan_rows(rows, row.nan, job.out, first);
     }
 };
 
@@ -117,15 +158,26 @@ struct SoftmaxBackward {
     const Job<E>& job;
 
     template <class L>
-    NNDL_KERNEL void operator()(L rows, ptrdiff_t, Column<const E> a, Column<const E> g, Column<E> out, Column<E>) const {
+    struct Pending {
+        typename L::Each mean;
+        bool simple;
+    };
+    template <class L, class Before>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> a, Column<const E> g, Column<E>, Guess<E>&,
+                                  Before before) const {
         const auto products = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
-            return Terms<V, 1>{{rows.trim(step, rows.load(a, step, E(0)) * rows.load(g, step, E(0)))}};
+            return Terms<V, 1>{{rows.trim(step, rows.load(a, step, 0) * rows.load(g, step, 0))}};
         }).of[0].value();
-        const V mean = L::spread(from_double<typename L::Each>(products)), c = V::all(job.c);
-        rows.for_each([&](auto step) NNDL_LAMBDA {
-            rows.store(out, step, c * rows.load(a, step, E(0)) * (rows.load(g, step, E(0)) - mean));
-        });
+        before(rows.classes);
+        return {from_double<typename L::Each>(products), true};
     }
+    template <bool Simple, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E> a, Column<const E> g,
+                        Column<E>) const {
+        return V::all(job.c) * rows.load(a, step, 0) * (rows.load(g, step, 0) - L::spread(row.mean));
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>&, const L&, ptrdiff_t) const {}
 };
 
 }  // namespace

@@ -1,5 +1,8 @@
 // Few classes: `size` rows turned so that a vector holds one class of each of them, and back.
 // Class j of row r stands at tile[j * size + r].
+//
+// Registers take 16 bytes each of as many rows as they have room for, and are turned within those
+// 16 bytes. The last of a row's classes may be taken twice, so that no 16 bytes are partly filled.
 #pragma once
 #include "layout.h"
 
@@ -7,41 +10,47 @@ namespace nndl_fast {
 namespace {
 
 template <class V>
+NNDL_INLINE bool turns_in_registers(ptrdiff_t cls, int rows, ptrdiff_t classes) {
+    return cls == 1 && rows == V::size && classes >= V::Register::group;
+}
+
+template <class V>
 NNDL_KERNEL void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t classes, typename V::Element* tile) {
     using R = typename V::Register;
-    if (from.cls != 1) {
-        for (ptrdiff_t j = 0; j < classes; ++j)
-            for (int r = 0; r < V::size; ++r)
+    constexpr int group = R::group;
+    if (!turns_in_registers<V>(from.cls, rows, classes)) {
+        for (int r = 0; r < V::size; ++r)
+            for (ptrdiff_t j = 0; j < classes; ++j)
                 tile[j * V::size + r] = r < rows ? from.data[r * from.row + j * from.cls] : 0;
         return;
     }
     for (int top = 0; top < V::size; top += R::size)
-        for (ptrdiff_t j = 0; j < classes; j += R::size) {
-            const int width = classes - j < R::size ? int(classes - j) : R::size;
-            R v[R::size];
-            for (int r = 0; r < R::size; ++r)
-                v[r] = top + r < rows ? R::load(from.data + (top + r) * from.row + j, width, 0) : R::all(0);
-            transpose(v);
-            for (int i = 0; i < width; ++i) v[i].store(tile + (j + i) * V::size + top);
+        for (ptrdiff_t start = 0; start < classes; start += group) {
+            const ptrdiff_t j = start + group <= classes ? start : classes - group;
+            R v[group];
+            for (int i = 0; i < group; ++i)
+                v[i] = R::load_groups(from.data + (top + i) * from.row + j, group * from.row);
+            transpose_groups(v);
+            for (int i = 0; i < group; ++i) v[i].store(tile + (j + i) * V::size + top);
         }
 }
 
 template <class V>
 NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, Rows<typename V::Element> to) {
     using R = typename V::Register;
-    if (to.cls != 1) {
-        for (ptrdiff_t j = 0; j < classes; ++j)
-            for (int r = 0; r < rows; ++r) to.data[r * to.row + j * to.cls] = tile[j * V::size + r];
+    constexpr int group = R::group;
+    if (!turns_in_registers<V>(to.cls, rows, classes)) {
+        for (int r = 0; r < rows; ++r)
+            for (ptrdiff_t j = 0; j < classes; ++j) to.data[r * to.row + j * to.cls] = tile[j * V::size + r];
         return;
     }
-    for (int top = 0; top < rows; top += R::size)
-        for (ptrdiff_t j = 0; j < classes; j += R::size) {
-            const int width = classes - j < R::size ? int(classes - j) : R::size;
-            R v[R::size];
-            for (int i = 0; i < R::size; ++i) v[i] = i < width ? R::load(tile + (j + i) * V::size + top) : R::all(0);
-            transpose(v);
-            for (int r = 0; r < R::size && top + r < rows; ++r)
-                v[r].store(to.data + (top + r) * to.row + j, width);
+    for (int top = 0; top < V::size; top += R::size)
+        for (ptrdiff_t start = 0; start < classes; start += group) {
+            const ptrdiff_t j = start + group <= classes ? start : classes - group;
+            R v[group];
+            for (int i = 0; i < group; ++i) v[i] = R::load(tile + (j + i) * V::size + top);
+            transpose_groups(v);
+            for (int i = 0; i < group; ++i) v[i].store_groups(to.data + (top + i) * to.row + j, group * to.row);
         }
 }
 

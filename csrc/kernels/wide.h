@@ -34,11 +34,17 @@ NNDL_INLINE V from_double(D x) {
     return from_double<V>(x, typename V::Element());
 }
 
-// A number as the sum of two V, the second far smaller.
+// A number as the sum of two V, the second at most half a unit of the first.
 template <class V>
 struct Split {
     V high, low;
 };
+// of x + y, where x is zero or not the smaller
+template <class V>
+NNDL_INLINE Split<V> split(V x, V y) {
+    const V high = x + y;
+    return {high, y - (high - x)};
+}
 
 template <class V, class E = typename V::Element>
 struct Wide;
@@ -53,10 +59,9 @@ struct Wide<V, float> {
     NNDL_INLINE void add(Wide x) { sum = sum + x.sum; }
     // + 0: a sum of nothing but -0 is 0, however many zeros were left out of it
     NNDL_INLINE Double<V> value() const { return sum + Double<V>::all(0); }
-    NNDL_INLINE Split<V> divide(Double<V> numerator) const {
-        const Double<V> quotient = numerator / sum;
-        const V high = narrow(quotient);
-        return {high, narrow(quotient - widen(high))};
+    NNDL_INLINE Split<V> parts() const {
+        const V high = narrow(sum);
+        return {high, narrow(sum - widen(high))};
     }
 };
 
@@ -77,11 +82,7 @@ struct Wide<V, double> {
     }
     // what an infinite sum has lost is no number
     NNDL_INLINE V value() const { return select(is_nan(lost), sum, sum + lost); }
-    NNDL_INLINE Split<V> divide(V numerator) const {
-        const V quotient = numerator / sum;
-        const V left = fma(V::all(0) - quotient, sum, numerator) - quotient * lost;
-        return {quotient, left / sum};
-    }
+    NNDL_INLINE Split<V> parts() const { return split(sum, lost); }
 };
 
 // The lanes of a sum, the upper half added to the lower until one is left.

@@ -1,17 +1,18 @@
 // e^x, in the two parts that softmax needs.
 //
-//   n = the integer nearest to x / ln 2,  r = x - n ln 2,  e^x = 2^n (1 + t),  t = e^r - 1
+//   n = 8 k + i = the integer nearest to 8 x / ln 2,  r = x - n ln 2 / 8,
+//   e^x = 2^k 2^(i/8) (1 + t),  t = e^r - 1
 //
-// x - n * ln2_high is exact with a fused multiply-add: for |x| < 2^18 it is a multiple of the
-// smaller of the units of x and of ln2_high, and small enough for the mantissa. What ln2_high
-// lacks stays apart (`low`) and is added to r^2 q(r), so that t is rounded once, where it is at
-// most a quarter of a unit of 1 + t. The caller may have a remainder of x itself to add there.
+// x - n ln2_high / 8 is exact with a fused multiply-add: for |x| < far_away it is a multiple of the
+// smaller of the units of x and of ln2_high / 8, and small enough for the mantissa. What ln2_high
+// lacks and what 2^(i/8) lost when it was rounded are added to it; |r| is at most 0.045, so that
+// neither the rounding of r nor that of t shows much in 1 + t.
 //
 // Results are computed 2^lift times as large as they are and brought down by the last
 // multiplication of all, so that underflow is gradual, rounded once, and no intermediate is
 // subnormal: e^-depth 2^lift is a normal number, and e^-depth is zero after that multiplication.
 //
-// The polynomials come from fit.py.
+// The polynomials and the tables come from fit.py.
 #pragma once
 #include "../simd/pair.h"
 
@@ -19,73 +20,100 @@ namespace nndl_fast {
 namespace {
 
 template <class E>
-struct ExpConstants;  // ln2_high, ln2_low, per_ln2, q: fit.py; down = 2^-lift;
-// adding to_grid rounds a lifted number to a multiple of 2^-14 (2^-30) times 2^lift
+struct ExpConstants;  // ln2_high, ln2_low, per_ln2, powers, corrections, q: fit.py; down = 2^-lift
 
 template <>
 struct ExpConstants<float> {
-    static constexpr float ln2_high = 0x1.62e43p-1f, ln2_low = -0x1.05c61p-29f, per_ln2 = 0x1.715476p+0f;
+    static constexpr float ln2_high = 0x1.62e43p-1f, ln2_low = -0x1.05c61p-29f, per_ln2 = 0x1.715476p+3f;
     // adding it rounds to an integer, which then stands in the low bits of the mantissa
     static constexpr float rounder = 0x1.8p23f;
-    static constexpr int mantissa = 23, exponent_bias = 127;
-    static constexpr float depth = 130, down = 0x1p-64f, to_grid = 0x1.8p73f;  // 23 - 14 + 64
-    static constexpr int lift = 64;
-    static constexpr float q[] = {0x1.fffffcp-2f, 0x1.55548ap-3f, 0x1.555916p-5f, 0x1.123fb4p-7f,
-                                  0x1.6a1a8ep-10f};
+    static constexpr int mantissa = 23;
+    static constexpr float depth = 126, down = 0x1p-60f;
+    static constexpr int lift = 60;
+    static constexpr float q[] = {0x1p-1f, 0x1.555cdap-3f, 0x1.55478ap-5f};
+    alignas(64) static constexpr float powers[] = {0x1p+0f,         0x1.f72b84p-1f, 0x1.f06fe0p-1f, 0x1.ebfdaep-1f,
+                                                   0x1.ea09e6p-1f, 0x1.eace54p-1f, 0x1.ee89fap-1f, 0x1.f5818ep-1f};
+    alignas(64) static constexpr float corrections[] = {0,                -0x1.9c0c22p-27f, 0x1.12500p-25f,
+                                                        -0x1.0a3552p-25f, 0x1.26055cp-26f,  0x1.67a1cap-28f,
+                                                        -0x1.f9c306p-27f, -0x1.a5217cp-28f};
 };
 
 template <>
 struct ExpConstants<double> {
     static constexpr double ln2_high = 0x1.62e42fefa39efp-1, ln2_low = 0x1.abc9e3b39803fp-56,
-                            per_ln2 = 0x1.71547652b82fep+0;
+                            per_ln2 = 0x1.71547652b82fep+3;
     static constexpr double rounder = 0x1.8p52;
-    static constexpr int mantissa = 52, exponent_bias = 1023;
-    static constexpr double depth = 780, down = 0x1p-128, to_grid = 0x1.8p150;  // 52 - 30 + 128
+    static constexpr int mantissa = 52;
+    static constexpr double depth = 780, down = 0x1p-128;
     static constexpr int lift = 128;
-    static constexpr double q[] = {0x1.000000000000bp-1,  0x1.55555555554f0p-3,  0x1.555555555025dp-5,
-                                   0x1.1111111129941p-7,  0x1.6c16c185981adp-10, 0x1.a01a01233f917p-13,
-                                   0x1.a01995fa20f5ep-16, 0x1.71df2eb5a22f7p-19, 0x1.28b15bae90642p-22,
-                                   0x1.ad7ace96d5a64p-26};
+    static constexpr double q[] = {0x1.0000000000139p-1, 0x1.5555555555079p-3,  0x1.555555468ff26p-5,
+                                   0x1.1111112831c91p-7, 0x1.6c1d118581613p-10, 0x1.a016044b17821p-13};
+    alignas(64) static constexpr double powers[] = {0x1.0000000000000p+0, 0x1.f72b83c7d517bp-1, 0x1.f06fe0a31b715p-1,
+                                                    0x1.ebfdad5362a27p-1, 0x1.ea09e667f3bcdp-1, 0x1.eace5422aa0dbp-1,
+                                                    0x1.ee89f995ad3adp-1, 0x1.f5818dcfba487p-1};
+    alignas(64) static constexpr double corrections[] = {0,
+                                                         -0x1.01b15eaa59348p-55,
+                                                         0x1.34d754db0abb6p-55,
+                                                         0x1.690cebb7aafb0p-56,
+                                                         -0x1.3b3efbf5e2229p-54,
+                                                         0x1.db72fc1f0eab4p-55,
+                                                         0x1.c1a7792cb3387p-55,
+                                                         0x1.4a385a63d07a7p-56};
 };
 
-// x = n ln 2 + high + low; the bits of `rounded` are those of the rounder plus n.
-template <class V>
-struct Reduced {
-    V rounded, high, low;
-};
+// Beyond it the reduction by multiples of ln 2 is no longer good.
+constexpr float far_away = 0x1p15f;
 
+// What to add for rounding, so that all that is computed is 2^octaves times as large; octaves is an
+// integer. It stands in the same low bits as n does, so the shift costs nothing.
 template <class V>
-NNDL_INLINE Reduced<V> reduce(V x, V x_low) {
-    using K = ExpConstants<typename V::Element>;
-    const V rounded = fma(x, V::all(K::per_ln2), V::all(K::rounder));
-    const V n = rounded - V::all(K::rounder);
-    return {rounded, fma(n, V::all(-K::ln2_high), x), fma(n, V::all(-K::ln2_low), x_low)};
+NNDL_INLINE V rounder_for(V octaves) {
+    using E = typename V::Element;
+    return fma(octaves, V::all(E(8)), V::all(ExpConstants<E>::rounder));
 }
 
-// e^r - 1 for r = high + low, |r| <= 0.35, low far below high's unit or high zero
+// x's own integer power of two, the nearest
 template <class V>
-NNDL_INLINE V exp_minus_1(V high, V low) {
-    using K = ExpConstants<typename V::Element>;
+NNDL_INLINE V octaves_of(V x) {
+    using E = typename V::Element;
+    const V rounder = V::all(ExpConstants<E>::rounder);
+    return fma(x, V::all(ExpConstants<E>::per_ln2 / 8), rounder) - rounder;
+}
+
+// 2^octaves e^x = power (1 + t)
+template <class V>
+struct Exponential {
+    V power, t;
+    NNDL_INLINE V value() const { return fma(power, t, power); }
+    // power (1 + t) - x, where that is much smaller than both
+    NNDL_INLINE V less(V x) const { return fma(power, t, power - x); }
+};
+
+// What a caller gives that has nothing to add.
+struct Nothing {};
+template <class V>
+NNDL_INLINE V plus(V x, V y) {
+    return x + y;
+}
+template <class V>
+NNDL_INLINE V plus(V x, Nothing) {
+    return x;
+}
+
+// Of x + x_low, the second far below the first's unit. 2^(n/8 + octaves) must be a normal number.
+template <class V, class Low = Nothing>
+NNDL_INLINE Exponential<V> exponential(V x, V rounder, Low x_low = {}) {
+    using E = typename V::Element;
+    using K = ExpConstants<E>;
     constexpr int count = sizeof K::q / sizeof K::q[0];
-    const V r = high + low;
+    const V rounded = fma(x, V::all(K::per_ln2), rounder), n = rounded - rounder;
+    const auto code = bits(rounded);
+    const V high = fma(n, V::all(-K::ln2_high / 8), x);
+    const V r = high + plus(fma(n, V::all(-K::ln2_low / 8), lookup(K::corrections, code)), x_low);
     V q = V::all(K::q[count - 1]);
     for (int i = count - 2; i >= 0; --i) q = fma(q, r, V::all(K::q[i]));
-    return high + fma(r * r, q, low);
-}
-
-// 2^(n + shift), where code(shift) was made for the shift and 2^(n + shift) is a normal number
-template <class V>
-NNDL_INLINE V power_of_two(V rounded, V code) {
-    return from_bits(shift_left<ExpConstants<typename V::Element>::mantissa>(bits(rounded) + bits(code)));
-}
-
-// The bits to add for a result of 2^(n - n0 + bias): those of n0's rounder cancel those of n's.
-template <class V>
-NNDL_INLINE V code_for(V rounded0, int bias) {
-    using E = typename V::Element;
-    // an integer in the low bits of a float: rounder + k is rounder's bits plus k
-    const V wanted = V::all(ExpConstants<E>::rounder + E(bias + ExpConstants<E>::exponent_bias));
-    return from_bits(bits(wanted) - bits(rounded0));
+    const V t = r * fma(q, r, V::all(E(1)));
+    return {from_bits(bits(lookup(K::powers, code)) + shift_left<K::mantissa - 3>(code)), t};
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""Fits the polynomials of exp.h and log.h and prints them as C++ initialisers.
+"""Fits the polynomials of exp.h and log.h, and makes exp.h's tables; prints them as C++ initialisers.
 
     python csrc/math/fit.py
 
@@ -54,10 +54,30 @@ def to_float32(x):
 
 
 def show(name, coefficients, error, single):
-    print(f"// {name}: largest error {mp.nstr(error, 3)} (2^{mp.nstr(log(error, 2), 4)})")
+    print(f"// {name}" + (f": largest error {mp.nstr(error, 3)} (2^{mp.nstr(log(error, 2), 4)})" if error else ""))
     for c in coefficients:
         # hexadecimal, so that no digit is lost between here and the compiler
         print(f"    {to_float32(c).hex()}f," if single else f"    {float(c).hex()},")
+
+
+def from_bits(bits, single):
+    return struct.unpack("f", struct.pack("I", bits))[0] if single else struct.unpack("d", struct.pack("Q", bits))[0]
+
+
+def to_bits(x, single):
+    return struct.unpack("I", struct.pack("f", x))[0] if single else struct.unpack("Q", struct.pack("d", x))[0]
+
+
+def exp_tables(single):
+    """2^(i/8) rounded, less i in the place where n = 8 k + i will be added, and what rounding took."""
+    rounded = to_float32 if single else float
+    powers, corrections = [], []
+    for i in range(8):
+        exact = mpf(2) ** (mpf(i) / 8)
+        power = rounded(exact)
+        powers.append(from_bits(to_bits(power, single) - (i << (20 if single else 49)), single))
+        corrections.append(log(exact / mpf(power)))
+    return powers, corrections
 
 
 def exp_quotient(r):
@@ -81,11 +101,13 @@ def main():
         kind = "float" if single else "double"
         rounded = to_float32 if single else float
         high = mpf(rounded(ln2))
-        print(f"// {kind}: ln 2 = high + low, 1 / ln 2")
-        print("   ", *(rounded(v).hex() for v in (high, ln2 - high, 1 / ln2)))
-        # 0.35, not ln(2) / 2 = 0.3466: the quotient that is rounded to n has an error of its own
-        edge = mpf("0.35")
-        fit = remez(exp_quotient, lambda r: r**2 / exp(r) + mpf("1e-30"), 4 if single else 9, -edge, edge)
+        print(f"// {kind}: ln 2 = high + low, 8 / ln 2")
+        print("   ", *(rounded(v).hex() for v in (high, ln2 - high, 8 / ln2)))
+        for name, table in zip(("powers", "corrections"), exp_tables(single)):
+            show(f"{name}, {kind}", table, None, single)
+        # 0.0445, not ln(2) / 16 = 0.0433: the quotient that is rounded to n has an error of its own
+        edge = mpf("0.0445")
+        fit = remez(exp_quotient, lambda r: r**2 / exp(r) + mpf("1e-30"), 2 if single else 5, -edge, edge)
         show(f"exp, {kind}", *fit, single)
         # |f| <= sqrt(2) - 1, so |s| = |f / (2 + f)| <= 0.1716 (f from sqrt(1/2) - 1 gives the same)
         edge = mpf("0.0296")

@@ -2,7 +2,7 @@
 //
 //   s = f / (2 + f),  log(1 + f) = 2 atanh(s) = f - (f^2 / 2 - s (f^2 / 2 + s^2 P(s^2)))
 //
-// which keeps f, the largest term, free of rounding. P comes from fit.py.
+// which keeps f, the largest term, free of rounding; so is a number that is subtracted from it. P comes from fit.py.
 #pragma once
 #include "exp.h"
 
@@ -30,8 +30,9 @@ struct LogParts {
     V k, f;
 };
 
+// log(2^k (1 + f)) - y + more, where more is below the unit of the others
 template <class V>
-NNDL_INLINE V log_of(LogParts<V> x) {
+NNDL_INLINE V log_less(LogParts<V> x, V y, V more) {
     using E = typename V::Element;
     using K = LogConstants<E>;
     constexpr int count = sizeof K::p / sizeof K::p[0];
@@ -39,10 +40,14 @@ NNDL_INLINE V log_of(LogParts<V> x) {
     V p = V::all(K::p[count - 1]);
     for (int i = count - 2; i >= 0; --i) p = fma(p, z, V::all(K::p[i]));
     const V half = V::all(E(0.5)) * f * f;
-    const V small = half - fma(x.k, V::all(ExpConstants<E>::ln2_low), s * fma(z, p, half));
-    const V high = fma(x.k, V::all(ExpConstants<E>::ln2_high), f);
-    const V lost = f + fma(x.k, V::all(ExpConstants<E>::ln2_high), V::all(E(0)) - high);
-    return high + (lost - small);
+    const V small = half - (fma(x.k, V::all(ExpConstants<E>::ln2_low), s * fma(z, p, half)) + more);
+    const V base = fma(x.k, V::all(ExpConstants<E>::ln2_high), V::all(E(0)) - y);
+    const V high = base + f;
+    return high + ((f + (base - high)) - small);
+}
+template <class V>
+NNDL_INLINE V log_of(LogParts<V> x) {
+    return log_less(x, V::all(0), V::all(0));
 }
 
 // x >= sqrt(1/2), finite

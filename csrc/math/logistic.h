@@ -19,11 +19,9 @@ struct Logistic {
     NNDL_INLINE explicit Logistic(V z) {
         const V zero = V::all(E(0)), one = V::all(E(1));
         const V x = max(V::all(-K::depth), zero - max(zero - z, z));  // a NaN is the second argument
-        const Reduced<V> r = reduce(x, zero);
-        const V power = power_of_two(r.rounded, code_for(V::all(K::rounder), K::lift));
-        const V t = exp_minus_1(r.high, r.low);
-        lifted = fma(power, t, power);
-        lifted_low = fma(power, t, power - lifted);
+        const Exponential<V> e = exponential(x, rounder_for(V::all(K::lift)));
+        lifted = e.value();
+        lifted_low = e.less(lifted);
         const V u = lifted * V::all(K::down);
         sum = one + u;
         sum_low = (u - (sum - one)) + lifted_low * V::all(K::down);

@@ -1,6 +1,7 @@
 // AVX2 and FMA: registers of 8 float32 or 4 float64.
 #pragma once
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "scalar.h"
@@ -42,7 +43,16 @@ struct F32x8 {
         const __m256i m = first_words(n);
         return {_mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m))};
     }
+    static constexpr int group = 4;
+    NNDL_INLINE static F32x8 load_groups(const float* p, ptrdiff_t stride) {
+        return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + stride), 1)};
+    }
+    NNDL_INLINE void store_groups(float* p, ptrdiff_t stride) const {
+        _mm_storeu_ps(p, _mm256_castps256_ps128(r));
+        _mm_storeu_ps(p + stride, _mm256_extractf128_ps(r, 1));
+    }
     NNDL_INLINE void store(float* p) const { _mm256_storeu_ps(p, r); }
+    NNDL_INLINE void stream(float* p) const { _mm256_stream_ps(p, r); }
     NNDL_INLINE void store(float* p, int n) const { _mm256_maskstore_ps(p, first_words(n), r); }
     NNDL_INLINE static Mask first(int n) { return {_mm256_castsi256_ps(first_words(n))}; }
 };
@@ -62,7 +72,16 @@ struct F64x4 {
         const __m256i m = words(n);
         return {_mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, m), _mm256_castsi256_pd(m))};
     }
+    static constexpr int group = 2;
+    NNDL_INLINE static F64x4 load_groups(const double* p, ptrdiff_t stride) {
+        return {_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p)), _mm_loadu_pd(p + stride), 1)};
+    }
+    NNDL_INLINE void store_groups(double* p, ptrdiff_t stride) const {
+        _mm_storeu_pd(p, _mm256_castpd256_pd128(r));
+        _mm_storeu_pd(p + stride, _mm256_extractf128_pd(r, 1));
+    }
     NNDL_INLINE void store(double* p) const { _mm256_storeu_pd(p, r); }
+    NNDL_INLINE void stream(double* p) const { _mm256_stream_pd(p, r); }
     NNDL_INLINE void store(double* p, int n) const { _mm256_maskstore_pd(p, words(n), r); }
     NNDL_INLINE static Mask first(int n) { return {_mm256_castsi256_pd(words(n))}; }
 };
@@ -145,31 +164,37 @@ NNDL_INLINE double reduce_max(F64x4 x) {
     return _mm_cvtsd_f64(_mm_max_sd(s, _mm_unpackhi_pd(s, s)));
 }
 
-NNDL_INLINE void transpose(F32x8* v) {
-    __m256 pair[8], quad[8];
-    for (int i = 0; i < 8; i += 2) {
-        pair[i] = _mm256_unpacklo_ps(v[i].r, v[i + 1].r);
-        pair[i + 1] = _mm256_unpackhi_ps(v[i].r, v[i + 1].r);
-    }
-    for (int i = 0; i < 8; i += 4)
-        for (int k = 0; k < 2; ++k) {
-            const __m256d x = _mm256_castps_pd(pair[i + k]), y = _mm256_castps_pd(pair[i + 2 + k]);
-            quad[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(x, y));
-            quad[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(x, y));
-        }
-    for (int i = 0; i < 4; ++i) {
-        v[i].r = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
-        v[i + 4].r = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
-    }
+NNDL_INLINE F32x8 lookup(const float* table, I32x8 i) {
+    return {_mm256_permutevar8x32_ps(_mm256_load_ps(table), i.r)};
 }
-NNDL_INLINE void transpose(F64x4* v) {
+// There is no permutation of doubles by a variable: words 2 i and 2 i + 1 of the table are looked up
+// in its halves, of 4 doubles each.
+NNDL_INLINE F64x4 lookup(const double* table, I64x4 i) {
+    const __m256i low_word = _mm256_shuffle_epi32(_mm256_add_epi64(i.r, i.r), 0xa0);  // of each i, twice
+    const __m256i words = _mm256_or_si256(low_word, _mm256_set1_epi64x(int64_t(1) << 32));
+    const __m256 a = _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_load_pd(table)), words);
+    const __m256 b = _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_load_pd(table + 4)), words);
+    return {_mm256_blendv_pd(_mm256_castps_pd(a), _mm256_castps_pd(b), _mm256_castsi256_pd(_mm256_slli_epi64(i.r, 61)))};
+}
+
+NNDL_INLINE void transpose_groups(F32x8* v) {
+    const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(v[0].r, v[1].r));
+    const __m256d b = _mm256_castps_pd(_mm256_unpackhi_ps(v[0].r, v[1].r));
+    const __m256d c = _mm256_castps_pd(_mm256_unpacklo_ps(v[2].r, v[3].r));
+    const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(v[2].r, v[3].r));
+    v[0].r = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
+    v[1].r = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
+    v[2].r = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
+    v[3].r = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
+}
+NNDL_INLINE void transpose_groups(F64x4* v) {
     const __m256d a = _mm256_unpacklo_pd(v[0].r, v[1].r), b = _mm256_unpackhi_pd(v[0].r, v[1].r);
-    const __m256d c = _mm256_unpacklo_pd(v[2].r, v[3].r), d = _mm256_unpackhi_pd(v[2].r, v[3].r);
-    v[0].r = _mm256_permute2f128_pd(a, c, 0x20);
-    v[1].r = _mm256_permute2f128_pd(b, d, 0x20);
-    v[2].r = _mm256_permute2f128_pd(a, c, 0x31);
-    v[3].r = _mm256_permute2f128_pd(b, d, 0x31);
+    v[0].r = a;
+    v[1].r = b;
 }
+
+// Makes the streamed lines visible before whatever is written after it.
+NNDL_INLINE void fence() { _mm_sfence(); }
 
 using F32x16 = Pair<F32x8>;
 using F64x8 = Pair<F64x4>;

@@ -1,6 +1,7 @@
 // AVX-512 (F, DQ, BW, VL): registers of 16 float32 or 8 float64.
 #pragma once
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "scalar.h"
@@ -34,7 +35,21 @@ struct F32x16 {
     NNDL_INLINE static F32x16 load(const float* p, int n, float fill) {
         return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n).r, p)};
     }
+    static constexpr int group = 4;
+    NNDL_INLINE static F32x16 load_groups(const float* p, ptrdiff_t stride) {
+        __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(p));
+        v = _mm512_insertf32x4(v, _mm_loadu_ps(p + stride), 1);
+        v = _mm512_insertf32x4(v, _mm_loadu_ps(p + 2 * stride), 2);
+        return {_mm512_insertf32x4(v, _mm_loadu_ps(p + 3 * stride), 3)};
+    }
+    NNDL_INLINE void store_groups(float* p, ptrdiff_t stride) const {
+        _mm_storeu_ps(p, _mm512_castps512_ps128(r));
+        _mm_storeu_ps(p + stride, _mm512_extractf32x4_ps(r, 1));
+        _mm_storeu_ps(p + 2 * stride, _mm512_extractf32x4_ps(r, 2));
+        _mm_storeu_ps(p + 3 * stride, _mm512_extractf32x4_ps(r, 3));
+    }
     NNDL_INLINE void store(float* p) const { _mm512_storeu_ps(p, r); }
+    NNDL_INLINE void stream(float* p) const { _mm512_stream_ps(p, r); }
     NNDL_INLINE void store(float* p, int n) const { _mm512_mask_storeu_ps(p, first(n).r, r); }
     NNDL_INLINE static Mask first(int n) { return {__mmask16(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1)}; }
 };
@@ -52,7 +67,21 @@ struct F64x8 {
     NNDL_INLINE static F64x8 load(const double* p, int n, double fill) {
         return {_mm512_mask_loadu_pd(_mm512_set1_pd(fill), first(n).r, p)};
     }
+    static constexpr int group = 2;
+    NNDL_INLINE static F64x8 load_groups(const double* p, ptrdiff_t stride) {
+        __m512d v = _mm512_castpd128_pd512(_mm_loadu_pd(p));
+        v = _mm512_insertf64x2(v, _mm_loadu_pd(p + stride), 1);
+        v = _mm512_insertf64x2(v, _mm_loadu_pd(p + 2 * stride), 2);
+        return {_mm512_insertf64x2(v, _mm_loadu_pd(p + 3 * stride), 3)};
+    }
+    NNDL_INLINE void store_groups(double* p, ptrdiff_t stride) const {
+        _mm_storeu_pd(p, _mm512_castpd512_pd128(r));
+        _mm_storeu_pd(p + stride, _mm512_extractf64x2_pd(r, 1));
+        _mm_storeu_pd(p + 2 * stride, _mm512_extractf64x2_pd(r, 2));
+        _mm_storeu_pd(p + 3 * stride, _mm512_extractf64x2_pd(r, 3));
+    }
     NNDL_INLINE void store(double* p) const { _mm512_storeu_pd(p, r); }
+    NNDL_INLINE void stream(double* p) const { _mm512_stream_pd(p, r); }
     NNDL_INLINE void store(double* p, int n) const { _mm512_mask_storeu_pd(p, first(n).r, r); }
     NNDL_INLINE static Mask first(int n) { return {__mmask8(n >= 8 ? 0xff : n <= 0 ? 0 : (1u << n) - 1)}; }
 };
@@ -140,50 +169,29 @@ NNDL_INLINE double reduce_max(F64x8 x) {
     return _mm_cvtsd_f64(_mm_max_sd(s, _mm_unpackhi_pd(s, s)));
 }
 
-NNDL_INLINE void transpose(F32x16* v) {
-    __m512 pair[16], quad[16], half[16];
-    for (int i = 0; i < 16; i += 2) {
-        pair[i] = _mm512_unpacklo_ps(v[i].r, v[i + 1].r);
-        pair[i + 1] = _mm512_unpackhi_ps(v[i].r, v[i + 1].r);
-    }
-    // quad[4 g + c]: columns c, c + 4, c + 8, c + 12 of the rows 4 g to 4 g + 3
-    for (int g = 0; g < 16; g += 4)
-        for (int k = 0; k < 2; ++k) {
-            const __m512d x = _mm512_castps_pd(pair[g + k]), y = _mm512_castps_pd(pair[g + 2 + k]);
-            quad[g + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
-            quad[g + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
-        }
-    for (int g = 0; g < 16; g += 8)
-        for (int c = 0; c < 4; ++c) {
-            half[g + c] = _mm512_shuffle_f32x4(quad[g + c], quad[g + 4 + c], 0x88);
-            half[g + 4 + c] = _mm512_shuffle_f32x4(quad[g + c], quad[g + 4 + c], 0xdd);
-        }
-    for (int c = 0; c < 4; ++c) {
-        v[c].r = _mm512_shuffle_f32x4(half[c], half[8 + c], 0x88);
-        v[8 + c].r = _mm512_shuffle_f32x4(half[c], half[8 + c], 0xdd);
-        v[4 + c].r = _mm512_shuffle_f32x4(half[4 + c], half[12 + c], 0x88);
-        v[12 + c].r = _mm512_shuffle_f32x4(half[4 + c], half[12 + c], 0xdd);
-    }
+NNDL_INLINE F32x16 lookup(const float* table, I32x16 i) {
+    return {_mm512_permutexvar_ps(i.r, _mm512_broadcast_f32x8(_mm256_load_ps(table)))};
 }
-NNDL_INLINE void transpose(F64x8* v) {
-    __m512d pair[8], half[8];
-    for (int i = 0; i < 8; i += 2) {
-        pair[i] = _mm512_unpacklo_pd(v[i].r, v[i + 1].r);
-        pair[i + 1] = _mm512_unpackhi_pd(v[i].r, v[i + 1].r);
-    }
-    // pair[2 g + c]: columns c, c + 2, c + 4, c + 6 of the rows 2 g and 2 g + 1
-    for (int g = 0; g < 8; g += 4)
-        for (int c = 0; c < 2; ++c) {
-            half[g + c] = _mm512_shuffle_f64x2(pair[g + c], pair[g + 2 + c], 0x88);
-            half[g + 2 + c] = _mm512_shuffle_f64x2(pair[g + c], pair[g + 2 + c], 0xdd);
-        }
-    for (int c = 0; c < 2; ++c) {
-        v[c].r = _mm512_shuffle_f64x2(half[c], half[4 + c], 0x88);
-        v[4 + c].r = _mm512_shuffle_f64x2(half[c], half[4 + c], 0xdd);
-        v[2 + c].r = _mm512_shuffle_f64x2(half[2 + c], half[6 + c], 0x88);
-        v[6 + c].r = _mm512_shuffle_f64x2(half[2 + c], half[6 + c], 0xdd);
-    }
+NNDL_INLINE F64x8 lookup(const double* table, I64x8 i) { return {_mm512_permutexvar_pd(i.r, _mm512_load_pd(table))}; }
+
+NNDL_INLINE void transpose_groups(F32x16* v) {
+    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0].r, v[1].r));
+    const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(v[0].r, v[1].r));
+    const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(v[2].r, v[3].r));
+    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(v[2].r, v[3].r));
+    v[0].r = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+    v[1].r = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+    v[2].r = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+    v[3].r = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
 }
+NNDL_INLINE void transpose_groups(F64x8* v) {
+    const __m512d a = _mm512_unpacklo_pd(v[0].r, v[1].r), b = _mm512_unpackhi_pd(v[0].r, v[1].r);
+    v[0].r = a;
+    v[1].r = b;
+}
+
+// Makes the streamed lines visible before whatever is written after it.
+NNDL_INLINE void fence() { _mm_sfence(); }
 
 }  // namespace
 }  // namespace nndl_fast

@@ -34,6 +34,16 @@ struct Array {
     void store(Element* p, int n) const {
         for (int i = 0; i < N && i < n; ++i) p[i] = r[i].r;
     }
+    static constexpr int group = 1;
+    static Array load_groups(const Element* p, ptrdiff_t stride) {
+        Array v;
+        for (int i = 0; i < N; ++i) v.r[i] = {p[i * stride]};
+        return v;
+    }
+    void store_groups(Element* p, ptrdiff_t stride) const {
+        for (int i = 0; i < N; ++i) p[i * stride] = r[i].r;
+    }
+    void stream(Element* p) const { store(p); }
     static Mask first(int n) {
         Mask m;
         for (int i = 0; i < N; ++i) m.r[i] = {i < n};
@@ -133,15 +143,13 @@ typename X::Element reduce_max(Array<X, N> x) {
         for (int i = 0; i < half; ++i) x.r[i] = max(x.r[i], x.r[i + half]);
     return x.r[0].r;
 }
-template <class X, int N>
-void transpose(Array<X, N>* v) {
-    for (int i = 0; i < N; ++i)
-        for (int j = 0; j < i; ++j) {
-            const X x = v[i].r[j];
-            v[i].r[j] = v[j].r[i];
-            v[j].r[i] = x;
-        }
+template <class E, class I, int N>
+auto lookup(const E* table, const Lanes<I, N>& x) {
+    return each_lane<Array<decltype(lookup(table, x.r[0])), N>>([&](int i) { return lookup(table, x.r[i]); });
 }
+template <class X, int N>
+void transpose_groups(Array<X, N>*) {}
+inline void fence() {}  // stream() is a plain store here
 
 }  // namespace
 }  // namespace nndl_fast

@@ -1,6 +1,7 @@
 // NEON on aarch64: registers of 4 float32 or 2 float64.
 #pragma once
 #include <arm_neon.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "scalar.h"
@@ -36,7 +37,11 @@ struct F32x4 {
         for (int i = 0; i < 4 && i < n; ++i) lanes[i] = p[i];
         return {vld1q_f32(lanes)};
     }
+    static constexpr int group = 4;
+    NNDL_INLINE static F32x4 load_groups(const float* p, ptrdiff_t) { return load(p); }
+    NNDL_INLINE void store_groups(float* p, ptrdiff_t) const { store(p); }
     NNDL_INLINE void store(float* p) const { vst1q_f32(p, r); }
+    NNDL_INLINE void stream(float* p) const { store(p); }
     NNDL_INLINE void store(float* p, int n) const {
         float lanes[4];
         vst1q_f32(lanes, r);
@@ -62,7 +67,11 @@ struct F64x2 {
         const double lanes[2] = {n > 0 ? p[0] : fill, n > 1 ? p[1] : fill};
         return {vld1q_f64(lanes)};
     }
+    static constexpr int group = 2;
+    NNDL_INLINE static F64x2 load_groups(const double* p, ptrdiff_t) { return load(p); }
+    NNDL_INLINE void store_groups(double* p, ptrdiff_t) const { store(p); }
     NNDL_INLINE void store(double* p) const { vst1q_f64(p, r); }
+    NNDL_INLINE void stream(double* p) const { store(p); }
     NNDL_INLINE void store(double* p, int n) const {
         if (n > 0) p[0] = vgetq_lane_f64(r, 0);
         if (n > 1) p[1] = vgetq_lane_f64(r, 1);
@@ -147,18 +156,36 @@ NNDL_INLINE double reduce_max(F64x2 x) {
     return max(F64x1{vgetq_lane_f64(x.r, 0)}, F64x1{vgetq_lane_f64(x.r, 1)}).r;
 }
 
-NNDL_INLINE void transpose(F32x4* v) {
+// Tables are looked up by bytes: those of element i are size i, size i + 1, ...
+NNDL_INLINE F32x4 lookup(const float* table, I32x4 i) {
+    const uint32x4_t first = vmulq_n_u32(vandq_u32(i.r, vdupq_n_u32(7)), 0x04040404);
+    const uint8x16_t bytes = vreinterpretq_u8_u32(vaddq_u32(first, vdupq_n_u32(0x03020100)));
+    const uint8_t* const t = reinterpret_cast<const uint8_t*>(table);
+    return {vreinterpretq_f32_u8(vqtbl2q_u8({{vld1q_u8(t), vld1q_u8(t + 16)}}, bytes))};
+}
+NNDL_INLINE F64x2 lookup(const double* table, I64x2 i) {
+    const uint32x4_t words = vandq_u32(vreinterpretq_u32_u64(i.r), vdupq_n_u32(7));
+    const uint32x4_t first = vmulq_n_u32(vtrn1q_u32(words, words), 0x08080808);
+    const uint32x4_t offsets = vreinterpretq_u32_u64(vdupq_n_u64(0x0706050403020100));
+    const uint8_t* const t = reinterpret_cast<const uint8_t*>(table);
+    return {vreinterpretq_f64_u8(vqtbl4q_u8({{vld1q_u8(t), vld1q_u8(t + 16), vld1q_u8(t + 32), vld1q_u8(t + 48)}},
+                                            vreinterpretq_u8_u32(vaddq_u32(first, offsets))))};
+}
+
+NNDL_INLINE void transpose_groups(F32x4* v) {
     const float32x4x2_t a = vtrnq_f32(v[0].r, v[1].r), b = vtrnq_f32(v[2].r, v[3].r);
     v[0].r = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
     v[1].r = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
     v[2].r = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
     v[3].r = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
 }
-NNDL_INLINE void transpose(F64x2* v) {
+NNDL_INLINE void transpose_groups(F64x2* v) {
     const float64x2_t a = vzip1q_f64(v[0].r, v[1].r), b = vzip2q_f64(v[0].r, v[1].r);
     v[0].r = a;
     v[1].r = b;
 }
+
+NNDL_INLINE void fence() {}  // stream() is a plain store here
 
 using F32x16 = Pair<Pair<F32x4>>;
 using F64x8 = Pair<Pair<F64x2>>;

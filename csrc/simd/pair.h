@@ -12,15 +12,21 @@
 //   bits(v)  from_bits(i); of Ints: + -  shift_left<N>  shift_right<N> (zeros come in)  |
 //   widen(F32s) -> F64s of as many lanes; narrow(F64s) -> F32s, rounding
 //   reduce_add(v): the upper half is added to the lower until one lane is left; reduce_max(v)
-//   transpose(V rows[V::size])  of registers only, in place
+//   lookup(table, i)           table[i mod 8] for each lane; the table is 64-byte aligned
+//   v.stream(p)                stores past the cache to an aligned p; fence() when all is done
+// and of registers only, which hold groups of V::group lanes that move together (16 bytes):
+//   V::load_groups(p, stride)  a group from p, one from p + stride, ...;  v.store_groups(p, stride)
+//   transpose_groups(V v[V::group])  in place, element i of v[k]'s groups and element k of v[i]'s
 //
 // max(a, b) is a > b ? a : b on every instruction set: where one is a NaN, the second argument.
 #pragma once
 
 // A kernel is one function in the end: an operation that were called, not inlined, would pass its
 // vectors through memory.
+#ifndef NNDL_INLINE
 #define NNDL_INLINE inline __attribute__((always_inline))
 #define NNDL_LAMBDA __attribute__((always_inline))
+#endif
 // One copy of it: a call for a row or for a tile costs nothing that can be seen.
 #define NNDL_KERNEL __attribute__((noinline))
 
@@ -55,6 +61,10 @@ struct Pair {
     NNDL_INLINE void store(Element* p, int n) const {
         a.store(p, n);
         if (n > V::size) b.store(p + V::size, n - V::size);
+    }
+    NNDL_INLINE void stream(Element* p) const {
+        a.stream(p);
+        b.stream(p + V::size);
     }
     NNDL_INLINE static Mask first(int n) { return {V::first(n), V::first(n - V::size)}; }
 };
@@ -124,6 +134,10 @@ NNDL_INLINE auto widen(Pair<V> x) -> Pair<decltype(widen(x.a))> {
 template <class V>
 NNDL_INLINE auto narrow(Pair<V> x) -> Pair<decltype(narrow(x.a))> {
     return {narrow(x.a), narrow(x.b)};
+}
+template <class E, class I>
+NNDL_INLINE auto lookup(const E* table, Two<I> i) -> Pair<decltype(lookup(table, i.a))> {
+    return {lookup(table, i.a), lookup(table, i.b)};
 }
 template <class V>
 NNDL_INLINE typename V::Element reduce_add(Pair<V> x) {

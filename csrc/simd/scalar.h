@@ -1,6 +1,7 @@
 // One lane: the baseline's register, and on every instruction set the type of a value that a row
 // has once (its maximum, its sum), so that one text serves for a row and for a vector of rows.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pair.h"
@@ -127,7 +128,9 @@ NNDL_INLINE E reduce_max(Lane<E, I> x) {
     return x.r;
 }
 template <class E, class I>
-NNDL_INLINE void transpose(Lane<E, I>*) {}
+NNDL_INLINE Lane<E, I> lookup(const E* table, LaneInt<I> i) {
+    return {table[i.r & 7]};
+}
 
 }  // namespace
 }  // namespace nndl_fast
