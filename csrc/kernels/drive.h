@@ -33,8 +33,8 @@ public:
         if (head_ > rows.classes) head_ = rows.classes;
     }
     // At least up to class `end`.
-    NNDL_KERNEL void store_until(ptrdiff_t end) {
-        if (done_ < end) pending_.simple ? store<true>(end) : store<false>(end);
+    NNDL_INLINE void store_until(ptrdiff_t end) {
+        if (done_ < end) store(end);
     }
     NNDL_INLINE void store_nothing() { done_ = rows_.classes; }
 
@@ -51,8 +51,9 @@ private:
     NNDL_INLINE typename L::Vector value(S step) {
         return op_.template value<Simple>(pending_, rows_, step, z_, y_, keep_);
     }
+    NNDL_KERNEL void store(ptrdiff_t end) { pending_.simple ? store_as<true>(end) : store_as<false>(end); }
     template <bool Simple>
-    NNDL_INLINE void store(ptrdiff_t end) {
+    NNDL_INLINE void store_as(ptrdiff_t end) {
         if (done_ < head_) {
             const Step<false> step{0, int(head_)};
             rows_.store(out_, step, value<false>(step));

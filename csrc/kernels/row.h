@@ -13,8 +13,9 @@
 //
 //   up to few_classes, all of them, one after the other;
 //   beyond, those of one lane (class j belongs to lane j mod size) in a block of 8 vectors, one after
-//   the other. Each lane adds its blocks one after the other in a Wide; after 64 blocks, a segment,
-//   the lanes meet (layout.h), and the segments are added one after the other.
+//   the other. Each lane adds its blocks one after the other in a Wide, and what the grid leaves over
+//   in one number; after 64 blocks, a segment, that joins, the lanes meet (layout.h), and the segments
+//   are added one after the other.
 #pragma once
 #include "../math/log.h"
 #include "layout.h"
@@ -81,15 +82,10 @@ struct Exponentials {
         : origin(L::spread(anchor.origin)), c(V::all(anchor.c)), lowest(L::spread(anchor.lowest)),
           rounder(L::spread(anchor.rounder)) {}
 
-    // a NaN in z stays: it is max's second argument
-    NNDL_INLINE Exponential<V> of(V z) const {
-        if constexpr (Plain) {
-            return exponential(max(lowest, z), rounder);
-        } else {
-            const V from_origin = z - origin, rounded = from_origin * c, argument = max(lowest, rounded);
-            const V remainder = fma(from_origin, c, V::all(0) - rounded);
-            return exponential(argument, rounder, select(equal(argument, rounded), remainder, V::all(0)));
-        }
+    NNDL_INLINE Exponential<V> of(V z) const { return of(z, origin, c, lowest, rounder); }
+    // Two at a time, so that the machine has something to do while it waits for the one.
+    NNDL_INLINE Exponential<Pair<V>> of(Pair<V> z) const {
+        return of(z, Pair<V>{origin, origin}, Pair<V>{c, c}, Pair<V>{lowest, lowest}, Pair<V>{rounder, rounder});
     }
     // The grid's rounder for exponentials of which that of z is the largest.
     NNDL_INLINE V grid(V z) const {
@@ -98,14 +94,28 @@ struct Exponentials {
         const auto octaves = shift_right<3>(bits(fma(argument, V::all(K::per_ln2), rounder)));
         return from_bits(bits(V::all(Grid<E>::rounder)) + shift_left<K::mantissa>(octaves));
     }
+
+private:
+    // a NaN in z stays: it is max's second argument
+    template <class X>
+    NNDL_INLINE static Exponential<X> of(X z, X origin, X c, X lowest, X rounder) {
+        if constexpr (Plain) {
+            return exponential(max(lowest, z), rounder);
+        } else {
+            const X from_origin = z - origin, rounded = from_origin * c, argument = max(lowest, rounded);
+            const X remainder = fma(from_origin, c, X::all(0) - rounded);
+            return exponential(argument, rounder, select(equal(argument, rounded), remainder, X::all(0)));
+        }
+    }
 };
 
-// Exponentials that share a grid.
+// Adds up exponentials that share a grid; what the grid leaves over goes to `rest`.
 template <class V>
 struct GridSum {
-    V grid, sum, rest;
+    V grid, sum;
+    V& rest;
 
-    NNDL_INLINE explicit GridSum(V rounder) : grid(rounder), sum(rounder), rest(V::all(0)) {}
+    NNDL_INLINE GridSum(V rounder, V& left_over) : grid(rounder), sum(rounder), rest(left_over) {}
     NNDL_INLINE void add(Exponential<V> e, V value) {
         const V next = sum + value;  // rounds to the grid: that is what the sum begins with
         rest = rest + e.less(next - sum);
@@ -138,27 +148,28 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
     for (ptrdiff_t first = 0; first < row.classes; first += segment) {
         const ptrdiff_t last = row.classes - first < segment ? row.classes : first + segment;
         auto lanes = Wide<V>::zero();
+        V rest = V::all(0);
         ptrdiff_t j = first;
         for (; j + block <= last; j += block) {
             V top = V::load(z.data + j);
             for (int i = 1; i < block_vectors; ++i) top = max(V::load(z.data + j + i * V::size), top);
             maximum = max(top, maximum);
             before(j + block);
-            GridSum<V> sum(exp.grid(top));
-            for (int i = 0; i < block_vectors; ++i) {
-                const Exponential<V> e = exp.of(V::load(z.data + j + i * V::size));
-                const V value = e.value();
+            GridSum<V> sum(exp.grid(top), rest);
+            for (int i = 0; i < block_vectors; i += 2) {
+                const Exponential<Pair<V>> e = exp.of(Pair<V>::load(z.data + j + i * V::size));
+                const Pair<V> value = e.value();
                 if (keep.data) value.store(keep.data + j + i * V::size);
-                sum.add(e, value);
+                sum.add({e.power.a, e.t.a}, value.a);
+                sum.add({e.power.b, e.t.b}, value.b);
             }
             lanes.add(sum.multiples());
-            lanes.add(sum.rest);
         }
         if (j < last) {
             const V top = row.lane_maxima(z, j, last);
             maximum = max(top, maximum);
             before(last);
-            GridSum<V> sum(exp.grid(top));
+            GridSum<V> sum(exp.grid(top), rest);
             row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
                 const Exponential<V> e = exp.of(row.load(z, step, 0));
                 const V value = e.value();
@@ -167,8 +178,8 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
                 else sum.add_where(V::first(step.n), e, value);
             });
             lanes.add(sum.multiples());
-            lanes.add(sum.rest);
         }
+        lanes.add(rest);
         total.add(collapse<Each>(lanes));
     }
     return total;
@@ -181,13 +192,15 @@ NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>,
     auto total = Wide<V>::zero();
     for (ptrdiff_t first = 0; first < rows.classes; first += segment) {
         Wide<V> lane[V::size];
+        V rest[V::size];
         for (Wide<V>& l : lane) l = Wide<V>::zero();
+        for (V& r : rest) r = V::all(0);
         for (ptrdiff_t j = first; j < rows.classes && j < first + segment; j += block) {
             const ptrdiff_t last = rows.classes - j < block ? rows.classes : j + block;
             for (ptrdiff_t l = 0; l < V::size && j + l < last; ++l) {
                 V top = V::load(z.data + (j + l) * z.stride);
                 for (ptrdiff_t i = j + l + V::size; i < last; i += V::size) top = max(V::load(z.data + i * z.stride), top);
-                GridSum<V> sum(exp.grid(top));
+                GridSum<V> sum(exp.grid(top), rest[l]);
                 for (ptrdiff_t i = j + l; i < last; i += V::size) {
                     const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
                     const V value = e.value();
@@ -195,9 +208,9 @@ NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>,
                     sum.add(e, value);
                 }
                 lane[l].add(sum.multiples());
-                lane[l].add(sum.rest);
             }
         }
+        for (int l = 0; l < V::size; ++l) lane[l].add(rest[l]);
         for (int half = V::size / 2; half; half /= 2)
             for (int l = 0; l < half; ++l) lane[l].add(lane[l + half]);
         total.add(lane[0]);
@@ -209,14 +222,15 @@ template <class V, bool Plain>
 NNDL_INLINE Split<V> add_up_few(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
                                 Column<const typename V::Element> z, Column<typename V::Element> keep) {
     using E = typename V::Element;
-    GridSum<V> sum(V::all(Grid<E>::rounder / ExpConstants<E>::down));  // of the maximum, which is lifted
+    V rest = V::all(0);
+    GridSum<V> sum(V::all(Grid<E>::rounder / ExpConstants<E>::down), rest);  // of the maximum, which is lifted
     rows.for_each([&](auto step) NNDL_LAMBDA {
         const Exponential<V> e = exp.of(rows.load(z, step, 0));
         const V value = e.value();
         if (keep.data) rows.store(keep, step, value);
         sum.add(e, value);
     });
-    return split(sum.multiples(), sum.rest);
+    return split(sum.multiples(), rest);
 }
 
 template <bool Plain, class V, class Before>
