@@ -3,9 +3,13 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <cstdint>
+#include <cmath>
+#include <limits>
 
 namespace nndl_fast {
+
+using py::detail::npy_api;
+
 namespace {
 
 // Where an array's elements lie: [low, high) in bytes.
@@ -30,13 +34,13 @@ bool overlap(const py::array& a, const py::array& b) {
 }
 
 bool same_view(const py::array& a, const py::array& b) {
-    return a.data() == b.data() && a.ndim() == b.ndim() && a.itemsize() == b.itemsize() &&
-           std::equal(a.shape(), a.shape() + a.ndim(), b.shape()) &&
+    return a.data() == b.data() && a.itemsize() == b.itemsize() && same_shape(a, b) &&
            std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
 }
 
 // Whether two elements may share memory. Says yes for some exotic views whose elements do not.
 bool overlaps_itself(const py::array& array) {
+    if (array.flags() & npy_api::NPY_ARRAY_C_CONTIGUOUS_) return false;
     std::vector<std::pair<ptrdiff_t, ptrdiff_t>> dims;  // stride, size
     for (int d = 0; d < array.ndim(); ++d)
         if (array.shape(d) > 1) dims.emplace_back(std::abs(array.strides(d)), array.shape(d));
@@ -50,13 +54,18 @@ bool overlaps_itself(const py::array& array) {
 }
 
 bool is_usable(const py::array& array) {
-    if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) return false;
-    for (int d = 0; d < array.ndim(); ++d)
-        if (array.strides(d) % array.itemsize()) return false;
-    return array.dtype().byteorder() == '=' || array.dtype().byteorder() == '|';
+    const int flags = array.flags();
+    const char order = array.dtype().byteorder();
+    if (!(flags & npy_api::NPY_ARRAY_ALIGNED_) || (order != '=' && order != '|')) return false;
+    if (flags & npy_api::NPY_ARRAY_C_CONTIGUOUS_) return true;
+    const ptrdiff_t size = array.itemsize();
+    return std::none_of(array.strides(), array.strides() + array.ndim(), [size](ptrdiff_t stride) { return stride % size; });
 }
 
+bool is_plain(py::handle object) { return Py_TYPE(object.ptr()) == npy_api::get().PyArray_Type_; }
+
 bool is_masked(py::handle object) {
+    if (is_plain(object)) return false;
     // looked up, not imported: NumPy loads that module late, and nothing is masked before it is there
     PyObject* const module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy.ma");
     return module && py::isinstance(object, py::handle(module).attr("MaskedArray"));
@@ -64,30 +73,54 @@ bool is_masked(py::handle object) {
 
 }  // namespace
 
+bool same_shape(const py::array& a, const py::array& b) {
+    return a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape());
+}
+
 py::array usable(const py::array& array) {
     if (is_usable(array)) return array;
     return py::array(array.attr("astype")(array.dtype().attr("newbyteorder")("=")));
 }
 
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose) {
-    if (array.ndim() != like.ndim() || !std::equal(array.shape(), array.shape() + array.ndim(), like.shape()))
+    if (!same_shape(array, like))
         throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be that of " + whose + ", " + shape_of(like));
 }
 
-std::string shape_of(const std::vector<ptrdiff_t>& shape) { return py::str(py::tuple(py::cast(shape))); }
-
-std::string shape_of(const py::array& array) {
-    return shape_of(std::vector<ptrdiff_t>(array.shape(), array.shape() + array.ndim()));
+std::string shape_of(const Shape& shape) {
+    return py::str(py::tuple(py::cast(std::vector<ptrdiff_t>(shape.sizes, shape.sizes + shape.ndim))));
 }
+
+std::string shape_of(const py::array& array) { return py::str(array.attr("shape")); }
 
 std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }
 
+py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) {
+    const npy_api& numpy = npy_api::get();
+    PyObject* const array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype(dtype).release().ptr(), int(ndim), shape,
+                                                        nullptr, nullptr, 0, nullptr);
+    if (!array) throw py::error_already_set();
+    return py::reinterpret_steal<py::array>(array);
+}
+
 py::array cast(const py::array& array, const py::dtype& dtype) {
-    return array.dtype().equal(dtype) ? array : py::array(array.attr("astype")(dtype));
+    if (array.dtype().equal(dtype)) return array;
+    py::array result = fresh(dtype, array.ndim(), array.shape());
+    if (npy_api::get().PyArray_CopyInto_(result.ptr(), array.ptr())) throw py::error_already_set();
+    return result;
+}
+
+double number(py::handle value, Argument argument) {
+    const double x = PyFloat_AsDouble(value.ptr());
+    if (x == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        throw py::type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be a number");
+    }
+    return x;
 }
 
 py::array to_array(py::handle object, Argument argument) {
-    if (Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_) return py::reinterpret_borrow<py::array>(object);
+    if (is_plain(object)) return py::reinterpret_borrow<py::array>(object);
     if (py::isinstance<py::array>(object)) {
         if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
         return object.attr("view")(py::type::of(py::array()));
@@ -159,30 +192,36 @@ JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {
     return result;
 }
 
-Result::Result(py::handle out, const Floats& like, const std::vector<py::array>& inputs, Argument argument)
-    : asked_(like.asked) {
-    const py::array& model = like.array;
-    const py::dtype computed = like.single ? py::dtype::of<float>() : py::dtype::of<double>();
-    const std::vector<ptrdiff_t> shape(model.shape(), model.shape() + model.ndim());
-    if (out.is_none()) {
-        array_ = py::array(computed, shape);
-        return;
-    }
+namespace {
+
+py::dtype computed(const Floats& floats) { return floats.single ? py::dtype::of<float>() : py::dtype::of<double>(); }
+
+// The caller's array for results like those.
+py::array checked_out(py::handle out, const Floats& like, Argument argument) {
     if (!py::isinstance<py::array>(out))
         throw py::type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(out))));
     if (is_masked(out)) throw py::type_error(argument + " is a masked array");
-    py::array given = py::reinterpret_borrow<py::array>(out);
-    if (given.ndim() != model.ndim() || !std::equal(shape.begin(), shape.end(), given.shape()))
-        throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(model));
-    if (!given.dtype().equal(asked_))
-        throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " + std::string(py::str(py::object(asked_))));
+    const py::array given = py::reinterpret_borrow<py::array>(out);
+    if (!same_shape(given, like.array))
+        throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(like.array));
+    if (!given.dtype().equal(like.asked))
+        throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " + std::string(py::str(py::object(like.asked))));
     if (!given.writeable()) throw py::value_error(argument + " is read-only");
     if (overlaps_itself(given)) throw py::value_error(argument + " has elements that share memory");
-    out_ = given;
-    copy_back_ = !given.dtype().equal(computed) || !is_usable(given);
-    for (size_t i = 0; i < inputs.size() && !copy_back_; ++i)
-        copy_back_ = overlap(given, inputs[i]) && !(i == 0 && same_view(given, inputs[i]));
-    array_ = copy_back_ ? py::array(computed, shape) : given;
+    return given;
+}
+
+}  // namespace
+
+Result::Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument)
+    : array_(out.is_none() ? fresh(computed(like), like.array.ndim(), like.array.shape()) : checked_out(out, like, argument)),
+      asked_(like.asked) {
+    if (out.is_none()) return;
+    out_ = array_;
+    copy_back_ = !array_.dtype().equal(computed(like)) || !is_usable(array_);
+    for (const py::array* input : inputs)
+        if (input && overlap(array_, *input)) copy_back_ |= input != *inputs.begin() || !same_view(array_, *input);
+    if (copy_back_) array_ = fresh(computed(like), like.array.ndim(), like.array.shape());
 }
 
 py::object Result::finish() {
@@ -196,7 +235,19 @@ py::object Result::finish() {
 }
 
 py::object scalar_of(double value, const py::dtype& dtype) {
-    return cast(py::array(py::dtype::of<double>(), std::vector<ptrdiff_t>{}, &value), dtype)[py::tuple()];
+    float narrow;
+    void* data = nullptr;
+    if (dtype.num() == npy_api::NPY_DOUBLE_) {
+        data = &value;
+    } else if (dtype.num() == npy_api::NPY_FLOAT_ && !(std::fabs(value) > std::numeric_limits<float>::max())) {
+        narrow = float(value);
+        data = &narrow;
+    }
+    // other types, and the warning of an overflow, are NumPy's
+    if (!data) return cast(py::array(py::dtype::of<double>(), std::vector<ptrdiff_t>{}, &value), dtype)[py::tuple()];
+    PyObject* const scalar = npy_api::get().PyArray_Scalar_(data, dtype.ptr(), nullptr);
+    if (!scalar) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(scalar);
 }
 
 }  // namespace nndl_fast

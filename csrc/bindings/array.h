@@ -3,6 +3,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +22,16 @@ struct Argument {
     std::string operator+(const std::string& text) const { return std::string(function) + ": " + name + text; }
 };
 
-std::string shape_of(const std::vector<ptrdiff_t>& shape);
+// A shape that costs nothing to make, for what is no array yet.
+struct Shape {
+    int ndim = 0;
+    ptrdiff_t sizes[max_dims];
+
+    void append(ptrdiff_t size) { sizes[ndim++] = size; }
+    bool is_of(const py::array& array) const { return array.ndim() == ndim && std::equal(sizes, sizes + ndim, array.shape()); }
+};
+
+std::string shape_of(const Shape& shape);
 std::string shape_of(const py::array& array);
 std::string dtype_of(const py::array& array);
 
@@ -35,14 +47,27 @@ py::array to_array(py::handle object, Argument argument);
 Floats to_floats(py::handle object, Argument argument);
 // As floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
+// A new array in C order; what it holds is undefined.
+py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape);
 // A new array of that type, or the array itself where it has it already.
 py::array cast(const py::array& array, const py::dtype& dtype);
 // The array itself where it is aligned, of the machine's byte order, and has strides of whole
 // elements, else a copy that is so.
 py::array usable(const py::array& array);
+bool same_shape(const py::array& a, const py::array& b);
 // Raises ValueError, naming both, where the shapes differ.
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose);
 
+// The array as contiguous elements of T in C order: itself where it has them.
+template <class T>
+py::array contiguous(const py::array& array) {
+    constexpr int as_asked = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    if ((array.flags() & as_asked) == as_asked && array.dtype().is(py::dtype::of<T>())) return array;
+    return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
+}
+
+// Any number as a double.
+double number(py::handle value, Argument argument);
 // The axis as a number from 0 to ndim - 1.
 int normal_axis(py::handle axis, int ndim, Argument argument);
 
@@ -57,8 +82,9 @@ JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument);
 // finish() converts or copies.
 class Result {
 public:
-    // `out` may be None. Throws before anything is written where it does not fit.
-    Result(py::handle out, const Floats& like, const std::vector<py::array>& inputs, Argument argument);
+    // `out` may be None. Throws before anything is written where it does not fit. The inputs, of
+    // which some may be null, begin with the one that `out` may be the same as.
+    Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument);
     py::array& array() { return array_; }
     py::object finish();  // a scalar where the array has no dimensions
 
@@ -69,6 +95,10 @@ private:
     bool copy_back_ = false;
 };
 
+// Null where there is none.
+inline const py::array* address(const std::optional<py::array>& array) { return array ? &*array : nullptr; }
+
+// The value as a NumPy scalar.
 py::object scalar_of(double value, const py::dtype& dtype);
 
 // z, y and out (any but z may be null) seen as (outer, classes, inner): the batch, and the strides
@@ -90,18 +120,18 @@ Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::ar
 // or with `axis` left out the first of each row along it.
 template <class E, class F>
 void for_each_place(const py::array& array, int axis, F f) {
-    std::vector<int> dims;
-    ptrdiff_t places = 1;
+    int dims[max_dims], n = 0;
+    ptrdiff_t index[max_dims], places = 1;
     for (int d = 0; d < int(array.ndim()); ++d)
         if (d != axis) {
-            dims.push_back(d);
+            index[n] = 0;
+            dims[n++] = d;
             places *= array.shape(d);
         }
-    std::vector<ptrdiff_t> index(dims.size(), 0);
     const char* at = static_cast<const char*>(array.data());
     for (ptrdiff_t i = 0; i < places; ++i) {
         f(reinterpret_cast<const E*>(at), i);
-        for (size_t k = dims.size(); k-- > 0;) {
+        for (int k = n; k-- > 0;) {
             at += array.strides(dims[k]);
             if (++index[k] < array.shape(dims[k])) break;
             at -= array.strides(dims[k]) * array.shape(dims[k]);

@@ -14,19 +14,27 @@ namespace nndl_fast {
 namespace {
 
 // The indices of a batch's element as Python writes them, for messages.
-std::string place(ptrdiff_t row, const std::vector<ptrdiff_t>& shape) {
-    if (shape.size() == 1) return "row " + std::to_string(row);
+std::string place(ptrdiff_t row, const Shape& shape) {
+    if (shape.ndim == 1) return "row " + std::to_string(row);
     std::string text;
-    for (size_t d = shape.size(); d-- > 0; row /= shape[d])
-        text = std::to_string(row % shape[d]) + (text.empty() ? "" : ", ") + text;
+    for (int d = shape.ndim; d-- > 0; row /= shape.sizes[d])
+        text = std::to_string(row % shape.sizes[d]) + (text.empty() ? "" : ", ") + text;
     return "(" + text + ")";
+}
+
+// Whether all labels are from 0 to classes - 1: the top bit of one of the two numbers is set where
+// one is not, and the loop has no branch.
+bool all_inside(const int64_t* labels, ptrdiff_t n, ptrdiff_t classes) {
+    uint64_t bits = 0;
+    for (ptrdiff_t i = 0; i < n; ++i) bits |= uint64_t(labels[i]) | (uint64_t(classes - 1) - uint64_t(labels[i]));
+    return !(bits >> 63);
 }
 
 // The options of a call beside z, y and out.
 struct Options {
     const char* function;
     Reduction reduction;
-    py::object sample_weight, class_weight;
+    py::handle sample_weight, class_weight;
     std::optional<int64_t> ignore_index;
     double smoothing;
 };
@@ -37,31 +45,29 @@ class Call {
 public:
     Call(const Options& options, const Floats& z, int axis, py::handle y) : options_(options), z_(z), axis_(axis) {
         for (int d = 0; d < z.array.ndim(); ++d)
-            if (d != axis) rows_shape_.push_back(z.array.shape(d));
+            if (d != axis) rows_shape_.append(z.array.shape(d));
         if (!z.array.shape(axis))
             throw py::value_error(std::string(options.function) + ": z has no classes: its shape is " + shape_of(z.array));
         take_weights();
         take_targets(y);
-        // what the kernel reads must not be what it writes, or it would change after its check
-        if (job_.labels) inputs_.push_back(labels_);
-        if (job_.class_weight) inputs_.push_back(class_weight_);
-        if (job_.sample_weight) inputs_.push_back(sample_weight_);
     }
 
     // Any of the two may be left out.
     py::object run(bool want_cost, bool want_delta, py::handle out) {
         std::optional<Result> delta;
-        if (want_delta) delta.emplace(out, z_, inputs_, Argument{options_.function, "out"});
-        py::array costs;
+        // what the kernel reads must not be what it writes, or it would change after its check
+        const auto inputs = {&z_.array, address(targets_), address(labels_), address(class_weight_), address(sample_weight_)};
+        if (want_delta) delta.emplace(out, z_, inputs, Argument{options_.function, "out"});
+        std::optional<py::array> costs;
         const bool one_each = options_.reduction == Reduction::none;
-        if (want_cost && one_each) costs = py::array(py::dtype::of<double>(), rows_shape_);
+        if (want_cost && one_each) costs = fresh(py::dtype::of<double>(), rows_shape_.ndim, rows_shape_.sizes);
 
         Job<E> job = job_;
-        Batch batch = view(job, axis_, z_.array, targets_ ? &*targets_ : nullptr, delta ? &delta->array() : nullptr);
+        Batch batch = view(job, axis_, z_.array, address(targets_), delta ? &delta->array() : nullptr);
         const ptrdiff_t rows = batch.size();
         batch.simplify();
         if (options_.reduction == Reduction::mean) job.scale = 1 / divisor_;
-        if (want_cost && one_each) job.row_result = static_cast<double*>(costs.mutable_data());
+        if (costs) job.row_result = static_cast<double*>(costs->mutable_data());
         double total = 0;
         if (rows) {
             const ReleaseGil released(z_.array.size());
@@ -72,8 +78,8 @@ public:
                 run_rows<E>(kernel, job, batch);
         }
         py::object cost;
-        if (want_cost && one_each)
-            cost = costs.ndim() ? py::object(cast(costs, z_.asked)) : scalar_of(*job.row_result, z_.asked);
+        if (costs)
+            cost = costs->ndim() ? py::object(cast(*costs, z_.asked)) : scalar_of(*job.row_result, z_.asked);
         else if (want_cost)
             cost = scalar_of(options_.reduction == Reduction::mean ? total / divisor_ : total, z_.asked);
         if (!want_delta) return cost;
@@ -93,23 +99,22 @@ private:
             const py::array given = to_floats_like(z_, options_.class_weight, argument);
             if (given.ndim() != 1 || given.shape(0) != classes)
                 refuse("class_weight has shape " + shape_of(given) + "; it must be (" + std::to_string(classes) + ",)");
-            class_weight_ = py::array_t<E, py::array::c_style | py::array::forcecast>(given);
-            job_.class_weight = class_weight_.data();
+            class_weight_ = contiguous<E>(given);
+            job_.class_weight = static_cast<const E*>(class_weight_->data());
             job_.class_weight_sum = 0;
             for (ptrdiff_t k = 0; k < classes; ++k) {
-                check_weight(argument, double(class_weight_.data()[k]), "class ", k);
-                job_.class_weight_sum += double(class_weight_.data()[k]);
+                check_weight(argument, double(job_.class_weight[k]), "class ", k);
+                job_.class_weight_sum += double(job_.class_weight[k]);
             }
         }
         if (!options_.sample_weight.is_none()) {
             const Argument argument{options_.function, "sample_weight"};
             const Floats given = to_floats(options_.sample_weight, argument);
-            if (given.array.ndim() != py::ssize_t(rows_shape_.size()) ||
-                !std::equal(rows_shape_.begin(), rows_shape_.end(), given.array.shape()))
+            if (!rows_shape_.is_of(given.array))
                 refuse("sample_weight has shape " + shape_of(given.array) + "; it must be " + shape_of(rows_shape_));
-            sample_weight_ = py::array_t<double, py::array::c_style | py::array::forcecast>(given.array);
-            job_.sample_weight = sample_weight_.data();
-            for (ptrdiff_t i = 0; i < sample_weight_.size(); ++i)
+            sample_weight_ = contiguous<double>(given.array);
+            job_.sample_weight = static_cast<const double*>(sample_weight_->data());
+            for (ptrdiff_t i = 0; i < sample_weight_->size(); ++i)
                 check_weight(argument, job_.sample_weight[i], "example ", i);
         }
     }
@@ -117,16 +122,13 @@ private:
     void take_targets(py::handle object) {
         const Argument argument{options_.function, "y"};
         const py::array y = to_array(object, argument);
-        const auto has_shape = [&](const ptrdiff_t* shape, size_t ndim) {
-            return size_t(y.ndim()) == ndim && std::equal(shape, shape + ndim, y.shape());
-        };
-        const char kind = y.dtype().kind();
-        if (has_shape(z_.array.shape(), size_t(z_.array.ndim()))) {
-            take_full_targets(to_floats_like(z_, y, argument));
-        } else if (has_shape(rows_shape_.data(), rows_shape_.size())) {
+        if (rows_shape_.is_of(y)) {
+            const char kind = y.dtype().kind();
             if (kind != 'i' && kind != 'u' && y.size())  // an empty list has no type of its own
                 throw py::type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers");
             take_labels(usable(y));
+        } else if (same_shape(y, z_.array)) {
+            take_full_targets(to_floats_like(z_, y, argument));
         } else {
             refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
                    shape_of(rows_shape_) + " (labels) or " + shape_of(z_.array) + " (targets)");
@@ -136,15 +138,13 @@ private:
     void take_labels(const py::array& y) {
         const ptrdiff_t classes = z_.array.shape(axis_);
         if (y.dtype().kind() == 'u' && y.dtype().itemsize() == 8) check_unsigned(y, classes);
-        labels_ = py::array_t<int64_t, py::array::c_style | py::array::forcecast>(y);
-        const int64_t* const labels = labels_.data();
+        labels_ = contiguous<int64_t>(y);
+        const int64_t* const labels = static_cast<const int64_t*>(labels_->data());
         job_.labels = labels;
         job_.ignore = options_.ignore_index.has_value();
         job_.ignore_index = options_.ignore_index.value_or(0);
-        const ptrdiff_t rows = labels_.size();
-        bool inside = true;
-        for (ptrdiff_t i = 0; i < rows; ++i) inside &= uint64_t(labels[i]) < uint64_t(classes);
-        if (!inside)
+        const ptrdiff_t rows = labels_->size();
+        if (!all_inside(labels, rows, classes))
             for (ptrdiff_t i = 0; i < rows; ++i)
                 if (uint64_t(labels[i]) >= uint64_t(classes) && !(job_.ignore && labels[i] == job_.ignore_index))
                     refuse_label(std::to_string(labels[i]), i, classes);
@@ -171,7 +171,6 @@ private:
     void take_full_targets(const py::array& y) {
         if (options_.ignore_index) refuse("ignore_index goes with labels, and y holds targets of z's shape");
         targets_ = y;
-        inputs_.push_back(y);
         const ptrdiff_t classes = y.shape(axis_), step = y.strides(axis_) / ptrdiff_t(sizeof(E));
         Total total;
         for_each_place<E>(y, axis_, [&](const E* t, ptrdiff_t row) {
@@ -200,24 +199,20 @@ private:
     const Options& options_;
     const Floats& z_;
     int axis_;
-    std::vector<ptrdiff_t> rows_shape_;
-    std::vector<py::array> inputs_{z_.array};
-    py::array_t<E> class_weight_;
-    py::array_t<double> sample_weight_;
-    py::array_t<int64_t> labels_;
-    std::optional<py::array> targets_;
+    Shape rows_shape_;
+    std::optional<py::array> class_weight_, sample_weight_, labels_, targets_;
     Job<E> job_;
     double divisor_ = 1;  // of the mean: the weights of the rows that count
 };
 
 py::object log_likelihood(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y, py::handle axis,
-                          const std::string& reduction, py::object sample_weight, py::object class_weight,
-                          py::handle ignore_index, double smoothing, py::handle out) {
-    Options options{function, reduction_named(reduction, function), std::move(sample_weight), std::move(class_weight),
-                    std::nullopt, smoothing};
-    if (!(smoothing >= 0 && smoothing <= 1))
-        throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(smoothing))) +
+                          py::handle reduction, py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
+                          py::handle smoothing, py::handle out) {
+    const double s = number(smoothing, {function, "label_smoothing"});
+    if (!(s >= 0 && s <= 1))
+        throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(s))) +
                               "; it must be from 0 to 1");
+    Options options{function, reduction_named(reduction, function), sample_weight, class_weight, std::nullopt, s};
     if (!ignore_index.is_none()) {
         const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(ignore_index.ptr()));
         if (!index) throw py::error_already_set();
@@ -232,27 +227,29 @@ py::object log_likelihood(const char* function, bool want_cost, bool want_delta,
     return Call<double>(options, floats, one, y).run(want_cost, want_delta, out);
 }
 
+py::object log_likelihood_cost(py::handle z, py::handle y, py::handle axis, py::handle reduction, py::handle sample_weight,
+                               py::handle class_weight, py::handle ignore_index, py::handle smoothing) {
+    return log_likelihood("log_likelihood_cost", true, false, z, y, axis, reduction, sample_weight, class_weight,
+                          ignore_index, smoothing, py::none());
+}
+py::object log_likelihood_delta(py::handle z, py::handle y, py::handle axis, py::handle reduction, py::handle sample_weight,
+                                py::handle class_weight, py::handle ignore_index, py::handle smoothing, py::handle out) {
+    return log_likelihood("log_likelihood_delta", false, true, z, y, axis, reduction, sample_weight, class_weight,
+                          ignore_index, smoothing, out);
+}
+py::object log_likelihood_cost_and_delta(py::handle z, py::handle y, py::handle axis, py::handle reduction,
+                                         py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
+                                         py::handle smoothing, py::handle out) {
+    return log_likelihood("log_likelihood_cost_and_delta", true, true, z, y, axis, reduction, sample_weight, class_weight,
+                          ignore_index, smoothing, out);
+}
+
 }  // namespace
 
 void add_cost(py::module_& module) {
-    module.def("log_likelihood_cost", [](py::handle z, py::handle y, py::handle axis, const std::string& reduction,
-                                         py::object sample_weight, py::object class_weight, py::handle ignore_index,
-                                         double smoothing) {
-        return log_likelihood("log_likelihood_cost", true, false, z, y, axis, reduction, sample_weight, class_weight,
-                              ignore_index, smoothing, py::none());
-    });
-    module.def("log_likelihood_delta", [](py::handle z, py::handle y, py::handle axis, const std::string& reduction,
-                                          py::object sample_weight, py::object class_weight, py::handle ignore_index,
-                                          double smoothing, py::handle out) {
-        return log_likelihood("log_likelihood_delta", false, true, z, y, axis, reduction, sample_weight, class_weight,
-                              ignore_index, smoothing, out);
-    });
-    module.def("log_likelihood_cost_and_delta", [](py::handle z, py::handle y, py::handle axis, const std::string& reduction,
-                                                   py::object sample_weight, py::object class_weight, py::handle ignore_index,
-                                                   double smoothing, py::handle out) {
-        return log_likelihood("log_likelihood_cost_and_delta", true, true, z, y, axis, reduction, sample_weight, class_weight,
-                              ignore_index, smoothing, out);
-    });
+    module.def("log_likelihood_cost", &log_likelihood_cost);
+    module.def("log_likelihood_delta", &log_likelihood_delta);
+    module.def("log_likelihood_cost_and_delta", &log_likelihood_cost_and_delta);
 }
 
 }  // namespace nndl_fast

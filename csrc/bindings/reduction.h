@@ -9,11 +9,16 @@ namespace nndl_fast {
 
 enum class Reduction { mean, sum, none };
 
-inline Reduction reduction_named(const std::string& name, const char* function) {
-    if (name == "mean") return Reduction::mean;
-    if (name == "sum") return Reduction::sum;
-    if (name == "none") return Reduction::none;
-    throw py::value_error(std::string(function) + ": reduction is '" + name + "'; it may be 'mean', 'sum' or 'none'");
+inline Reduction reduction_named(py::handle name, const char* function) {
+    const bool text = PyUnicode_Check(name.ptr());
+    const auto is = [&](const char* known) { return text && !PyUnicode_CompareWithASCIIString(name.ptr(), known); };
+    if (is("mean")) return Reduction::mean;
+    if (is("sum")) return Reduction::sum;
+    if (is("none")) return Reduction::none;
+    const std::string message = std::string(function) + ": reduction is " + std::string(py::str(py::repr(name))) +
+                                "; it may be 'mean', 'sum' or 'none'";
+    if (text) throw py::value_error(message);
+    throw py::type_error(message);
 }
 
 // A sum that keeps what rounding takes from it (Neumaier).

@@ -38,7 +38,7 @@ double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::arr
 py::object activation(const char* function, MapKernel<float> Kernels<float>::*single, MapKernel<double> Kernels<double>::*twice,
                       py::handle z, py::handle out) {
     const Floats floats = to_floats(z, {function, "z"});
-    Result result(out, floats, {floats.array}, {function, "out"});
+    Result result(out, floats, {&floats.array}, {function, "out"});
     if (floats.single)
         run<float>(active_kernels<float>().*single, {}, floats.array, nullptr, nullptr, &result.array());
     else
@@ -72,7 +72,6 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
     require_shape(y, z.array, {function, "y"}, "z");
     check_targets<E>(y, {function, "y"});
     double divisor = double(z.array.size());
-    std::vector<py::array> inputs{z.array, y};
     std::optional<py::array> weight;
     if (!weight_object.is_none()) {
         const Argument argument{function, "sample_weight"};
@@ -80,23 +79,23 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
         require_shape(given, z.array, argument, "z");
         divisor = sum_of_weights<E>(given, argument);
         weight = given;
-        inputs.push_back(given);
     }
     std::optional<Result> delta;
+    const auto inputs = {&z.array, &y, address(weight)};
     if (want_delta) delta.emplace(out, z, inputs, Argument{function, "out"});
     MapJob<E> job;
-    py::array costs;
+    std::optional<py::array> costs;
     const bool one_each = reduction == Reduction::none;
     if (want_cost && one_each) {
-        costs = py::array(py::dtype::of<E>(), std::vector<ptrdiff_t>(z.array.shape(), z.array.shape() + z.array.ndim()));
-        job.cost = static_cast<E*>(costs.mutable_data());
+        costs = fresh(py::dtype::of<E>(), z.array.ndim(), z.array.shape());
+        job.cost = static_cast<E*>(costs->mutable_data());
     }
     if (reduction == Reduction::mean) job.scale = 1 / divisor;
-    const double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, weight ? &*weight : nullptr,
+    const double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, address(weight),
                                 delta ? &delta->array() : nullptr);
     py::object cost;
-    if (want_cost && one_each)
-        cost = costs.ndim() ? py::object(cast(costs, z.asked)) : scalar_of(total, z.asked);
+    if (costs)
+        cost = costs->ndim() ? py::object(cast(*costs, z.asked)) : scalar_of(total, z.asked);
     else if (want_cost)
         cost = scalar_of(reduction == Reduction::mean ? total / divisor : total, z.asked);
     if (!want_delta) return cost;
@@ -105,31 +104,38 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
 }
 
 py::object for_type(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y,
-                    const std::string& reduction, py::handle weight, py::handle out) {
+                    py::handle reduction, py::handle weight, py::handle out) {
     const Reduction how = reduction_named(reduction, function);
     const Floats floats = to_floats(z, {function, "z"});
     if (floats.single) return binary_cross_entropy<float>(function, want_cost, want_delta, floats, y, how, weight, out);
     return binary_cross_entropy<double>(function, want_cost, want_delta, floats, y, how, weight, out);
 }
 
+py::object sigmoid(py::handle z, py::handle out) {
+    return activation("sigmoid", &Kernels<float>::sigmoid, &Kernels<double>::sigmoid, z, out);
+}
+py::object sigmoid_prime(py::handle z, py::handle out) {
+    return activation("sigmoid_prime", &Kernels<float>::sigmoid_prime, &Kernels<double>::sigmoid_prime, z, out);
+}
+py::object binary_cross_entropy_cost(py::handle z, py::handle y, py::handle reduction, py::handle weight) {
+    return for_type("binary_cross_entropy_cost", true, false, z, y, reduction, weight, py::none());
+}
+py::object binary_cross_entropy_delta(py::handle z, py::handle y, py::handle reduction, py::handle weight, py::handle out) {
+    return for_type("binary_cross_entropy_delta", false, true, z, y, reduction, weight, out);
+}
+py::object binary_cross_entropy_cost_and_delta(py::handle z, py::handle y, py::handle reduction, py::handle weight,
+                                               py::handle out) {
+    return for_type("binary_cross_entropy_cost_and_delta", true, true, z, y, reduction, weight, out);
+}
+
 }  // namespace
 
 void add_sigmoid(py::module_& module) {
-    module.def("sigmoid", [](py::handle z, py::handle out) {
-        return activation("sigmoid", &Kernels<float>::sigmoid, &Kernels<double>::sigmoid, z, out);
-    });
-    module.def("sigmoid_prime", [](py::handle z, py::handle out) {
-        return activation("sigmoid_prime", &Kernels<float>::sigmoid_prime, &Kernels<double>::sigmoid_prime, z, out);
-    });
-    module.def("binary_cross_entropy_cost", [](py::handle z, py::handle y, const std::string& reduction, py::handle weight) {
-        return for_type("binary_cross_entropy_cost", true, false, z, y, reduction, weight, py::none());
-    });
-    module.def("binary_cross_entropy_delta", [](py::handle z, py::handle y, const std::string& reduction, py::handle weight, py::handle out) {
-        return for_type("binary_cross_entropy_delta", false, true, z, y, reduction, weight, out);
-    });
-    module.def("binary_cross_entropy_cost_and_delta", [](py::handle z, py::handle y, const std::string& reduction, py::handle weight, py::handle out) {
-        return for_type("binary_cross_entropy_cost_and_delta", true, true, z, y, reduction, weight, out);
-    });
+    module.def("sigmoid", &sigmoid);
+    module.def("sigmoid_prime", &sigmoid_prime);
+    module.def("binary_cross_entropy_cost", &binary_cross_entropy_cost);
+    module.def("binary_cross_entropy_delta", &binary_cross_entropy_delta);
+    module.def("binary_cross_entropy_cost_and_delta", &binary_cross_entropy_cost_and_delta);
 }
 
 }  // namespace nndl_fast

@@ -12,7 +12,8 @@ namespace nndl_fast {
 namespace {
 
 // c as z's type has it: infinity where it is too large, the smallest number where it would be 0
-double checked_sharpness(double c, const Floats& z, const char* function) {
+double checked_sharpness(py::handle given, const Floats& z, const char* function) {
+    const double c = number(given, {function, "c"});
     if (!(c > 0))  // a NaN as well
         throw py::value_error(std::string(function) + ": c is " + std::string(py::str(py::float_(c))) +
                               "; it must be finite and > 0, or inf");
@@ -82,18 +83,16 @@ py::object part(const py::array& joined, const py::array& z, const std::vector<i
 // A result of z's shape; y, where it is not null, is the second operand and has that shape too.
 py::object row_wise(const Operation& operation, const Floats& z, const py::array* y, py::handle axis, py::handle out) {
     const JoinedAxes several = joined_axes(axis, int(z.array.ndim()), {operation.function, "axis"});
-    std::vector<py::array> inputs{z.array};
-    if (y) inputs.push_back(*y);
     const auto run_both = [&](int one, const py::array& from, const py::array* with, py::array& to) {
         z.single ? run<float>(operation, one, from, with, to) : run<double>(operation, one, from, with, to);
     };
     if (!several.joined || z.array.ndim() == 0) {
         const int one = several.joined ? 0 : normal_axis(axis, int(z.array.ndim()), {operation.function, "axis"});
-        Result result(out, z, inputs, {operation.function, "out"});
+        Result result(out, z, {&z.array, y}, {operation.function, "out"});
         run_both(one, z.array, y, result.array());
         return result.finish();
     }
-    Result result(out, z, inputs, {operation.function, "out"});
+    Result result(out, z, {&z.array, y}, {operation.function, "out"});
     const py::array from = join(z.array, several.axes);
     py::array with, to(from.dtype(), std::vector<ptrdiff_t>(from.shape(), from.shape() + from.ndim()));
     if (y) with = join(*y, several.axes);
@@ -102,7 +101,7 @@ py::object row_wise(const Operation& operation, const Floats& z, const py::array
     return result.finish();
 }
 
-py::object softmax(py::handle z, py::handle axis, double c, py::handle out) {
+py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
     const Floats floats = to_floats(z, {"softmax", "z"});
     Operation operation{"softmax", &Kernels<float>::softmax, &Kernels<double>::softmax};
     operation.c = checked_sharpness(c, floats, operation.function);
@@ -110,7 +109,7 @@ py::object softmax(py::handle z, py::handle axis, double c, py::handle out) {
     return row_wise(operation, floats, nullptr, axis, out);
 }
 
-py::object log_softmax(py::handle z, py::handle axis, double c, py::handle out) {
+py::object log_softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
     const Floats floats = to_floats(z, {"log_softmax", "z"});
     Operation operation{"log_softmax", &Kernels<float>::log_softmax, &Kernels<double>::log_softmax};
     operation.c = checked_sharpness(c, floats, operation.function);
@@ -123,7 +122,7 @@ py::object hardmax(py::handle z, py::handle axis) {
     return row_wise(operation, to_floats(z, {"hardmax", "z"}), nullptr, axis, py::none());
 }
 
-py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, double c, py::handle out) {
+py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, py::handle c, py::handle out) {
     const Floats activations = to_floats(a, {"softmax_backward", "a"});
     Operation operation{"softmax_backward", &Kernels<float>::softmax_backward, &Kernels<double>::softmax_backward};
     operation.c = checked_sharpness(c, activations, operation.function);
@@ -150,7 +149,15 @@ void run_logsumexp(const py::array& z, int axis, double* results) {
     run_rows<E>(active_kernels<E>().logsumexp, job, batch);
 }
 
-py::object logsumexp(py::handle object, py::handle axis, bool keepdims) {
+bool truth(py::handle value, Argument argument) {
+    py::detail::make_caster<bool> caster;
+    if (!caster.load(value, true))
+        throw py::type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be True or False");
+    return bool(caster);
+}
+
+py::object logsumexp(py::handle object, py::handle axis, py::handle keepdims) {
+    const bool keep = truth(keepdims, {"logsumexp", "keepdims"});
     const Floats z = to_floats(object, {"logsumexp", "z"});
     const int ndim = int(z.array.ndim());
     JoinedAxes several = joined_axes(axis, ndim, {"logsumexp", "axis"});
@@ -158,16 +165,15 @@ py::object logsumexp(py::handle object, py::handle axis, bool keepdims) {
     if (!several.joined && ndim) several.axes = {normal_axis(axis, ndim, {"logsumexp", "axis"})};
     const py::array from = several.joined ? join(z.array, several.axes) : z.array;
     const int one = several.joined ? int(from.ndim()) - 1 : ndim ? several.axes[0] : 0;
-    std::vector<ptrdiff_t> shape;
+    Shape shape;
     for (int d = 0; d < ndim; ++d) {
         const bool reduced = std::find(several.axes.begin(), several.axes.end(), d) != several.axes.end();
-        if (!reduced || keepdims) shape.push_back(reduced ? 1 : z.array.shape(d));
+        if (!reduced || keep) shape.append(reduced ? 1 : z.array.shape(d));
     }
-    py::array results(py::dtype::of<double>(), shape);
+    py::array results = fresh(py::dtype::of<double>(), shape.ndim, shape.sizes);
     double* const data = static_cast<double*>(results.mutable_data());
     z.single ? run_logsumexp<float>(from, one, data) : run_logsumexp<double>(from, one, data);
-    results = cast(results, z.asked);
-    return results.ndim() ? py::object(results) : py::object(results[py::tuple()]);
+    return results.ndim() ? py::object(cast(results, z.asked)) : scalar_of(*data, z.asked);
 }
 
 // For the functions that NumPy computes: the array to compute with, and the dtype to return.
