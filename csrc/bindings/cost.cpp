@@ -7,6 +7,7 @@
 
 #include "../dispatch.h"
 #include "array.h"
+#include "call.h"
 #include "module.h"
 #include "reduction.h"
 
@@ -247,9 +248,11 @@ py::object log_likelihood_cost_and_delta(py::handle z, py::handle y, py::handle 
 }  // namespace
 
 void add_cost(py::module_& module) {
-    module.def("log_likelihood_cost", &log_likelihood_cost);
-    module.def("log_likelihood_delta", &log_likelihood_delta);
-    module.def("log_likelihood_cost_and_delta", &log_likelihood_cost_and_delta);
+    static PyMethodDef table[] = {direct<log_likelihood_cost>("log_likelihood_cost"),
+                                  direct<log_likelihood_delta>("log_likelihood_delta"),
+                                  direct<log_likelihood_cost_and_delta>("log_likelihood_cost_and_delta"),
+                                  {}};
+    add(module, table);
 }
 
 }  // namespace nndl_fast

@@ -2,6 +2,7 @@
 
 #include "../dispatch.h"
 #include "array.h"
+#include "call.h"
 #include "module.h"
 #include "reduction.h"
 
@@ -131,11 +132,13 @@ py::object binary_cross_entropy_cost_and_delta(py::handle z, py::handle y, py::h
 }  // namespace
 
 void add_sigmoid(py::module_& module) {
-    module.def("sigmoid", &sigmoid);
-    module.def("sigmoid_prime", &sigmoid_prime);
-    module.def("binary_cross_entropy_cost", &binary_cross_entropy_cost);
-    module.def("binary_cross_entropy_delta", &binary_cross_entropy_delta);
-    module.def("binary_cross_entropy_cost_and_delta", &binary_cross_entropy_cost_and_delta);
+    static PyMethodDef table[] = {direct<sigmoid>("sigmoid"),
+                                  direct<sigmoid_prime>("sigmoid_prime"),
+                                  direct<binary_cross_entropy_cost>("binary_cross_entropy_cost"),
+                                  direct<binary_cross_entropy_delta>("binary_cross_entropy_delta"),
+                                  direct<binary_cross_entropy_cost_and_delta>("binary_cross_entropy_cost_and_delta"),
+                                  {}};
+    add(module, table);
 }
 
 }  // namespace nndl_fast

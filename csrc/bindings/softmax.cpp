@@ -6,6 +6,7 @@
 
 #include "../dispatch.h"
 #include "array.h"
+#include "call.h"
 #include "module.h"
 
 namespace nndl_fast {
@@ -185,11 +186,10 @@ py::tuple as_floats(py::handle object, const std::string& function, const std::s
 }  // namespace
 
 void add_softmax(py::module_& module) {
-    module.def("softmax", &softmax);
-    module.def("log_softmax", &log_softmax);
-    module.def("logsumexp", &logsumexp);
-    module.def("hardmax", &hardmax);
-    module.def("softmax_backward", &softmax_backward);
+    static PyMethodDef table[] = {direct<softmax>("softmax"), direct<log_softmax>("log_softmax"),
+                                  direct<logsumexp>("logsumexp"), direct<hardmax>("hardmax"),
+                                  direct<softmax_backward>("softmax_backward"), {}};
+    add(module, table);
     module.def("as_floats", &as_floats);
 }
 

@@ -1,0 +1,60 @@
+// Functions of the module without pybind11's dispatcher, which costs as much as a small softmax:
+// positional arguments as they come, a new object back.
+#pragma once
+#include <pybind11/pybind11.h>
+
+#include <new>
+#include <utility>
+
+namespace nndl_fast {
+
+namespace py = pybind11;
+
+// The exception in hand as Python's, as pybind11 turns it.
+inline void raise_in_python() {
+    try {
+        throw;
+    } catch (py::error_already_set& error) {
+        error.restore();
+    } catch (const py::builtin_exception& error) {
+        error.set_error();
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    } catch (const std::exception& error) {
+        PyErr_SetString(PyExc_RuntimeError, error.what());
+    }
+}
+
+template <auto function>
+struct Direct;
+template <class... Arguments, py::object (*function)(Arguments...)>
+struct Direct<function> {
+    static PyObject* call(PyObject*, PyObject* const* given, Py_ssize_t n) {
+        return call(given, n, std::index_sequence_for<Arguments...>());
+    }
+    template <size_t... i>
+    static PyObject* call(PyObject* const* given, Py_ssize_t n, std::index_sequence<i...>) {
+        if (n != Py_ssize_t(sizeof...(i)))
+            return PyErr_Format(PyExc_TypeError, "%d arguments are needed, %zd are given", int(sizeof...(i)), n);
+        try {
+            return function(py::handle(given[i])...).release().ptr();
+        } catch (...) {
+            raise_in_python();
+            return nullptr;
+        }
+    }
+};
+
+// An entry of a module's table. The function takes handles and returns an object.
+template <auto function>
+PyMethodDef direct(const char* name) {
+    const auto call = static_cast<PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t)>(&Direct<function>::call);
+    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call)), METH_FASTCALL, nullptr};
+}
+
+// The table ends with an empty entry and lives as long as the process.
+inline void add(py::module_& module, PyMethodDef* table) {
+    if (PyModule_AddFunctions(module.ptr(), table)) throw py::error_already_set();
+}
+
+}  // namespace nndl_fast
