@@ -10,7 +10,7 @@ namespace {
 template <template <class, class> class Op, class V, class E = typename V::Element>
 void run(const Job<E>& job) {
     const Op<V, E> op{job};
-    Driver<V, Op<V, E>>{job, op}.run();
+    Driver<Op, V>{job, op}.run();
 }
 
 template <class V>

@@ -75,8 +75,21 @@ private:
     }
 };
 
-template <class V, class Op, class E = typename V::Element>
+// The vector of a tile: at least two registers, so that the machine has something to do while it
+// waits for the one.
+template <class V, class R>
+struct TileVector {
+    using Type = V;
+};
+template <class V>
+struct TileVector<V, V> {
+    using Type = Pair<V>;
+};
+
+template <template <class, class> class OpOf, class V, class E = typename V::Element>
 struct Driver {
+    using Big = typename TileVector<V, typename V::Register>::Type;
+    using Op = OpOf<V, E>;
     const Job<E>& job;
     const Op& op;
 
@@ -84,11 +97,16 @@ struct Driver {
         const bool y = job.y.data, out = job.out.data;
         const bool across = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
         const bool down = job.z.row == 1 && (!y || job.y.row == 1) && (!out || job.out.row == 1);
+        const bool big = job.classes <= big_tile_classes;
         ptrdiff_t r = 0;
-        if (down)
-            for (; r + V::size <= job.rows; r += V::size) one_tile_in_place(r);
-        if (job.classes <= few_classes)
-            for (; r < job.rows; r += V::size) one_packed_tile(r);
+        if (down) {
+            for (; big && r + Big::size <= job.rows; r += Big::size) one_tile_in_place<Big>(r);
+            for (; r + V::size <= job.rows; r += V::size) one_tile_in_place<V>(r);
+        }
+        if (job.classes <= few_classes) {
+            for (; big && r + Big::size <= job.rows; r += Big::size) one_packed_tile<Big>(r);
+            for (; r < job.rows; r += V::size) one_packed_tile<V>(r);
+        }
         if (r >= job.rows) return;
         if (across)
             rows_as_they_are(r);
@@ -103,39 +121,45 @@ private:
     static NNDL_INLINE Column<X> column(Rows<X> x, ptrdiff_t r, ptrdiff_t stride) {
         return {x.data ? x.data + r * x.row : nullptr, stride};
     }
-    NNDL_INLINE Down<V> tile_from(ptrdiff_t r) const {
-        return {job.classes, job.rows - r < V::size ? int(job.rows - r) : V::size};
+    template <class W>
+    NNDL_INLINE Down<W> tile_from(ptrdiff_t r) const {
+        return {job.classes, job.rows - r < W::size ? int(job.rows - r) : W::size};
     }
 
-    // Stores what `rows` gives to `out`, where anything is to be stored.
-    NNDL_INLINE void tile(const Down<V>& rows, ptrdiff_t r, Column<const E> z, Column<const E> y, Column<E> keep,
-                          Column<E> out) const {
+    // Stores what `rows` gives to `out`, which is the job's own or room to turn it in.
+    template <class W>
+    NNDL_INLINE void tile(const Down<W>& rows, ptrdiff_t r, Column<const E> z, Column<const E> y, Column<E> keep,
+                          Column<E> out, bool turn) const {
+        const OpOf<W, E> wide_op{job};
         Guess<E> none;
-        const auto pending = op.reduce(rows, r, z, y, keep, none, DoNothing());
+        const auto pending = wide_op.reduce(rows, r, z, y, keep, none, DoNothing());
         if (!job.out.data) return;
         if (pending.simple)
             rows.for_each([&](auto step) NNDL_LAMBDA {
-                rows.store(out, step, op.template value<true>(pending, rows, step, z, y, keep));
+                rows.store(out, step, wide_op.template value<true>(pending, rows, step, z, y, keep));
             });
         else
             rows.for_each([&](auto step) NNDL_LAMBDA {
-                rows.store(out, step, op.template value<false>(pending, rows, step, z, y, keep));
+                rows.store(out, step, wide_op.template value<false>(pending, rows, step, z, y, keep));
             });
-        if (out.data != job.out.data + r * job.out.row) unpack<V>(out.data, rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
-        op.finish(pending, rows, r);
+        if (turn) unpack<W>(out.data, rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
+        wide_op.finish(pending, rows, r);
     }
+    template <class W>
     NNDL_KERNEL void one_tile_in_place(ptrdiff_t r) const {
         const Column<E> out = column(job.out, r, job.out.cls);
-        const Column<E> room = {area(0), V::size};
-        tile(tile_from(r), r, column(job.z, r, job.z.cls), column(job.y, r, job.y.cls),
-             job.classes <= few_classes ? room : out, out);
+        const Column<E> room = {area(0), W::size};
+        tile(tile_from<W>(r), r, column(job.z, r, job.z.cls), column(job.y, r, job.y.cls),
+             job.classes <= few_classes ? room : out, out, false);
     }
+    template <class W>
     NNDL_KERNEL void one_packed_tile(ptrdiff_t r) const {
-        const Down<V> rows = tile_from(r);
-        pack<V>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, area(1));
-        if (job.y.data) pack<V>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, area(2));
-        const Column<E> room = {area(0), V::size};
-        tile(rows, r, Column<const E>{area(1), V::size}, Column<const E>{job.y.data ? area(2) : nullptr, V::size}, room, room);
+        const Down<W> rows = tile_from<W>(r);
+        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, area(1));
+        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, area(2));
+        const Column<E> room = {area(0), W::size};
+        tile(rows, r, Column<const E>{area(1), W::size}, Column<const E>{job.y.data ? area(2) : nullptr, W::size}, room,
+             room, true);
     }
 
     // Each row is stored while the next one is read.
@@ -144,18 +168,23 @@ private:
         using Pending = decltype(op.reduce(L{}, r, some<Column<const E>>(), some<Column<const E>>(), some<Column<E>>(),
                                            some<Guess<E>&>(), DoNothing()));
         const L row{job.classes};
-        const Column<E> keep = {job.out.data ? area(0) : nullptr, 1};
+        // With room for both rows, the storing of the one lags behind the reading of the other: what
+        // it is scaled by takes a while to come.
+        const bool two = job.classes <= short_row;
+        const ptrdiff_t lag = two ? 2 * block_vectors * V::size : 0;
         Guess<E> guess;
         Pending pending{};
         for (bool first = true;; first = false) {
+            const Column<E> keep = {job.out.data ? area(two ? r % 2 : 0) : nullptr, 1};
+            const Column<E> kept = {area(two ? (r + 1) % 2 : 0), 1};
             // of the row before, once there is one
-            Storer<Op, L, Pending> storer(op, row, pending, column(job.z, r - 1, 1), column(job.y, r - 1, 1), keep,
+            Storer<Op, L, Pending> storer(op, row, pending, column(job.z, r - 1, 1), column(job.y, r - 1, 1), kept,
                                           column(job.out, r - 1, 1), job.past_cache);
             if (first || !job.out.data) storer.store_nothing();
             Pending next{};
             if (r < job.rows)
                 next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), keep, guess,
-                                 [&](ptrdiff_t end) NNDL_LAMBDA { storer.store_until(end); });
+                                 [&](ptrdiff_t end) NNDL_LAMBDA { storer.store_until(end - lag); });
             storer.store_until(job.classes);
             if (!first && job.out.data) op.finish(pending, row, r - 1);
             if (r == job.rows) break;

@@ -67,16 +67,20 @@ struct Table {
 };
 
 // Up to this many classes, rows are handled a vector's width of them at a time.
-constexpr ptrdiff_t few_classes = 64;
+constexpr ptrdiff_t few_classes = 128;
+// Up to this many, twice as many rows at a time: more would not stay in the first cache.
+constexpr ptrdiff_t big_tile_classes = few_classes / 2;
+
+// Up to this many, there is room for the exponentials of two rows in the nearest caches.
+constexpr ptrdiff_t short_row = 8192;
 
 // static: files of different instruction sets must not share a copy of a function.
 
 // Scratch areas: the exponentials of what is in hand (and the result, where that does not stand side
-// by side), and copies of z and y where those do not. Each is a row, or a tile of few classes and a
-// vector's width of rows.
+// by side), and copies of z and y where those do not. Each is a row, or a tile of few classes.
 constexpr int scratch_areas = 3;
 static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
-    return classes <= few_classes ? 16 * few_classes : (classes + 63) / 64 * 64;
+    return classes <= few_classes ? 16 * few_classes : (classes + 63) / 64 * 64 + 80;
 }
 template <class E>
 static constexpr bool is_contiguous(Rows<E> x) {
@@ -86,7 +90,7 @@ template <class E>
 static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
     const bool rows_as_they_are =
         job.classes > few_classes && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
-    return (rows_as_they_are ? 1 : scratch_areas) * scratch_area(job.classes);
+    return (!rows_as_they_are ? scratch_areas : job.classes <= short_row ? 2 : 1) * scratch_area(job.classes);
 }
 
 }  // namespace nndl_fast

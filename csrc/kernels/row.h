@@ -311,10 +311,23 @@ struct RowSum {
     NNDL_INLINE Each others(const L& rows, Column<const E> z, Column<E> keep) const {
         const V top = L::spread(peak), zero = V::all(0);
         const Exponentials<L, false> exp(anchor);
-        return rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+        const auto other = [&](auto step) NNDL_LAMBDA {
             const V e = keep.data ? rows.load(keep, step, 0) : exp.of(rows.load(z, step, 0)).value();
-            return Terms<V, 1>{{rows.trim(step, select(less(e, top), e, zero))}};
-        }).of[0].parts().high;
+            return rows.trim(step, select(less(e, top), e, zero));
+        };
+        if constexpr (L::rows_at_most > 1)
+            if (rows.classes <= few_classes) return sum_of_few(rows.classes, other);
+        return rows.template sum<1>([&](auto step) NNDL_LAMBDA { return Terms<V, 1>{{other(step)}}; }).of[0].parts().high;
+    }
+    // In four sums, so that the one does not wait for the other and errors do not pile up.
+    template <class F>
+    NNDL_INLINE static V sum_of_few(ptrdiff_t classes, F f) {
+        V sum[4] = {V::all(0), V::all(0), V::all(0), V::all(0)};
+        ptrdiff_t j = 0;
+        for (; j + 4 <= classes; j += 4)
+            for (int i = 0; i < 4; ++i) sum[i] = sum[i] + f(Step<true>{j + i, V::size});
+        for (int i = 0; j < classes; ++j, ++i) sum[i] = sum[i] + f(Step<true>{j, V::size});
+        return (sum[0] + sum[1]) + (sum[2] + sum[3]);
     }
 
     // log of the sum of e^(c (z - max)): at least 0, small where one class has nearly everything
