@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <new>
 #include <type_traits>
 #include <vector>
@@ -137,20 +138,27 @@ X* moved(X* data, ptrdiff_t by) {
     return data ? data + by : nullptr;
 }
 
+// The job of the rows where the walk is, as many as stand at one stride.
+template <class E>
+Job<E> rows_at(const Walk& walk, const Job<E>& job, ptrdiff_t first, ptrdiff_t last, double* results) {
+    Job<E> part = job;
+    part.rows = walk.run(last - first);
+    part.z = {moved(job.z.data, walk.offset(Batch::z)), walk.step(Batch::z), job.z.cls};
+    part.y = {moved(job.y.data, walk.offset(Batch::y)), walk.step(Batch::y), job.y.cls};
+    part.out = {moved(job.out.data, walk.offset(Batch::out)), walk.step(Batch::out), job.out.cls};
+    part.labels = moved(job.labels, first);
+    part.sample_weight = moved(job.sample_weight, first);
+    part.row_result = results;
+    return part;
+}
+
 // Rows first to last; the first's result goes to *results, where results are wanted.
 template <class E>
 void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdiff_t first, ptrdiff_t last,
                double* results) {
     Walk walk(batch, first);
     while (first < last) {
-        Job<E> part = job;
-        part.rows = walk.run(last - first);
-        part.z = {moved(job.z.data, walk.offset(Batch::z)), walk.step(Batch::z), job.z.cls};
-        part.y = {moved(job.y.data, walk.offset(Batch::y)), walk.step(Batch::y), job.y.cls};
-        part.out = {moved(job.out.data, walk.offset(Batch::out)), walk.step(Batch::out), job.out.cls};
-        part.labels = moved(job.labels, first);
-        part.sample_weight = moved(job.sample_weight, first);
-        part.row_result = results;
+        const Job<E> part = rows_at(walk, job, first, last, results);
         kernel(part);
         walk.advance(part.rows);
         first += part.rows;
@@ -161,6 +169,46 @@ void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdi
 template <class E>
 E* row_scratch(const Job<E>& job) {
     return static_cast<E*>(thread_scratch.reserve(scratch_elements(job) * sizeof(E)));
+}
+
+// One row, shared out among threads. The bits are those that one thread gives.
+template <class E>
+void run_shared(RowKernel<E> kernel, const Job<E>& row, int threads) {
+    const ptrdiff_t segments = (row.classes + segment_classes<E> - 1) / segment_classes<E>;
+    std::vector<double> sums(size_t(2 * segments));
+    std::vector<E> maxima(size_t(segments), -std::numeric_limits<E>::infinity());
+    Share<E> share{Share<E>::add_up, 0, row.classes, row.z.data[0], sums.data(), 0};
+    const auto run = [&](ptrdiff_t first, ptrdiff_t last) {
+        if (first == last) return;
+        Share<E> mine = share;
+        mine.first = first * segment_classes<E>;
+        mine.last = std::min(row.classes, last * segment_classes<E>);
+        Job<E> job = row;
+        job.share_of_row = &mine;
+        if (share.task != Share<E>::finish) job.row_result = nullptr;
+        kernel(job);
+        if (share.task == Share<E>::add_up) maxima[size_t(first)] = mine.maximum;
+    };
+    for (;;) {  // at most twice
+        in_parallel(segments, threads, run);
+        share.maximum = *std::max_element(maxima.begin(), maxima.end());
+        if (serves(share.near, share.maximum, row.c)) break;
+        share.near = share.maximum;
+    }
+    if (row.out.data) {
+        share.task = Share<E>::store;
+        in_parallel(segments, threads, run);
+    }
+    share.task = Share<E>::finish;
+    run(0, segments);
+}
+
+// Whether the rows are too few for the threads, and long enough to be shared out.
+template <class E>
+int threads_for_shares(const Job<E>& job, ptrdiff_t rows) {
+    const bool fits = job.may_share && job.z.cls == 1 && (!job.out.data || (job.out.cls == 1 && job.out.data != job.z.data));
+    const int threads = fits ? threads_for(job.classes / segment_classes<E>, double(job.classes)) : 1;
+    return rows < threads ? threads : 1;
 }
 
 }  // namespace
@@ -196,6 +244,11 @@ void Batch::simplify() {
 template <class E>
 void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     const ptrdiff_t rows = batch.size();
+    if (const int threads = threads_for_shares(job, rows); threads > 1) {
+        Walk walk(batch, 0);
+        for (ptrdiff_t r = 0; r < rows; ++r, walk.advance(1)) run_shared(kernel, rows_at(walk, job, r, r + 1, moved(job.row_result, r)), threads);
+        return;
+    }
     // whole groups where a vector's width of rows is handled at a time
     const ptrdiff_t unit = job.classes <= few_classes || rows > rows_at_once ? group : 1;
     const ptrdiff_t units = (rows + unit - 1) / unit;

@@ -31,6 +31,7 @@ struct Operation {
     Choose<double> twice;
     double c = 1;
     bool share = false, log = false;
+    bool may_share = false;  // a long row among threads
 
     RowKernel<float> kernel(float) const { return active_kernels<float>().*single; }
     RowKernel<double> kernel(double) const { return active_kernels<double>().*twice; }
@@ -42,6 +43,7 @@ Job<E> job_of(const Operation& operation) {
     job.c = E(operation.c);
     job.share = operation.share;
     job.log = operation.log;
+    job.may_share = operation.may_share;
     return job;
 }
 
@@ -105,6 +107,7 @@ py::object row_wise(const Operation& operation, const Floats& z, const py::array
 py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
     const Floats floats = to_floats(z, {"softmax", "z"});
     Operation operation{"softmax", &Kernels<float>::softmax, &Kernels<double>::softmax};
+    operation.may_share = true;
     operation.c = checked_sharpness(c, floats, operation.function);
     if (std::isinf(operation.c)) operation = {"softmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, true, false};
     return row_wise(operation, floats, nullptr, axis, out);
@@ -113,6 +116,7 @@ py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) 
 py::object log_softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
     const Floats floats = to_floats(z, {"log_softmax", "z"});
     Operation operation{"log_softmax", &Kernels<float>::log_softmax, &Kernels<double>::log_softmax};
+    operation.may_share = true;
     operation.c = checked_sharpness(c, floats, operation.function);
     if (std::isinf(operation.c)) operation = {"log_softmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, true, true};
     return row_wise(operation, floats, nullptr, axis, out);
@@ -145,6 +149,7 @@ void run_logsumexp(const py::array& z, int axis, double* results) {
     }
     if (!rows) return;
     job.row_result = results;
+    job.may_share = true;
     batch.simplify();
     const ReleaseGil released(z.size());
     run_rows<E>(active_kernels<E>().logsumexp, job, batch);

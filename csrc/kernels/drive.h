@@ -25,15 +25,15 @@ class Storer {
 
 public:
     NNDL_INLINE Storer(const Op& op, const L& rows, const Pending& pending, Column<const E> z, Column<const E> y,
-                       Column<E> keep, Column<E> out, bool past_cache)
-        : op_(op), rows_(rows), pending_(pending), z_(z), y_(y), keep_(keep), out_(out), past_cache_(past_cache) {
+                       Column<E> keep, Column<E> out)
+        : op_(op), rows_(rows), pending_(pending), z_(z), y_(y), keep_(keep), out_(out) {
         // whole lines: a store that crosses one costs two
         const ptrdiff_t beyond = ptrdiff_t(reinterpret_cast<uintptr_t>(out.data) % 64 / sizeof(E));
         head_ = beyond ? L::size - beyond : 0;
         if (head_ > rows.classes) head_ = rows.classes;
     }
     // At least up to class `end`.
-    NNDL_INLINE void store_until(ptrdiff_t end) {
+    NNDL_INLINE void until(ptrdiff_t end) {
         if (done_ < end) store(end);
     }
     NNDL_INLINE void store_nothing() { done_ = rows_.classes; }
@@ -44,7 +44,6 @@ private:
     const Pending& pending_;
     const Column<const E> z_, y_;
     const Column<E> keep_, out_;
-    const bool past_cache_;
     ptrdiff_t head_, done_ = 0;
 
     template <bool Simple, class S>
@@ -60,12 +59,8 @@ private:
             done_ = head_;
         }
         ptrdiff_t j = done_;
-        if (past_cache_)
-            for (; j < end && j + L::size <= rows_.classes; j += L::size)
-                value<Simple>(Step<true>{j, L::size}).stream(out_.data + j);
-        else
-            for (; j < end && j + L::size <= rows_.classes; j += L::size)
-                value<Simple>(Step<true>{j, L::size}).store(out_.data + j);
+        for (; j < end && j + L::size <= rows_.classes; j += L::size)
+            value<Simple>(Step<true>{j, L::size}).store(out_.data + j);
         if (j < end && j < rows_.classes) {
             const Step<false> step{j, int(rows_.classes - j)};
             rows_.store(out_, step, value<false>(step));
@@ -94,6 +89,7 @@ struct Driver {
     const Op& op;
 
     NNDL_INLINE void run() const {
+        if (job.share_of_row) return run_share(*job.share_of_row);
         const bool y = job.y.data, out = job.out.data;
         const bool across = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
         const bool down = job.z.row == 1 && (!y || job.y.row == 1) && (!out || job.out.row == 1);
@@ -132,7 +128,8 @@ private:
                           Column<E> out, bool turn) const {
         const OpOf<W, E> wide_op{job};
         Guess<E> none;
-        const auto pending = wide_op.reduce(rows, r, z, y, keep, none, DoNothing());
+        DoNothing nothing;
+        const auto pending = wide_op.reduce(rows, r, z, y, keep, none, nothing);
         if (!job.out.data) return;
         if (pending.simple)
             rows.for_each([&](auto step) NNDL_LAMBDA {
@@ -162,45 +159,61 @@ private:
              room, true);
     }
 
+    NNDL_KERNEL void run_share(Share<E>& share) const {
+        const Across<V> row{job.classes};
+        const Column<const E> z = {job.z.data, 1}, y = {job.y.data, 1};
+        // at the end there are results where the exponentials were
+        const Column<E> keep = {share.task == Share<E>::finish ? nullptr : job.out.data, 1};
+        if (share.task == Share<E>::add_up) {
+            const bool plain = Anchor<typename Across<V>::Each>({share.near}, job.c).plain;
+            return plain ? add_up_share<true>(row, share, job.c, z, keep) : add_up_share<false>(row, share, job.c, z, keep);
+        }
+        Guess<E> guess;
+        guess.known = &share;
+        DoNothing nothing;
+        const auto pending = op.reduce(row, 0, z, y, keep, guess, nothing);
+        if (!job.out.data) return;
+        if (share.task == Share<E>::finish) return op.finish(pending, row, 0);
+        row.for_each(share.first, share.last, [&](auto step) NNDL_LAMBDA {
+            const V v = pending.simple ? op.template value<true>(pending, row, step, z, y, keep)
+                                       : op.template value<false>(pending, row, step, z, y, keep);
+            row.store(keep, step, v);
+        });
+    }
+
     // Each row is stored while the next one is read.
     NNDL_KERNEL void rows_as_they_are(ptrdiff_t r) const {
         using L = Across<V>;
         using Pending = decltype(op.reduce(L{}, r, some<Column<const E>>(), some<Column<const E>>(), some<Column<E>>(),
-                                           some<Guess<E>&>(), DoNothing()));
+                                           some<Guess<E>&>(), some<DoNothing&>()));
         const L row{job.classes};
-        // With room for both rows, the storing of the one lags behind the reading of the other: what
-        // it is scaled by takes a while to come.
-        const bool two = job.classes <= short_row;
-        const ptrdiff_t lag = two ? 2 * block_vectors * V::size : 0;
+        const Column<E> keep = {job.out.data ? area(0) : nullptr, 1};
         Guess<E> guess;
         Pending pending{};
         for (bool first = true;; first = false) {
-            const Column<E> keep = {job.out.data ? area(two ? r % 2 : 0) : nullptr, 1};
-            const Column<E> kept = {area(two ? (r + 1) % 2 : 0), 1};
             // of the row before, once there is one
-            Storer<Op, L, Pending> storer(op, row, pending, column(job.z, r - 1, 1), column(job.y, r - 1, 1), kept,
-                                          column(job.out, r - 1, 1), job.past_cache);
+            Storer<Op, L, Pending> storer(op, row, pending, column(job.z, r - 1, 1), column(job.y, r - 1, 1), keep,
+                                          column(job.out, r - 1, 1));
             if (first || !job.out.data) storer.store_nothing();
             Pending next{};
             if (r < job.rows)
-                next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), keep, guess,
-                                 [&](ptrdiff_t end) NNDL_LAMBDA { storer.store_until(end - lag); });
-            storer.store_until(job.classes);
+                next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), keep, guess, storer);
+            storer.until(job.classes);
             if (!first && job.out.data) op.finish(pending, row, r - 1);
             if (r == job.rows) break;
             pending = next;
             ++r;
         }
-        if (job.past_cache) fence();
     }
     NNDL_KERNEL void one_packed_row(ptrdiff_t r) const {
         const Across<V> row{job.classes};
         gather(job.z, r, area(1));
         if (job.y.data) gather(job.y, r, area(2));
         Guess<E> none;
+        DoNothing nothing;
         const Column<const E> z = {area(1), 1}, y = {job.y.data ? area(2) : nullptr, 1};
         const Column<E> room = {area(0), 1};
-        const auto pending = op.reduce(row, r, z, y, room, none, DoNothing());
+        const auto pending = op.reduce(row, r, z, y, room, none, nothing);
         if (!job.out.data) return;
         row.for_each([&](auto step) NNDL_LAMBDA {
             row.store(room, step, op.template value<false>(pending, row, step, z, y, room));

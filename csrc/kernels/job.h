@@ -13,6 +13,17 @@ struct Rows {
     ptrdiff_t row = 0, cls = 0;
 };
 
+// A share of one long row, which several threads work at. First each adds up its classes, then, with
+// the sums of all, each stores its classes, and one finishes the row.
+template <class E>
+struct Share {
+    enum Task { add_up, store, finish } task;
+    ptrdiff_t first, last;     // classes; whole segments, but for the row's end
+    E near;                    // where the maximum is expected
+    double* sums;              // of add_up: two numbers a segment, for the whole row
+    E maximum;                 // of these classes; for the other tasks, of all
+};
+
 // Some rows of a batch at constant strides. An operation reads the members that it needs.
 template <class E>
 struct Job {
@@ -33,7 +44,8 @@ struct Job {
     bool ignore = false;
     int64_t ignore_index = 0;
 
-    bool past_cache = false;               // out is too large to be read again from the cache
+    bool may_share = false;                // rows may be shared out among threads
+    Share<E>* share_of_row = nullptr;      // then there is one row
     E* scratch = nullptr;                  // scratch_elements(job) of them, 64-byte aligned
 };
 
@@ -71,8 +83,18 @@ constexpr ptrdiff_t few_classes = 128;
 // Up to this many, twice as many rows at a time: more would not stay in the first cache.
 constexpr ptrdiff_t big_tile_classes = few_classes / 2;
 
-// Up to this many, there is room for the exponentials of two rows in the nearest caches.
-constexpr ptrdiff_t short_row = 8192;
+// How far a row's maximum, times c, may be from where it was expected, and how large either may be:
+// within these bounds the expected one gives the bits that the maximum itself would have given.
+constexpr float window = 16, far_away = 0x1p15f;
+template <class E>
+static inline bool serves(E expected, E maximum, E c) {
+    const E e = expected * c, m = maximum * c;
+    return expected == maximum || (__builtin_fabs(m - e) <= window && __builtin_fabs(m) <= far_away && __builtin_fabs(e) <= far_away);
+}
+
+// So many classes of a row are added up for themselves; threads share out a row by whole segments.
+template <class E>
+constexpr ptrdiff_t segment_classes = 64 * 8 * (64 / sizeof(E));
 
 // static: files of different instruction sets must not share a copy of a function.
 
@@ -90,7 +112,7 @@ template <class E>
 static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
     const bool rows_as_they_are =
         job.classes > few_classes && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
-    return (!rows_as_they_are ? scratch_areas : job.classes <= short_row ? 2 : 1) * scratch_area(job.classes);
+    return (rows_as_they_are ? 1 : scratch_areas) * scratch_area(job.classes);
 }
 
 }  // namespace nndl_fast

@@ -55,10 +55,6 @@ struct Across {
     ptrdiff_t classes;
 
     NNDL_INLINE static V spread(Each x) { return V::all(x.r); }
-    template <class X>
-    NNDL_INLINE static X& at(Column<X> x, ptrdiff_t j, int) {
-        return x.data[j];
-    }
 
     template <bool W, class X>
     NNDL_INLINE static V load(Column<X> x, Step<W> s, E fill) {
@@ -132,10 +128,6 @@ struct Down {
     int rows;  // 1 to size; the arrays have room for all lanes, those beyond hold anything
 
     NNDL_INLINE static V spread(Each x) { return x; }
-    template <class X>
-    NNDL_INLINE static X& at(Column<X> x, ptrdiff_t j, int lane) {
-        return x.data[j * x.stride + lane];
-    }
 
     template <bool W, class X>
     NNDL_INLINE static V load(Column<X> x, Step<W> s, E) {

@@ -35,7 +35,7 @@ struct LogLikelihood {
 
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t first, Column<const E> z, Column<const E> y, Column<E> keep,
-                                  Guess<E>& guess, Before before) const {
+                                  Guess<E>& guess, Before& before) const {
         using Each = typename L::Each;
         // keep may be out, and that may be z: what is wanted of z is read first
         Each logit = Each::all(0), label_weight = Each::all(1);
@@ -68,7 +68,7 @@ struct LogLikelihood {
         pending.some_ignored = some_ignored;
         if (job.labels) {
             const Each share = Each::all(E(1 - job.smoothing + job.smoothing / double(rows.classes)));
-            pending.at_label = pending.scale.apply_once(exponential_at_label(rows, first, keep)) - alpha * (label_weight * share);
+            pending.at_label = pending.scale.apply_once(row.exponential_of(logit)) - alpha * (label_weight * share);
         }
         return pending;
     }
@@ -128,13 +128,6 @@ private:
         if (job.class_weight) weight = Each::load(w, rows.rows, 0);
         return ignored;
     }
-    template <class L>
-    NNDL_INLINE typename L::Each exponential_at_label(const L& rows, ptrdiff_t first, Column<E> keep) const {
-        E e[L::rows_at_most];
-        for (int lane = 0; lane < rows.rows; ++lane) e[lane] = L::at(keep, label(first + lane), lane);
-        return L::Each::load(e, rows.rows, 0);
-    }
-
     template <class L, class S>
     NNDL_INLINE V class_weight(const L&, S step) const {
         return job.class_weight ? L::per_class(job.class_weight, step) : V::all(1);

@@ -44,9 +44,6 @@ NNDL_INLINE auto is_far(Each scaled) {
     return less(Each::all(E(far_away)), max(scaled, Each::all(0) - scaled));
 }
 
-// How far the maximum may be from where it was expected: both sides of the range of exponents bear it.
-constexpr float window = 16;
-
 template <class Each>
 struct Anchor {
     using E = typename Each::Element;
@@ -95,7 +92,6 @@ struct Exponentials {
         return from_bits(bits(V::all(Grid<E>::rounder)) + shift_left<K::mantissa>(octaves));
     }
 
-private:
     // a NaN in z stays: it is max's second argument
     template <class X>
     NNDL_INLINE static Exponential<X> of(X z, X origin, X c, X lowest, X rounder) {
@@ -132,17 +128,17 @@ struct GridSum {
 };
 
 struct DoNothing {
-    NNDL_INLINE void operator()(ptrdiff_t) const {}
+    NNDL_INLINE void until(ptrdiff_t) const {}
 };
 
-// Adds up a row's exponentials and writes each to `keep`, where there is one. `before` is called with
-// the end of each block before the block is written: whatever stood there may still be read.
+// Adds up a row's exponentials and writes each to `keep`, where there is one. `before` hears
+// of the end of each block before the block is written: what stands there may still be read.
 template <class V, bool Plain, class Before>
 NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Exponentials<Across<V>, Plain>& exp,
                                                   Column<const typename V::Element> z,
-                                                  Column<typename V::Element> keep, V& maximum, Before before) {
+                                                  Column<typename V::Element> keep, V& maximum, Before& before) {
     using Each = typename Across<V>::Each;
-    constexpr ptrdiff_t block = block_vectors * V::size, segment = 64 * block;
+    constexpr ptrdiff_t block = block_vectors * V::size, segment = segment_classes<typename V::Element>;
     auto total = Wide<Each>::zero();
     maximum = V::all(-typename V::Element(__builtin_inf()));
     for (ptrdiff_t first = 0; first < row.classes; first += segment) {
@@ -154,7 +150,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
             V top = V::load(z.data + j);
             for (int i = 1; i < block_vectors; ++i) top = max(V::load(z.data + j + i * V::size), top);
             maximum = max(top, maximum);
-            before(j + block);
+            before.until(j + block);
             GridSum<V> sum(exp.grid(top), rest);
             for (int i = 0; i < block_vectors; i += 2) {
                 const Exponential<Pair<V>> e = exp.of(Pair<V>::load(z.data + j + i * V::size));
@@ -168,7 +164,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
         if (j < last) {
             const V top = row.lane_maxima(z, j, last);
             maximum = max(top, maximum);
-            before(last);
+            before.until(last);
             GridSum<V> sum(exp.grid(top), rest);
             row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
                 const Exponential<V> e = exp.of(row.load(z, step, 0));
@@ -188,7 +184,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
 template <class V, bool Plain>
 NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
                                 Column<const typename V::Element> z, Column<typename V::Element> keep) {
-    constexpr ptrdiff_t block = block_vectors * V::size, segment = 64 * block;
+    constexpr ptrdiff_t block = 8 * (64 / sizeof(typename V::Element)), segment = segment_classes<typename V::Element>;
     auto total = Wide<V>::zero();
     for (ptrdiff_t first = 0; first < rows.classes; first += segment) {
         Wide<V> lane[V::size];
@@ -237,7 +233,7 @@ template <bool Plain, class V, class Before>
 NNDL_INLINE Split<typename Across<V>::Each> sum_of(const Across<V>& row, const Anchor<typename Across<V>::Each>& anchor,
                                                    Column<const typename V::Element> z,
                                                    Column<typename V::Element> keep,
-                                                   typename Across<V>::Each& maximum, Before before) {
+                                                   typename Across<V>::Each& maximum, Before& before) {
     V lanes;
     const auto sum = add_up(row, Exponentials<Across<V>, Plain>(anchor), z, keep, lanes, before);
     maximum = {reduce_max(lanes)};
@@ -255,19 +251,34 @@ template <class E>
 struct Guess {
     E maximum = 0;
     bool none = true;
+    const Share<E>* known = nullptr;  // the sum is there already
 
-    // Takes the maximum for the next guess. Returns whether what was computed with this guess is what
-    // the maximum itself would have given.
+    // Takes the maximum for the next guess. Returns whether this one serves.
     NNDL_INLINE bool served(E true_maximum, E c) {
-        using One = decltype(to_lane(E()));
-        const E guessed = maximum * c, wanted = true_maximum * c;
-        const bool far = any(is_far(One{guessed}) | is_far(One{wanted}));
-        const bool good = maximum == true_maximum || (__builtin_fabs(wanted - guessed) <= window && !far);
+        const bool good = serves(maximum, true_maximum, c);
         maximum = true_maximum;
-        none = far;
-        return good || true_maximum != true_maximum;
+        none = !(__builtin_fabs(true_maximum * c) <= far_away);
+        return good;
     }
 };
+
+// A share of a row: each segment's sum, and the maximum of all of them.
+template <bool Plain, class V, class E = typename V::Element>
+NNDL_INLINE void add_up_share(const Across<V>&, Share<E>& share, E c, Column<const E> z, Column<E> keep) {
+    using L = Across<V>;
+    const Exponentials<L, Plain> exp(Anchor<typename L::Each>({share.near}, c));
+    V maximum = V::all(-E(__builtin_inf()));
+    for (ptrdiff_t j = share.first; j < share.last; j += segment_classes<E>) {
+        const ptrdiff_t left = share.last - j;
+        V top;
+        DoNothing nothing;
+        const auto sum = add_up(L{left < segment_classes<E> ? left : segment_classes<E>}, exp, Column<const E>{z.data + j, 1},
+                                Column<E>{keep.data ? keep.data + j : nullptr, 1}, top, nothing);
+        store(sum, share.sums + 2 * (j / segment_classes<E>));
+        maximum = max(top, maximum);
+    }
+    share.maximum = reduce_max(maximum);
+}
 
 // A row's exponentials and their sum.
 template <class L>
@@ -286,9 +297,17 @@ struct RowSum {
     Each nan;                           // NaN where the row has no softmax, else zero
 
     template <class Before>
-    NNDL_INLINE RowSum(const L& rows, Column<const E> z, E c, Column<E> keep, Guess<E>& guess, Before before)
+    NNDL_INLINE RowSum(const L& rows, Column<const E> z, E c, Column<E> keep, Guess<E>& guess, Before& before)
         : anchor(expected_maximum(rows, z, guess), c) {
-        for (;;) {  // at most twice
+        if constexpr (L::rows_at_most == 1)
+            if (guess.known) {
+                maximum = {guess.known->maximum};
+                auto total = Wide<Each>::zero();
+                for (ptrdiff_t j = 0; j < rows.classes; j += segment_classes<E>)
+                    total.add(load_wide(guess.known->sums + 2 * (j / segment_classes<E>), E()));
+                sum = total.parts();
+            }
+        while (!guess.known) {  // at most twice
             sum = anchor.plain ? sum_of<true>(rows, anchor, z, keep, maximum, before)
                                : sum_of<false>(rows, anchor, z, keep, maximum, before);
             if constexpr (L::rows_at_most > 1) break;
@@ -304,6 +323,13 @@ struct RowSum {
         inverse = Each::all(1) / sum.high;
         dominated = less(sum.high, Each::all(E(1.375)) * peak);
         nan = (maximum - maximum) + (sum.high - sum.high);
+    }
+
+    // of one z a row, as it was in the sum
+    NNDL_INLINE Each exponential_of(Each z) const {
+        const Each c = Each::all(anchor.c);
+        return (anchor.plain ? Exponentials<L, true>::of(z, anchor.origin, c, anchor.lowest, anchor.rounder)
+                             : Exponentials<L, false>::of(z, anchor.origin, c, anchor.lowest, anchor.rounder)).value();
     }
 
     // Where the largest exponential is nearly all of the sum: the sum of the others, apart.
@@ -376,6 +402,8 @@ private:
     NNDL_INLINE Each expected_maximum(const L& rows, Column<const E> z, Guess<E>& guess) {
         if constexpr (L::rows_at_most > 1)
             maximum = rows.maximum(z);
+        else if (guess.known)
+            maximum = {guess.known->near};
         else if (guess.none) {
             constexpr ptrdiff_t some = block_vectors * V::size;
             maximum = L{rows.classes < some ? rows.classes : some}.maximum(z);

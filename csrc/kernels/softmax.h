@@ -17,7 +17,7 @@ struct Softmax {
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> keep,
-                                  Guess<E>& guess, Before before) const {
+                                  Guess<E>& guess, Before& before) const {
         const RowSum<L> row(rows, z, job.c, keep, guess, before);
         const auto scale = row.scale(L::Each::all(1));
         return {scale, row.nan, !scale.corrected};
@@ -45,7 +45,7 @@ struct LogSoftmax {
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> keep,
-                                  Guess<E>& guess, Before before) const {
+                                  Guess<E>& guess, Before& before) const {
         keep.data = nullptr;  // it may be out, and that may be z, which is still to be read
         const RowSum<L> row(rows, z, job.c, keep, guess, before);
         return {row.maximum, L::Each::all(0) - row.log_sum(rows, z, keep), row.nan, true};
@@ -73,7 +73,7 @@ struct LogSumExp {
 
     template <class L, class Before>
     NNDL_INLINE NothingPending<L> reduce(const L& rows, ptrdiff_t first, Column<const E> z, Column<const E>,
-                                         Column<E> keep, Guess<E>& guess, Before before) const {
+                                         Column<E> keep, Guess<E>& guess, Before& before) const {
         keep.data = nullptr;
         const RowSum<L> row(rows, z, 1, keep, guess, before);
         (to_double(row.maximum) + to_double(row.log_sum(rows, z, keep))).store(job.row_result + first, rows.rows);
@@ -119,7 +119,7 @@ struct Hard {
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E>, Guess<E>&,
-                                  Before before) const {
+                                  Before& before) const {
         using Each = typename L::Each;
         const Each best = rows.maximum(z);
         const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);
@@ -129,7 +129,7 @@ struct Hard {
         }).of[0].value();
         const auto share = job.share ? winners : Double<Each>::all(1);
         const auto win = job.log ? Double<Each>::all(0) - log_of(log_parts(share)) : Double<Each>::all(1) / share;
-        before(rows.classes);
+        before.until(rows.classes);
         return {best, from_double<Each>(win), (best - best) + from_double<Each>(winners - winners), true};
     }
     template <bool Simple, class L, class S>
@@ -164,11 +164,11 @@ struct SoftmaxBackward {
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> a, Column<const E> g, Column<E>, Guess<E>&,
-                                  Before before) const {
+                                  Before& before) const {
         const auto products = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
             return Terms<V, 1>{{rows.trim(step, rows.load(a, step, 0) * rows.load(g, step, 0))}};
         }).of[0].value();
-        before(rows.classes);
+        before.until(rows.classes);
         return {from_double<typename L::Each>(products), true};
     }
     template <bool Simple, class L, class S>

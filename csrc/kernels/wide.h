@@ -1,6 +1,6 @@
 // Sums that carry more than the type that they add: float32 into float64, float64 into a pair.
 #pragma once
-#include "../simd/pair.h"
+#include "../simd/scalar.h"
 
 namespace nndl_fast {
 namespace {
@@ -84,6 +84,18 @@ struct Wide<V, double> {
     NNDL_INLINE V value() const { return select(is_nan(lost), sum, sum + lost); }
     NNDL_INLINE Split<V> parts() const { return split(sum, lost); }
 };
+
+// To and from two numbers.
+NNDL_INLINE void store(Wide<F32x1> x, double* to) {
+    to[0] = x.sum.r;
+    to[1] = 0;
+}
+NNDL_INLINE void store(Wide<F64x1> x, double* to) {
+    to[0] = x.sum.r;
+    to[1] = x.lost.r;
+}
+NNDL_INLINE Wide<F32x1> load_wide(const double* from, float) { return {{from[0]}}; }
+NNDL_INLINE Wide<F64x1> load_wide(const double* from, double) { return {{from[0]}, {from[1]}}; }
 
 // The lanes of a sum, the upper half added to the lower until one is left.
 template <class Each, class V>

@@ -3,7 +3,7 @@
 //   n = 8 k + i = the integer nearest to 8 x / ln 2,  r = x - n ln 2 / 8,
 //   e^x = 2^k 2^(i/8) (1 + t),  t = e^r - 1
 //
-// x - n ln2_high / 8 is exact with a fused multiply-add: for |x| < far_away it is a multiple of the
+// x - n ln2_high / 8 is exact with a fused multiply-add: for |x| up to 2^15 it is a multiple of the
 // smaller of the units of x and of ln2_high / 8, and small enough for the mantissa. What ln2_high
 // lacks and what 2^(i/8) lost when it was rounded are added to it; |r| is at most 0.045, so that
 // neither the rounding of r nor that of t shows much in 1 + t.
@@ -60,9 +60,6 @@ struct ExpConstants<double> {
                                                          0x1.c1a7792cb3387p-55,
                                                          0x1.4a385a63d07a7p-56};
 };
-
-// Beyond it the reduction by multiples of ln 2 is no longer good.
-constexpr float far_away = 0x1p15f;
 
 // What to add for rounding, so that all that is computed is 2^octaves times as large; octaves is an
 // integer. It stands in the same low bits as n does, so the shift costs nothing.
