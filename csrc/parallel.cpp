@@ -334,6 +334,19 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
     return fold(sums.data(), chunks);
 }
 
+template <class E>
+void run_parts(MapKernel<E> kernel, const MapJob<E>& job) {
+    const ptrdiff_t chunks = (job.n + elements_at_once - 1) / elements_at_once;
+    in_parallel(chunks, in_forked_child ? 1 : get_num_threads(), [&](ptrdiff_t first, ptrdiff_t last) {
+        MapJob<E> part = job;
+        part.n = std::min(job.n, last * elements_at_once) - first * elements_at_once;
+        part.z = job.z + first * elements_at_once;
+        part.out = job.out + first * elements_at_once;
+        if (part.n > 0) kernel(part);
+    });
+}
+
+template void run_parts(MapKernel<float>, const MapJob<float>&);
 template void run_rows(RowKernel<float>, const Job<float>&, const Batch&);
 template void run_rows(RowKernel<double>, const Job<double>&, const Batch&);
 template double sum_rows(RowKernel<float>, const Job<float>&, const Batch&);

@@ -32,6 +32,10 @@ double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
 template <class E>
 double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batch);
 
+// Runs the kernel over contiguous elements, one part a thread, on all threads that are allowed.
+template <class E>
+void run_parts(MapKernel<E> kernel, const MapJob<E>& job);
+
 bool has_openmp();
 int get_num_threads();
 // 0: OpenMP's own number. Where OpenMP has been limited, that limit holds as well.

@@ -3,6 +3,7 @@
 #include "../kernels/log_likelihood.h"
 #include "../kernels/sigmoid.h"
 #include "../kernels/softmax.h"
+#include "../kernels/yardstick.h"
 
 namespace nndl_fast {
 namespace {
@@ -16,7 +17,8 @@ void run(const Job<E>& job) {
 template <class V>
 constexpr Kernels<typename V::Element> kernels_of() {
     return {run<Softmax, V>,       run<LogSoftmax, V>, run<LogSumExp, V>, run<Hard, V>, run<SoftmaxBackward, V>,
-            run<LogLikelihood, V>, sigmoid<V>,         sigmoid_prime<V>,  binary_cross_entropy<V>};
+            run<LogLikelihood, V>, sigmoid<V>,         sigmoid_prime<V>,  binary_cross_entropy<V>,
+            copy<V>,               copy_past_cache<V>, exponentials<V>};
 }
 
 constexpr Table table_of(const char* name) { return {name, kernels_of<F32x16>(), kernels_of<F64x8>()}; }

@@ -70,6 +70,7 @@ struct Kernels {
     RowKernel<E> softmax_backward;
     RowKernel<E> log_likelihood;    // cost where row_result is set, error where out is
     MapKernel<E> sigmoid, sigmoid_prime, binary_cross_entropy;
+    MapKernel<E> copy, copy_past_cache, exponentials;  // yardsticks
 };
 
 struct Table {
