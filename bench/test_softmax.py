@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import measure
 import numpy as np
 import peers
 import pytest
@@ -11,16 +10,21 @@ import pytest
 
 @pytest.mark.parametrize("peer", peers.SOFTMAX)
 @pytest.mark.parametrize(("n", "classes"), peers.SHAPES)
-def test_rows(benchmark: Any, installed: str, n: int, classes: int) -> None:
-    benchmark.group = f"softmax {n} x {classes}"
+def test_rows(timed: measure.Timed, installed: str, n: int, classes: int) -> None:
     batch = peers.batch(n, classes)
-    peers.check_softmax(benchmark(peers.SOFTMAX[installed](batch.z)), batch.a)
+    result = timed("softmax", installed, n, classes, lambda: peers.SOFTMAX[installed](batch.z))
+    peers.check_softmax(result, batch.a)
 
 
-@pytest.mark.parametrize("peer", ["nndl_fast", "NumPy", "PyTorch"])
+@pytest.mark.parametrize("peer", [*peers.OURS, "PyTorch", "NumPy"])
 @pytest.mark.parametrize(("n", "classes"), [(60000, 10), (1024, 1000)])
-def test_columns(benchmark: Any, installed: str, n: int, classes: int) -> None:
-    benchmark.group = f"softmax {n} x {classes}, examples in columns"
+def test_columns(timed: measure.Timed, installed: str, n: int, classes: int) -> None:
     batch = peers.batch(n, classes)
-    columns = np.ascontiguousarray(batch.z.T)
-    peers.check_softmax(benchmark(peers.SOFTMAX[installed](columns, axis=0)), batch.a.T)
+    result = timed(
+        "softmax, examples in columns",
+        installed,
+        n,
+        classes,
+        lambda: peers.SOFTMAX[installed](np.ascontiguousarray(batch.z.T), axis=0),
+    )
+    peers.check_softmax(result, batch.a.T)

@@ -7,6 +7,7 @@ import os
 from functools import cache
 from typing import Any
 
+import measure
 import numpy as np
 import pytest
 import trainers
@@ -40,15 +41,17 @@ def cost(weights: list[Array], biases: list[Array]) -> float:
 
 @pytest.mark.parametrize("peer", trainers.EPOCH)
 @pytest.mark.parametrize("hidden", [30, 100])
-def test_training(benchmark: Any, installed: str, hidden: int) -> None:
-    benchmark.group = f"training 784-{hidden}-10"
+def test_training(benchmark: Any, installed: str, hidden: int, interleaved: bool, turn: int) -> None:
+    measure.describe(benchmark, f"training 784-{hidden}-10", installed, N, 10)
     net = trainers.start(hidden)
     before = cost(net.weights, net.biases)
+    if not benchmark.disabled:
+        measure.wait_for_idle_threads()
     # Every round starts anew: all of them do the same work, and the cost is that of one epoch.
     parameters = benchmark.pedantic(
         lambda epoch: epoch(),
         setup=lambda: ((trainers.EPOCH[installed](*examples(), hidden),), {}),
-        rounds=5,
+        rounds=1 if interleaved else 5,
         warmup_rounds=1,
     )
     if benchmark.stats is not None:  # None with --benchmark-disable
