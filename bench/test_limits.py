@@ -1,0 +1,94 @@
+"""What the machine allows, and how nndl_fast uses it: copies and exponentials of the same array, every number
+of threads, every instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import measure
+import numpy as np
+import peers
+import pytest
+
+import nndl_fast as nf
+from nndl_fast import _core
+
+YARDSTICKS = {"copy": "copy", "copy past the cache": "copy_past_cache", "exponentials": "exp"}
+
+
+def yardstick(kind: str, z: peers.Array) -> peers.Call:
+    """The core's loop for this kind, on all its threads. Without it, one thread of NumPy copies."""
+    out = np.empty_like(z)
+    run: Any = getattr(_core, "yardstick", None)
+
+    def call() -> peers.Array:
+        if run is None:
+            np.copyto(out, z)
+        else:
+            run(kind, z, out)
+        return out
+
+    return call
+
+
+@pytest.mark.parametrize("kind", YARDSTICKS)
+@pytest.mark.parametrize(("n", "classes"), peers.SHAPES)
+def test_yardstick(timed: measure.Timed, kind: str, n: int, classes: int) -> None:
+    if kind != "copy" and not hasattr(_core, "yardstick"):
+        pytest.skip("this build of nndl_fast has no yardstick")
+    # Not positive, as a kernel's exponent is that has had the row's maximum subtracted.
+    z = -np.abs(peers.batch(n, classes).z)
+    result = timed("limits", kind, n, classes, lambda: yardstick(YARDSTICKS[kind], z))
+    peers.check_close(result, np.exp(z) if kind == "exponentials" else z, peers.RTOL)
+
+
+@pytest.mark.parametrize(("n", "classes"), [(10, 10)])
+def test_np_exp(timed: measure.Timed, n: int, classes: int) -> None:
+    z = peers.batch(n, classes).z
+    result = timed("limits", "np.exp", n, classes, lambda: lambda: np.exp(z))
+    peers.check_close(result, np.exp(z.astype(np.float64)), peers.RTOL)
+
+
+def run_and_check(
+    timed: measure.Timed, operation: str, varied: str, library: str, n: int, classes: int
+) -> None:
+    """Ours with out=, so that the page faults of a fresh result do not hide what is varied."""
+    batch = peers.batch(n, classes)
+    if operation == "softmax":
+        result = timed(
+            f"softmax, {varied}", library, n, classes, lambda: peers.SOFTMAX[peers.OURS[1]](batch.z)
+        )
+        peers.check_softmax(result, batch.a)
+    else:
+        result = timed(
+            f"cost and delta, {varied}",
+            library,
+            n,
+            classes,
+            lambda: peers.COST_AND_DELTA[peers.OURS[1]](batch.z, batch.y),
+        )
+        peers.check_cost_and_delta(result, batch)
+
+
+@pytest.mark.parametrize("threads", range(1, nf.get_num_threads() + 1))
+@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize(("n", "classes"), [(60000, 10), (1024, 1000), (64, 128256), (1, 1000000)])
+def test_threads(timed: measure.Timed, operation: str, threads: int, n: int, classes: int) -> None:
+    with nf.num_threads(threads):
+        run_and_check(timed, operation, "threads", str(threads), n, classes)
+
+
+@pytest.fixture
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = _core.isa()
+    _core.use_isa(request.param)
+    yield request.param
+    _core.use_isa(before)
+
+
+@pytest.mark.parametrize("isa", _core.isas(), indirect=True)
+@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize(("n", "classes"), peers.SHAPES)
+def test_instruction_sets(timed: measure.Timed, operation: str, isa: str, n: int, classes: int) -> None:
+    run_and_check(timed, operation, "instruction sets", isa, n, classes)
