@@ -1,0 +1,137 @@
+"""The pictures of a report: time against the peers, and distance to the machine's limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import results
+import summary
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from results import OURS, OURS_OUT, Times
+from summary import COST_AND_DELTA, SOFTMAX
+
+# Colours that people with the usual colour blindnesses tell apart (Okabe and Ito), and a marker each as well.
+STYLE = {
+    OURS: ("#d55e00", "o"),
+    "PyTorch": ("#0072b2", "s"),
+    "JAX": ("#009e73", "D"),
+    "ONNX Runtime": ("#cc79a7", "^"),
+    "scikit-learn": ("#e69f00", "v"),
+    "Numba": ("#56b4e9", "P"),
+    "SciPy": ("#8c6d31", "X"),
+    "NumPy": ("#444444", "*"),
+}
+SIZE, DPI = (9.0, 4.8), 130
+SMALL = 8  # points
+
+
+def plain(value: float, _: Any) -> str:
+    return f"{value:g}"
+
+
+def start(title: str, shapes: list[results.Shape], label: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
+    axes.set_ylabel(label)
+    axes.set_xticks(range(len(shapes)), [f"{n}\nx {classes}" for n, classes in shapes], fontsize=SMALL)
+    axes.set_xlabel("examples x classes")
+    axes.grid(axis="y", which="major", color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def legend(axes: Any) -> None:
+    """Beside the lines, in the order in which they end there."""
+    lines = sorted(axes.get_lines(), key=lambda line: -float(line.get_ydata()[-1]))
+    axes.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+
+def against_peers(times: Times, operation: str, cache: int) -> Figure:
+    """Nanoseconds an element: shapes of very different sizes share an axis, and the copy is its floor."""
+    shapes = results.shapes(times, operation)
+    figure, axes = start(
+        f"{summary.TITLES[operation]}: time an element (lower is faster)", shapes, "nanoseconds an element"
+    )
+    for name in [*results.peers_of(times, operation), OURS]:
+        points = [
+            (x, seconds * 1e9 / (shape[0] * shape[1]))
+            for x, shape in enumerate(shapes)
+            if (seconds := results.seconds(times, operation, shape, name)) is not None
+        ]
+        colour, marker = STYLE[name]
+        ours = name == OURS
+        axes.plot(
+            *zip(*points),
+            color=colour,
+            marker=marker,
+            markersize=8 if ours else 6,
+            linewidth=2.5 if ours else 1,
+            label=name,
+            zorder=3 if ours else 2,
+        )
+    floor = [
+        (x, results.seconds(times, "limits", shape, kind) or 0, shape)
+        for x, shape in enumerate(shapes)
+        if (kind := summary.limit(times, shape, cache)) is not None
+    ]
+    if floor:
+        xs, ys = zip(*((x, seconds * 1e9 / (n * classes)) for x, seconds, (n, classes) in floor))
+        axes.plot(xs, ys, color="#888888", linestyle="--", linewidth=1.2, label="copy of the array", zorder=1)
+    legend(axes)
+    return figure
+
+
+def distance_to_limits(times: Times, cache: int) -> Figure:
+    records = [r for r in summary.limits(times, cache) if r["limit"] != summary.NP_EXP]
+    shapes = [(r["n"], r["classes"]) for r in records]
+    figure, axes = start(
+        f"{OURS} over a copy of the same array (1 is as fast as copying)", shapes, "time / time of the copy"
+    )
+    for operation, colour, marker in ((COST_AND_DELTA, "#0072b2", "s"), (SOFTMAX, "#d55e00", "o")):
+        for name, filled, text in ((OURS, True, "fresh result"), (OURS_OUT, False, "out=")):
+            key = f"{operation}, {name}"
+            points = [(x, r[key]) for x, r in enumerate(records) if r[key] is not None]
+            if not points:
+                continue
+            axes.plot(
+                *zip(*points),
+                color=colour,
+                marker=marker,
+                markersize=7,
+                markerfacecolor=colour if filled else "white",
+                linestyle="-" if filled else ":",
+                linewidth=1.5,
+                label=f"{operation}, {text}",
+            )
+    axes.axhline(1, color="#888888", linestyle="--", linewidth=1.2, label="copy")
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(min(bottom, 0.8), top)
+    axes.yaxis.set_minor_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}" if value in (2, 5, 20, 50) else "")
+    )
+    past = [r["limit"] == summary.COPY_PAST_CACHE for r in records]
+    if any(past):
+        names = [f"{n}\nx {classes}{' *' * star}" for (n, classes), star in zip(shapes, past)]
+        axes.set_xticks(range(len(shapes)), names, fontsize=SMALL)
+        axes.set_xlabel("examples x classes (* over a copy with stores past the cache)")
+    legend(axes)
+    return figure
+
+
+def write(times: Times, cache: int, folder: Path) -> list[Path]:
+    """cost-and-delta.png, softmax.png and limits.png."""
+    figures = {
+        "cost-and-delta.png": against_peers(times, COST_AND_DELTA, cache),
+        "softmax.png": against_peers(times, SOFTMAX, cache),
+        "limits.png": distance_to_limits(times, cache),
+    }
+    for name, figure in figures.items():
+        # Without the version of matplotlib in the file: equal figures give equal files.
+        figure.savefig(folder / name, metadata={"Software": None})
+    return [folder / name for name in figures]

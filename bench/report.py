@@ -1,0 +1,210 @@
+"""Measures nndl_fast beside its peers and beside the machine's limits, and writes report.json, report.html
+and the pictures into a folder: ``python bench/report.py FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import accuracy
+import machine
+import page
+import peers
+import pictures
+import pytest
+import results
+import summary
+
+from nndl_fast import _core
+
+BENCH = Path(__file__).resolve().parent
+ROUNDS = 15
+QUICK_ROUNDS = 3
+BUSY = 0.5  # load average
+QUICK_SHAPES = ["10x10", "60000x10", "1024x1000"]
+
+
+def measured(rounds: int, quick: bool, keep_memory: bool) -> dict[results.Key, results.Time]:
+    """Runs the benchmarks in this process. Ends the program where one of them fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "benchmarks.json")
+        arguments = [str(BENCH), f"--config-file={BENCH.parent / 'pyproject.toml'}", f"--rounds={rounds}"]
+        arguments += ["-q", "-p", "no:cacheprovider", f"--benchmark-json={path}"]
+        arguments += ["--benchmark-quiet", "--benchmark-disable-gc"]
+        arguments += ["--keep-memory"] * keep_memory
+        arguments += [f"--shape={shape}" for shape in QUICK_SHAPES] if quick else []
+        if code := pytest.main(arguments):
+            raise SystemExit(f"report.py: the benchmarks failed (pytest ended with {int(code)}); no report")
+        return results.from_benchmarks(json.loads(path.read_text(encoding="utf-8")))
+
+
+def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> list[str]:
+    lines = [
+        f"One process; in each of {rounds} rounds all that belongs to a shape is measured in turn, after a "
+        "warm-up, when the threads of the library before have gone to sleep. Each result is checked.",
+        "malloc gives nothing back to the system: page faults would depend on what ran before."
+        if keep_memory
+        else "malloc as it is: what large results cost depends on the page faults of fresh memory.",
+    ]
+    if quick:
+        lines.append("A quick run: few shapes and few rounds, not to be quoted.")
+    if load is not None and load > BUSY:
+        lines.append(
+            f"The machine was busy: its load was {load} before the run. Calls on all cores suffer most."
+        )
+    if not hasattr(_core, "yardstick"):
+        lines.append(
+            "This build has no yardstick: the copy is np.copyto on one thread, and the copy past the cache "
+            "and the exponentials are left out."
+        )
+    names = dict.fromkeys([*peers.COST_AND_DELTA, *peers.SOFTMAX])
+    lines += [
+        f"{name} is left out: {' and '.join(m)} not installed."
+        for name in names
+        if (m := peers.missing(name))
+    ]
+    return lines
+
+
+def derived(times: results.Times, cache: int) -> dict[str, Any]:
+    """What follows from the times, for readers of report.json; nothing here reads it back."""
+    ratios, standings = [], []
+    for operation in summary.TITLES:
+        for name in results.peers_of(times, operation):
+            by_shape = results.ratios(times, operation, name)
+            for (n, classes), ratio in by_shape.items():
+                ratios.append(
+                    {"operation": operation, "library": name, "n": n, "classes": classes, "ratio": ratio}
+                )
+            standing = results.standing(by_shape)
+            standings.append({"operation": operation, "library": name, **standing._asdict()})
+    return {
+        "ratios": ratios,
+        "standings": standings,
+        "limits": summary.limits(times, cache),
+        "thread_scaling": summary.thread_scaling(times),
+        "instruction_sets": summary.instruction_set_means(times),
+    }
+
+
+def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
+    described = machine.description()  # before the load of the run itself
+    times = measured(rounds, quick, keep_memory)
+    cache = described["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
+    return {
+        "format": results.FORMAT,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "rounds": rounds,
+        "quick": quick,
+        "keep_memory": keep_memory,
+        **described,
+        "notes": notes(rounds, quick, keep_memory, described["machine"]["load_before"]),
+        "times": results.to_records(times),
+        "errors": accuracy.errors(),
+        **derived(times, cache),
+    }
+
+
+def write_page(
+    report: dict[str, Any],
+    times: results.Times,
+    comparison: list[summary.Table],
+    remarks: list[str],
+    folder: Path,
+) -> None:
+    """The pictures and report.html."""
+    cache = report["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
+    cost_and_delta, softmax, limits = (page.picture(path) for path in pictures.write(times, cache, folder))
+    losses = summary.losses(times)
+    facts = {
+        k: report[k] for k in ("date", "commit", "machine", "versions", "config", "threads", "environment")
+    }
+    ratio_tables = {
+        name: page.section(summary.ratio_table(times, name))
+        for name in summary.TITLES
+        if results.shapes(times, name)
+    }
+    parts = [
+        page.bullets(report["notes"]),
+        page.facts(facts),
+        "<h2>Where nndl_fast is slower</h2>\n",
+        page.bullets(losses or ["Nowhere in this run."]),
+    ]
+    for name, table in ratio_tables.items():
+        parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
+    parts += [page.section(summary.limits_table(times, cache)), limits]
+    parts += [page.section(summary.threads_table(times)), page.section(summary.instruction_sets_table(times))]
+    parts += [page.section(summary.errors_table(report["errors"], accuracy.KINDS))]
+    if any(key.operation.startswith("training") for key in times):
+        parts.append(page.section(summary.training_table(times)))
+    if comparison:
+        parts += [*(page.section(table) for table in comparison), page.bullets(remarks)]
+    parts.append(page.folded(summary.times_table(times)))
+    text = page.page("nndl_fast beside its peers", parts)
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def at_least_three(text: str) -> int:
+    value = int(text)
+    if value < 3:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 3, and fewer show no noise")
+    return value
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where report.json, report.html and the pictures go")
+    parser.add_argument(
+        "--rounds", type=at_least_three, help=f"at least 3 (default {ROUNDS}; quick {QUICK_ROUNDS})"
+    )
+    parser.add_argument("--quick", action="store_true", help="few shapes and rounds, to try it in a minute")
+    parser.add_argument("--against", type=Path, metavar="JSON", help="another report.json to compare with")
+    parser.add_argument(
+        "--no-run",
+        action="store_true",
+        help="take the folder's report.json as it is, and write the rest anew",
+    )
+    parser.add_argument(
+        "--plain-malloc",
+        action="store_true",
+        help="leave malloc as it is; the page faults of large fresh results are then measured with them",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parsed(arguments)
+    try:
+        # Before minutes of measuring, not after them.
+        old = results.read_report(options.against) if options.against else None
+        path = options.folder / "report.json"
+        if not options.no_run:
+            options.folder.mkdir(parents=True, exist_ok=True)
+            rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+            content = run(rounds, options.quick, not options.plain_malloc)
+            path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        report, times = results.read_report(path)
+    except results.ReportError as error:
+        sys.exit(f"report.py: {error}")
+    comparison: list[summary.Table] = []
+    remarks: list[str] = []
+    if old:
+        comparison = summary.comparison_tables(results.changes(times, old[1]))
+        remarks = results.differences(report, old[0])
+        text = "\n".join([*map(summary.markdown, comparison), *(f"- {line}" for line in remarks)]) + "\n"
+        (options.folder / "comparison.md").write_text(text, encoding="utf-8")
+    write_page(report, times, comparison, remarks, options.folder)
+    for name in (summary.COST_AND_DELTA, summary.SOFTMAX):
+        print(summary.markdown(summary.ratio_table(times, name)))
+    if old:
+        print(text)
+    print(f"{options.folder / 'report.html'} is written")
+
+
+if __name__ == "__main__":
+    main()

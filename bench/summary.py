@@ -1,0 +1,314 @@
+"""The tables of a report, as text in rows and columns that a page, a Markdown file or a test can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from statistics import geometric_mean
+from typing import Any, NamedTuple
+
+import results
+from results import OURS, OURS_OUT, Change, Shape, Times
+
+COST_AND_DELTA, SOFTMAX = "cost and delta", "softmax"
+TITLES = {
+    COST_AND_DELTA: "Cost and delta, float32, integer labels, mean",
+    SOFTMAX: "Softmax, float32",
+    "softmax, examples in columns": "Softmax, float32, examples in columns",
+    "cost and delta, float64": "Cost and delta, float64",
+}
+COPY, COPY_PAST_CACHE, EXPONENTIALS, NP_EXP = "copy", "copy past the cache", "exponentials", "np.exp"
+FLOAT = 4  # bytes of a float32
+
+
+class Table(NamedTuple):
+    title: str
+    note: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def shape_name(shape: Shape) -> str:
+    return f"{shape[0]} x {shape[1]}"
+
+
+def number(value: float | None) -> str:
+    """Three digits and no exponent."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def microseconds(value: float | None) -> str:
+    return number(None if value is None else value * 1e6)
+
+
+def against_us(ratio: float | None) -> str:
+    """A peer's time over ours; where ours is longer, the cell says so in a word."""
+    if ratio is None:
+        return ""
+    text = f"{ratio:.2f}"
+    return f"{text} slower" if float(text) < 1 else text
+
+
+def ratio_table(times: Times, operation: str) -> Table:
+    peers = results.peers_of(times, operation)
+    by_peer = {name: results.ratios(times, operation, name) for name in peers}
+    rows = []
+    for shape in results.shapes(times, operation):
+        ours = [microseconds(results.seconds(times, operation, shape, name)) for name in (OURS, OURS_OUT)]
+        rows.append([shape_name(shape), *ours, *(against_us(by_peer[name].get(shape)) for name in peers)])
+    standings = [results.standing(by_peer[name]) for name in peers]
+    rows.append(["geometric mean", "", "", *(against_us(s.geometric_mean) for s in standings)])
+    worst = [f"{against_us(s.worst)} ({shape_name(s.worst_shape)})" for s in standings]
+    rows.append(["worst for us", "", "", *worst])
+    return Table(
+        TITLES.get(operation, operation),
+        f"How many times as long as {OURS} each library takes, both with a fresh result in every call; where "
+        f"it says slower, {OURS} takes longer.",
+        ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *peers],
+        rows,
+    )
+
+
+def losses(times: Times) -> list[str]:
+    """Every operation and shape at which a peer is faster, worst first."""
+    found = []
+    for operation in TITLES:
+        for name in results.peers_of(times, operation):
+            for shape, ratio in results.ratios(times, operation, name).items():
+                if "slower" in against_us(ratio):
+                    found.append((ratio, f"{name} at {operation}, {shape_name(shape)} ({ratio:.2f})"))
+    return [text for _, text in sorted(found)]
+
+
+def limit(times: Times, shape: Shape, cache: int) -> str | None:
+    """What a shape is held against: a copy, and where array and result do not fit into the cache together, a
+    copy with stores past it, if this build has one."""
+    n, classes = shape
+    for kind in (COPY_PAST_CACHE, COPY) if 2 * FLOAT * n * classes > cache else (COPY,):
+        if results.seconds(times, "limits", shape, kind) is not None:
+            return kind
+    return None
+
+
+def limits(times: Times, cache: int) -> list[dict[str, Any]]:
+    """The times of nndl_fast over those of the machine's limits; the smallest shape also over np.exp."""
+    found = []
+    for shape in results.shapes(times, "limits"):
+        for kind in (limit(times, shape, cache), NP_EXP):
+            base = None if kind is None else results.seconds(times, "limits", shape, kind)
+            if base is None:
+                continue
+            record: dict[str, Any] = {"n": shape[0], "classes": shape[1], "limit": kind, "seconds": base}
+            for operation in (SOFTMAX, COST_AND_DELTA):
+                for name in (OURS, OURS_OUT):
+                    ours = results.seconds(times, operation, shape, name)
+                    record[f"{operation}, {name}"] = None if ours is None else ours / base
+            found.append(record)
+    return found
+
+
+def limits_table(times: Times, cache: int) -> Table:
+    ours = [f"{operation}, {name}" for operation in (SOFTMAX, COST_AND_DELTA) for name in (OURS, OURS_OUT)]
+    rows = []
+    for record in limits(times, cache):
+        shape = record["n"], record["classes"]
+        yardsticks = (
+            results.seconds(times, "limits", shape, k) for k in (COPY, COPY_PAST_CACHE, EXPONENTIALS)
+        )
+        rows.append(
+            [
+                shape_name(shape),
+                *(microseconds(value) for value in yardsticks),
+                record["limit"],
+                *(number(record[name]) for name in ours),
+            ]
+        )
+    return Table(
+        "Distance to the machine's limits",
+        "Times of copies of the same array and of its exponentials alone, on all threads; then the time of "
+        f"{OURS} over the limit named. 1 would be as fast as copying.",
+        ["examples x classes", "copy, µs", "copy past the cache, µs", "exponentials, µs", "limit"]
+        + [f"{name} / limit" for name in ours],
+        rows,
+    )
+
+
+def varied(times: Times, what: str) -> dict[str, dict[Shape, dict[str, float]]]:
+    """operation, then shape, then what was varied: seconds."""
+    found: dict[str, dict[Shape, dict[str, float]]] = {}
+    for operation in (SOFTMAX, COST_AND_DELTA):
+        for key, time in times.items():
+            if key.operation == f"{operation}, {what}":
+                found.setdefault(operation, {}).setdefault(key.shape, {})[key.library] = time.seconds
+    return found
+
+
+def thread_scaling(times: Times) -> list[dict[str, Any]]:
+    """How many times as fast as one thread each number of threads is."""
+    return [
+        {
+            "operation": operation,
+            "n": shape[0],
+            "classes": shape[1],
+            "speedups": {count: row["1"] / value for count, value in row.items()},
+        }
+        for operation, shapes in varied(times, "threads").items()
+        for shape, row in shapes.items()
+    ]
+
+
+def threads_table(times: Times) -> Table:
+    records = thread_scaling(times)
+    counts = sorted({int(count) for record in records for count in record["speedups"]})
+    rows = []
+    for record in records:
+        operation, shape = record["operation"], (record["n"], record["classes"])
+        alone = results.seconds(times, f"{operation}, threads", shape, "1")
+        speedups = (number(record["speedups"].get(str(count))) for count in counts[1:])
+        rows.append([operation, shape_name(shape), microseconds(alone), *speedups])
+    return Table(
+        "Threads",
+        "How many times as fast as one thread, with out=.",
+        ["operation", "examples x classes", "1 thread, µs", *(f"{count} threads" for count in counts[1:])],
+        rows,
+    )
+
+
+def instruction_set_means(times: Times) -> dict[str, dict[str, float]]:
+    """operation, then instruction set: the geometric mean of its times over those of the best one."""
+    means: dict[str, dict[str, float]] = {}
+    for operation, shapes in varied(times, "instruction sets").items():
+        best, *others = results.libraries(times, f"{operation}, instruction sets")
+        for name in others:
+            quotients = [row[name] / row[best] for row in shapes.values() if name in row and best in row]
+            means.setdefault(operation, {})[name] = geometric_mean(quotients)
+    return means
+
+
+def instruction_sets_table(times: Times) -> Table:
+    content = varied(times, "instruction sets")
+    names = results.libraries(times, f"{SOFTMAX}, instruction sets")
+    best, others = names[0], names[1:]
+    means = instruction_set_means(times)
+    rows = []
+    for operation, shapes in content.items():
+        for shape, row in shapes.items():
+            quotients = [number(row[name] / row[best]) for name in others]
+            rows.append([operation, shape_name(shape), microseconds(row[best]), *quotients])
+        rows.append([operation, "geometric mean", "", *(number(means[operation][name]) for name in others)])
+    return Table(
+        "Instruction sets",
+        f"How many times as long as with {best}, with out=.",
+        ["operation", "examples x classes", f"{best}, µs", *others],
+        rows,
+    )
+
+
+def training_table(times: Times) -> Table:
+    names = [name for name in results.operations(times) if name.startswith("training")]
+    libraries = results.libraries(times, names[0])
+    rows = []
+    for operation in names:
+        (shape,) = results.shapes(times, operation)
+        each = (results.seconds(times, operation, shape, name) for name in libraries)
+        rows.append([operation, *(microseconds(None if s is None else s / shape[0]) for s in each)])
+    return Table("Training", "Mini-batches of 10, µs an example.", ["network", *libraries], rows)
+
+
+def errors_table(records: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> Table:
+    found: dict[tuple[str, Shape], dict[str, float]] = {}
+    for record in records:
+        place = record["rows"], (record["n"], record["classes"])
+        found.setdefault(place, {})[record["library"]] = record["ulp"]
+    libraries = list(dict.fromkeys(name for row in found.values() for name in row))
+    rows = [
+        [kinds.get(kind, kind), shape_name(shape), *(number(row.get(name)) for name in libraries)]
+        for (kind, shape), row in found.items()
+    ]
+    return Table(
+        "Error of softmax",
+        "The largest error in units in the last place of float32, over all results that are normal numbers.",
+        ["rows", "examples x classes", *libraries],
+        rows,
+    )
+
+
+def times_table(times: Times) -> Table:
+    rows = [
+        [
+            k.operation,
+            shape_name(k.shape),
+            k.library,
+            microseconds(t.seconds),
+            f"{t.noise:.1%}",
+            str(t.rounds),
+        ]
+        for k, t in times.items()
+    ]
+    return Table(
+        "All times",
+        "Medians over the rounds; the noise is the interquartile range over the median.",
+        ["operation", "examples x classes", "library", "µs", "noise", "rounds"],
+        rows,
+    )
+
+
+def comparison_tables(found: list[Change]) -> list[Table]:
+    ours, others = (
+        [c for c in found if results.is_ours(c.key)],
+        [c for c in found if not results.is_ours(c.key)],
+    )
+    title = "Against the other report"
+    drift = found[0].drift if found else 0.0
+    header = [
+        "operation",
+        "examples x classes",
+        "library",
+        "old, µs",
+        "new, µs",
+        "new / old",
+        "noise",
+        "verdict",
+    ]
+
+    def cells(change: Change) -> list[str]:
+        key, old, new = change.key, change.old.seconds, change.new.seconds
+        place = [key.operation, shape_name(key.shape), key.library, microseconds(old), microseconds(new)]
+        return [*place, f"{change.ratio:.2f}", f"{change.noise:.1%}", change.verdict]
+
+    def with_control(change: Change) -> list[str]:
+        control = "" if change.control is None else f"{change.control:.2f}"
+        return [*cells(change)[:-1], control, change.verdict]
+
+    means = []
+    for operation in dict.fromkeys(c.key.operation for c in found):
+        row = [operation]
+        for group in (ours, others):
+            its = [c.ratio for c in group if c.key.operation == operation]
+            row.append(f"{geometric_mean(its):.2f}" if its else "")
+        means.append(row)
+    return [
+        Table(
+            f"{title}: geometric means",
+            "New over old; the second column is the control: what the same peers and limits did.",
+            ["operation", OURS, "peers and limits"],
+            means,
+        ),
+        Table(
+            f"{title}: {OURS}",
+            "A regression, or faster, is what exceeds the noise: that within both runs together, or, where "
+            f"it is more, the drift between them, below {drift:.1%} for nine in ten times of the peers and "
+            "limits. The control is the geometric mean of the peers at the same operation and shape.",
+            [*header[:-1], "control", "verdict"],
+            [with_control(c) for c in ours],
+        ),
+        Table(f"{title}: peers and limits", "The control.", header, [cells(c) for c in others]),
+    ]
+
+
+def markdown(table: Table) -> str:
+    lines = [f"## {table.title}", "", table.note, "", "| " + " | ".join(table.header) + " |"]
+    lines.append("| --- " * len(table.header) + "|")
+    lines += ["| " + " | ".join(row) + " |" for row in table.rows]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,232 @@
+"""The parts of the report that measure nothing: ratios, comparison, reading and writing."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import accuracy
+import numpy as np
+import pytest
+import results
+import summary
+from results import Key, Time
+
+A, B = (10, 10), (1024, 1000)
+CACHE = 1 << 20  # bytes: holds shape A and not shape B
+
+
+def times(**seconds: float) -> dict[Key, Time]:
+    """Every operation of a report at two shapes; a keyword changes one library's time everywhere."""
+    libraries = {"nndl_fast": 2e-6, "nndl_fast, out=": 1e-6, "PyTorch": 4e-6, "NumPy": 1e-6, **seconds}
+    found = {}
+    for operation in summary.TITLES:
+        for n, classes in (A, B):
+            for library, value in libraries.items():
+                found[Key(operation, n, classes, library)] = Time(value * n, 0.02, 5)
+    for n, classes in (A, B):
+        for kind, value in {"copy": 1e-6, "copy past the cache": 5e-7}.items():
+            found[Key("limits", n, classes, kind)] = Time(value * n, 0.02, 5)
+        for operation in ("softmax", "cost and delta"):
+            for i, name in enumerate(["avx512", "avx2"]):
+                found[Key(f"{operation}, instruction sets", n, classes, name)] = Time((1 + i) * 1e-6, 0.01, 5)
+            for threads in (1, 2):
+                found[Key(f"{operation}, threads", n, classes, str(threads))] = Time(1e-6 / threads, 0.01, 5)
+    return found
+
+
+def report(**seconds: float) -> dict[str, Any]:
+    return {
+        "format": results.FORMAT,
+        "date": "2000-01-01",
+        "commit": None,
+        "machine": {"last_level_cache": CACHE, "processor": "<one>"},
+        "versions": {"numpy": "2.0"},
+        "config": {},
+        "threads": 2,
+        "environment": {},
+        "notes": ["A note."],
+        "errors": [{"rows": "random", "n": 10, "classes": 10, "library": "NumPy", "ulp": 3.0}],
+        "times": results.to_records(times(**seconds)),
+    }
+
+
+def write(folder: Path, content: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "report.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_rounds_become_a_median_and_its_noise() -> None:
+    info = {"operation": "softmax", "library": "NumPy", "n": 1, "classes": 2}
+    rounds = [{"extra_info": info, "stats": {"median": value}} for value in (3.0, 1.0, 2.0, 9.0, 2.5)]
+    (item,) = results.from_benchmarks({"benchmarks": rounds}).items()
+    assert item == (Key("softmax", 1, 2, "NumPy"), Time(2.5, (3.0 - 2.0) / 2.5, 5))
+
+
+def test_ratios_are_the_peers_time_over_ours() -> None:
+    found = times()
+    del found[Key("softmax", *B, "PyTorch")]
+    assert results.ratios(found, "softmax", "PyTorch") == {A: 2.0}
+    assert results.peers_of(found, "softmax") == ["PyTorch", "NumPy"]
+
+
+def test_standing_is_worst_where_the_ratio_is_least() -> None:
+    assert results.standing({A: 4.0, B: 0.25}) == (1.0, 0.25, B)
+
+
+def test_losses_are_said_in_words() -> None:
+    table = summary.ratio_table(times(), "softmax")
+    assert table.header[3:] == ["PyTorch", "NumPy"]
+    assert table.rows[0][3:] == ["2.00", "0.50 slower"]
+    assert table.rows[-2][3:] == ["2.00", "0.50 slower"]
+    assert table.rows[-1][4] == "0.50 slower (10 x 10)"
+    assert len(summary.losses(times())) == 2 * len(summary.TITLES)
+    assert summary.losses(times(NumPy=2e-6)) == []
+
+
+def test_large_shapes_are_held_against_the_copy_past_the_cache() -> None:
+    small, large = summary.limits(times(), CACHE)
+    assert (small["limit"], large["limit"]) == ("copy", "copy past the cache")
+    assert (small["softmax, nndl_fast"], large["softmax, nndl_fast"]) == pytest.approx((2, 4))
+
+
+def test_instruction_sets_and_threads() -> None:
+    assert summary.instruction_set_means(times()) == {
+        "softmax": {"avx2": pytest.approx(2)},
+        "cost and delta": {"avx2": pytest.approx(2)},
+    }
+    assert summary.threads_table(times()).rows[0] == ["softmax", "10 x 10", "1.00", "2.00"]
+
+
+def test_a_change_counts_beyond_the_noise_of_both_runs() -> None:
+    def verdict(new: float, old: float, noise: float, drift: float = 0.0) -> str:
+        key = Key("softmax", *A, "nndl_fast")
+        return results.Change(key, Time(old, noise, 5), Time(new, 0.02, 5), None, drift).verdict
+
+    assert verdict(1.05, 1.0, 0.02) == "regression"
+    assert verdict(1.05, 1.0, 0.04) == ""
+    assert verdict(1.0, 1.05, 0.02) == "faster"
+    assert verdict(1.0, 1.05, 0.04) == ""
+    assert verdict(1.05, 1.0, 0.02, drift=0.06) == ""
+
+
+def test_changes_have_the_peers_as_their_control() -> None:
+    old, new = times(), times(nndl_fast=3e-6, PyTorch=8e-6, NumPy=5e-7)
+    del old[Key("softmax", *B, "nndl_fast")]
+    found = {change.key: change for change in results.changes(new, old)}
+    assert found.keys() == old.keys()
+    ours = found[Key("softmax", *A, "nndl_fast")]
+    assert ours.ratio == pytest.approx(1.5)
+    assert ours.control == pytest.approx(1.0)  # twice and half
+    peer = found[Key("softmax", *A, "PyTorch")]
+    assert (peer.control, peer.verdict) == (None, "")  # what did not change may drift that far
+    assert results.Change(peer.key, peer.old, peer.new, None, 0.0).verdict == "slower"
+    assert peer.ratio == pytest.approx(2.0)
+
+
+def test_the_drift_is_what_most_of_the_peers_stay_below() -> None:
+    old = {Key("softmax", n, 1, "NumPy"): Time(1.0, 0.01, 5) for n in range(1, 12)}
+    new = {key: Time(1.0 + key.n / 100, 0.01, 5) for key in old}
+    assert results.changes(new, old)[0].drift == pytest.approx(0.10)
+    new = {key: Time(1 / time.seconds, 0.01, 5) for key, time in new.items()}  # faster is a drift, too
+    assert results.changes(new, old)[0].drift == pytest.approx(0.10)
+
+
+def test_what_else_differs_is_named() -> None:
+    new = {**report(), "threads": 4, "versions": {"numpy": "2.1"}}
+    assert results.differences(new, report()) == [
+        "versions, numpy: 2.0 before, 2.1 now",
+        "threads: 2 before, 4 now",
+    ]
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    content, found = results.read_report(write(tmp_path, report()))
+    assert found == times()
+    assert content == report()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        ('{"times": [', "damaged or no JSON"),
+        ("[]", "no report"),
+        ({"format": results.FORMAT}, "no times"),
+        ({"format": 0, "times": []}, "format 0"),
+        ({"format": results.FORMAT, "times": [{"operation": "softmax"}]}, "damaged"),
+        ({"format": results.FORMAT, "times": 3}, "damaged"),
+        (
+            {
+                "format": results.FORMAT,
+                "times": [{**results.to_records(times())[0], "seconds": float("nan")}],
+            },
+            "nan",
+        ),
+    ],
+)
+def test_a_damaged_report_is_named(tmp_path: Path, content: Any, says: str) -> None:
+    path = tmp_path / "report.json" if content is None else write(tmp_path, content)
+    with pytest.raises(results.ReportError, match=says) as error:
+        results.read_report(path)
+    assert str(path) in str(error.value)
+
+
+def test_errors_are_counted_in_the_unit_of_the_true_value() -> None:
+    true = np.array([[1.0, 0.75, 1e-40]])
+    a = true + np.array([[2**-23, 2**-24, 1.0]])  # the last is no normal number and does not count
+    assert accuracy.largest_error(a, true) == 1.0
+    assert accuracy.largest_error(true, true) == 0.0
+
+
+class Tags(HTMLParser):
+    """Fails where tags are not closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.sources += [value or "" for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    import report as command
+
+    write(tmp_path / "new", report(nndl_fast=3e-6))
+    old = write(tmp_path / "old", report())
+    command.main([str(tmp_path / "new"), "--no-run", "--against", str(old)])
+    text = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    assert len(tags.sources) == 3
+    assert all(source.startswith("data:image/png;base64,") for source in tags.sources)
+    assert "&lt;one&gt;" in text
+    assert '<td class="text bad">regression</td>' in text
+    assert re.search(r"softmax \| 10 x 10 \| nndl_fast \|.* 1\.50 \|.*regression", capsys.readouterr().out)
+    assert "regression" in (tmp_path / "new" / "comparison.md").read_text(encoding="utf-8")
+
+
+def test_a_bad_comparison_ends_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    import report as command
+
+    monkeypatch.setattr(command, "run", lambda *_: pytest.fail("it measures"))
+    with pytest.raises(SystemExit, match=r"other\.json cannot be read"):
+        command.main([str(tmp_path / "new"), "--against", str(tmp_path / "other.json")])
+    assert not (tmp_path / "new").exists()
