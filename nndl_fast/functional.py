@@ -27,8 +27,8 @@ def softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None 
     """Activations of a softmax layer: a_j = e^{c z_j} / sum_k e^{c z_k}, book (78) and (83).
 
     Positive, and 1 in sum along ``axis`` (an integer, a tuple of them, or None for the whole array).
-    At most 2 units in the last place from the true value where that is a normal number well away
-    from underflow; smaller results underflow gradually. ``c`` is the sharpness, > 0; with
+    At most 2 units in the last place from the true value where that is a normal number; smaller
+    results underflow gradually. ``c`` is the sharpness, > 0; with
     ``c=inf`` it is the hard maximum, shared by equal maxima. A row with a NaN or +inf, or all -inf,
     is NaN; a logit of -inf has the activation 0.
 

@@ -1,5 +1,7 @@
 """What odd input gets: one test for each kind, and the options against the reference."""
 
+import re
+
 import numpy as np
 import pytest
 import reference as ref
@@ -388,3 +390,20 @@ def test_inverse_softmax_and_jacobian_check_their_axis():
     a = nf.softmax(np.random.default_rng(0).standard_normal((4, 3, 2)), axis=1)
     assert nf.softmax_jacobian(a, axis=1).shape == (4, 2, 3, 3)
     assert np.array_equal(nf.inverse_softmax([1.0, 0.0]), [0, -np.inf])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"c": "x"}, TypeError, "softmax: c is 'x'; it must be a number"),
+        ({"c": None}, TypeError, "softmax: c is None; it must be a number"),
+    ],
+)
+def test_numbers_must_be_numbers(change, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        nf.softmax(np.zeros(3), **change)
+
+
+def test_out_without_elements():
+    out = np.empty((0, 10))
+    assert nf.softmax(np.zeros((0, 10)), out=out) is out

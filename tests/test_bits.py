@@ -225,3 +225,39 @@ def test_fused_and_separate_agree(isa):
     cost, delta = nf.binary_cross_entropy_cost_and_delta(z, t, **options)
     assert cost == nf.binary_cross_entropy_cost(z, t, **options)
     assert same_bits(delta, nf.binary_cross_entropy_delta(z, t, **options))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_guess_at_the_maximum_changes_nothing(isa, dtype):
+    """A row is read with the shift of the row before it, near or far, and again where that was too far."""
+    rng = np.random.default_rng(9)
+    levels = [0, 15, -1, 15.9, -0.2, 300, 310, -5e4, 0, np.inf, 3, -np.inf, 1, np.nan, 2, 4e4, 4e4 + 15]
+    z = (rng.standard_normal((len(levels), 700)) * 2 + np.array(levels)[:, None]).astype(dtype)
+    y = rng.integers(0, 700, len(z))
+    together = [nf.softmax(z), *nf.log_likelihood_cost_and_delta(z, y, reduction="none")]
+    for r in range(len(z)):
+        alone = [nf.softmax(z[r]), *nf.log_likelihood_cost_and_delta(z[r], y[r], reduction="none")]
+        assert all(same_bits(a[r], b) for a, b in zip(together, alone, strict=True))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("peak", [0, 1, 40, 1e5])
+def test_a_row_that_threads_share_out(isa, dtype, peak):
+    rng = np.random.default_rng(10)
+    z = (rng.standard_normal((1, 50_001)) * 3).astype(dtype)
+    z[0, 33_333] += peak
+    z[0, 7] = -np.inf
+    for y in ([33_333], [8]):
+        calls = [
+            lambda: nf.softmax(z),
+            lambda: nf.log_softmax(z, c=0.5),
+            lambda: nf.logsumexp(z),
+            lambda y=y: nf.log_likelihood_cost(z, y),
+            lambda y=y: nf.log_likelihood_cost_and_delta(z, y)[1],
+        ]
+        for call in calls:
+            with nf.num_threads(1):
+                expected = call()
+            for n in (2, 3, 7):
+                with nf.num_threads(n):
+                    assert same_bits(call(), expected)

@@ -342,20 +342,13 @@ struct RowSum {
             return rows.trim(step, select(less(e, top), e, zero));
         };
         if constexpr (L::rows_at_most > 1)
-            if (rows.classes <= few_classes) return sum_of_few(rows.classes, other);
+            if (rows.classes <= few_classes) {  // as sum() would do it, and faster
+                auto sum = Wide<V>::zero();
+                rows.for_each([&](auto step) NNDL_LAMBDA { sum.add(other(step)); });
+                return sum.parts().high;
+            }
         return rows.template sum<1>([&](auto step) NNDL_LAMBDA { return Terms<V, 1>{{other(step)}}; }).of[0].parts().high;
     }
-    // In four sums, so that the one does not wait for the other and errors do not pile up.
-    template <class F>
-    NNDL_INLINE static V sum_of_few(ptrdiff_t classes, F f) {
-        V sum[4] = {V::all(0), V::all(0), V::all(0), V::all(0)};
-        ptrdiff_t j = 0;
-        for (; j + 4 <= classes; j += 4)
-            for (int i = 0; i < 4; ++i) sum[i] = sum[i] + f(Step<true>{j + i, V::size});
-        for (int i = 0; j < classes; ++j, ++i) sum[i] = sum[i] + f(Step<true>{j, V::size});
-        return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    }
-
     // log of the sum of e^(c (z - max)): at least 0, small where one class has nearly everything
     NNDL_INLINE Each log_sum(const L& rows, Column<const E> z, Column<E> keep) const {
         constexpr E above_one = 0x1p32f;  // log_parts wants no number below that
@@ -364,7 +357,13 @@ struct RowSum {
         Each shift = argument, more = fma(sum.low, inverse, Each::all(0) - remainder);
         if (any(dominated)) {
             const Each zero = Each::all(0);
-            x = {select(dominated, zero, x.k), select(dominated, others(rows, z, keep) / peak, x.f)};
+            // while the others are not too little, the sum itself is exact enough to tell them
+            Each rest = (sum.high - peak) + (sum.low - peak_lost);
+            const auto little = less(rest, peak * Each::all(E(0.0625)));
+            if (any(less(zero, select(little, select(dominated, peak, zero), zero)))) rest = select(little, others(rows, z, keep), rest);
+            const Each per_peak = Each::all(1) / peak, ratio = rest * per_peak;
+            const Each left = fma(zero - ratio, peak, rest) - ratio * peak_lost;
+            x = {select(dominated, zero, x.k), select(dominated, fma(left, per_peak, ratio), x.f)};
             shift = select(dominated, zero, shift);
             more = select(dominated, zero, more);
         }

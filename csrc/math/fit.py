@@ -54,18 +54,19 @@ def to_float32(x):
 
 
 def show(name, coefficients, error, single):
-    print(f"// {name}" + (f": largest error {mp.nstr(error, 3)} (2^{mp.nstr(log(error, 2), 4)})" if error else ""))
+    accuracy = f": largest error {mp.nstr(error, 3)} (2^{mp.nstr(log(error, 2), 4)})" if error else ""
+    print(f"// {name}{accuracy}")
     for c in coefficients:
         # hexadecimal, so that no digit is lost between here and the compiler
         print(f"    {to_float32(c).hex()}f," if single else f"    {float(c).hex()},")
 
 
 def from_bits(bits, single):
-    return struct.unpack("f", struct.pack("I", bits))[0] if single else struct.unpack("d", struct.pack("Q", bits))[0]
+    return struct.unpack(*("f", struct.pack("I", bits)) if single else ("d", struct.pack("Q", bits)))[0]
 
 
 def to_bits(x, single):
-    return struct.unpack("I", struct.pack("f", x))[0] if single else struct.unpack("Q", struct.pack("d", x))[0]
+    return struct.unpack(*("I", struct.pack("f", x)) if single else ("Q", struct.pack("d", x)))[0]
 
 
 def exp_tables(single):
