@@ -67,12 +67,16 @@ def picture(path: Path) -> str:
     return f'<p><img alt="{escape(path.stem.replace("-", " "))}" src="data:image/png;base64,{data}"></p>\n'
 
 
+def plain(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def facts(content: Mapping[str, Any]) -> str:
     """Machine, versions and settings, a line each."""
     lines = []
     for key, value in content.items():
         if isinstance(value, Mapping):
-            value = ", ".join(f"{name.replace('_', ' ')} {its}" for name, its in value.items()) or "nothing"
+            value = ", ".join(f"{name} {plain(its)}" for name, its in value.items()) or "nothing"
         lines.append(f"<tr><td class=text>{escape(key)}</td><td class=text>{escape(str(value))}</td></tr>")
     return "<table>\n" + "\n".join(lines) + "\n</table>\n"
 

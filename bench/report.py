@@ -34,7 +34,7 @@ def measured(rounds: int, quick: bool, keep_memory: bool) -> dict[results.Key, r
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "benchmarks.json")
         arguments = [str(BENCH), f"--config-file={BENCH.parent / 'pyproject.toml'}", f"--rounds={rounds}"]
-        arguments += ["-q", "-p", "no:cacheprovider", f"--benchmark-json={path}"]
+        arguments += ["-q", "-x", "-p", "no:cacheprovider", f"--benchmark-json={path}"]
         arguments += ["--benchmark-quiet", "--benchmark-disable-gc"]
         arguments += ["--keep-memory"] * keep_memory
         arguments += [f"--shape={shape}" for shape in QUICK_SHAPES] if quick else []
@@ -59,8 +59,8 @@ def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> li
         )
     if not hasattr(_core, "yardstick"):
         lines.append(
-            "This build has no yardstick: the copy is np.copyto on one thread, and the copy past the cache "
-            "and the exponentials are left out."
+            "This build has no yardstick: the only copy is np.copyto's on one thread, and the exponentials "
+            "are left out."
         )
     names = dict.fromkeys([*peers.COST_AND_DELTA, *peers.SOFTMAX])
     lines += [

@@ -16,8 +16,10 @@ TITLES = {
     "softmax, examples in columns": "Softmax, float32, examples in columns",
     "cost and delta, float64": "Cost and delta, float64",
 }
-COPY, COPY_PAST_CACHE, EXPONENTIALS, NP_EXP = "copy", "copy past the cache", "exponentials", "np.exp"
+COPY, COPY_PAST_CACHE, EXPONENTIALS = "copy", "copy past the cache", "exponentials"
+NP_COPYTO, NP_EXP = "np.copyto", "np.exp"
 FLOAT = 4  # bytes of a float32
+MANY = 500_000  # elements from which a call itself does not count beside the arithmetic
 
 
 class Table(NamedTuple):
@@ -82,13 +84,20 @@ def losses(times: Times) -> list[str]:
 
 
 def limit(times: Times, shape: Shape, cache: int) -> str | None:
-    """What a shape is held against: a copy, and where array and result do not fit into the cache together, a
-    copy with stores past it, if this build has one."""
+    """What a shape is held against: the faster plain copy, or, where array and result do not fit into the
+    cache together, the copy with stores past it, if this build has one."""
     n, classes = shape
-    for kind in (COPY_PAST_CACHE, COPY) if 2 * FLOAT * n * classes > cache else (COPY,):
-        if results.seconds(times, "limits", shape, kind) is not None:
-            return kind
-    return None
+    found = {
+        k: t for k in (COPY, NP_COPYTO, COPY_PAST_CACHE) if (t := results.seconds(times, "limits", shape, k))
+    }
+    past = found.pop(COPY_PAST_CACHE, None)
+    if past is not None and 2 * FLOAT * n * classes > cache:
+        return COPY_PAST_CACHE
+    return min(found, key=lambda kind: found[kind], default=None)
+
+
+def quotient(over: float | None, under: float | None) -> float | None:
+    return None if over is None or under is None else over / under
 
 
 def limits(times: Times, cache: int) -> list[dict[str, Any]]:
@@ -101,35 +110,44 @@ def limits(times: Times, cache: int) -> list[dict[str, Any]]:
                 continue
             record: dict[str, Any] = {"n": shape[0], "classes": shape[1], "limit": kind, "seconds": base}
             for operation in (SOFTMAX, COST_AND_DELTA):
-                for name in (OURS, OURS_OUT):
-                    ours = results.seconds(times, operation, shape, name)
-                    record[f"{operation}, {name}"] = None if ours is None else ours / base
+                ours = {name: results.seconds(times, operation, shape, name) for name in (OURS, OURS_OUT)}
+                for name, value in ours.items():
+                    record[f"{operation}, {name}"] = quotient(value, base)
+                exponentials = results.seconds(times, "limits", shape, EXPONENTIALS)
+                if shape[0] * shape[1] >= MANY:
+                    record[f"{operation} / exponentials"] = quotient(ours[OURS_OUT], exponentials)
             found.append(record)
     return found
 
 
 def limits_table(times: Times, cache: int) -> Table:
     ours = [f"{operation}, {name}" for operation in (SOFTMAX, COST_AND_DELTA) for name in (OURS, OURS_OUT)]
+    arithmetic = [f"{operation} / exponentials" for operation in (SOFTMAX, COST_AND_DELTA)]
     rows = []
     for record in limits(times, cache):
         shape = record["n"], record["classes"]
         yardsticks = (
-            results.seconds(times, "limits", shape, k) for k in (COPY, COPY_PAST_CACHE, EXPONENTIALS)
+            results.seconds(times, "limits", shape, kind)
+            for kind in (COPY, NP_COPYTO, COPY_PAST_CACHE, EXPONENTIALS)
         )
         rows.append(
             [
                 shape_name(shape),
                 *(microseconds(value) for value in yardsticks),
                 record["limit"],
-                *(number(record[name]) for name in ours),
+                *(number(record.get(name)) for name in [*ours, *arithmetic]),
             ]
         )
     return Table(
         "Distance to the machine's limits",
-        "Times of copies of the same array and of its exponentials alone, on all threads; then the time of "
-        f"{OURS} over the limit named. 1 would be as fast as copying.",
-        ["examples x classes", "copy, µs", "copy past the cache, µs", "exponentials, µs", "limit"]
-        + [f"{name} / limit" for name in ours],
+        "Times of copies of the same array (np.copyto's on one thread, the others on all), and of as many "
+        "exponentials with their sum, of what stands in the nearest cache and stored nowhere; then the time "
+        f"of {OURS} over the limit named, and with out= over the exponentials. 1 would be as fast as "
+        "copying, or as the arithmetic alone.",
+        ["examples x classes", *(f"{kind}, µs" for kind in (COPY, NP_COPYTO, COPY_PAST_CACHE, EXPONENTIALS))]
+        + ["limit"]
+        + [f"{name} / limit" for name in ours]
+        + arithmetic,
         rows,
     )
 

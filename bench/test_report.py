@@ -28,7 +28,12 @@ def times(**seconds: float) -> dict[Key, Time]:
             for library, value in libraries.items():
                 found[Key(operation, n, classes, library)] = Time(value * n, 0.02, 5)
     for n, classes in (A, B):
-        for kind, value in {"copy": 1e-6, "copy past the cache": 5e-7}.items():
+        for kind, value in {
+            "copy": 1e-6,
+            "copy past the cache": 5e-7,
+            "exponentials": 2.5e-7,
+            "np.copyto": 8e-7,
+        }.items():
             found[Key("limits", n, classes, kind)] = Time(value * n, 0.02, 5)
         for operation in ("softmax", "cost and delta"):
             for i, name in enumerate(["avx512", "avx2"]):
@@ -91,8 +96,10 @@ def test_losses_are_said_in_words() -> None:
 
 def test_large_shapes_are_held_against_the_copy_past_the_cache() -> None:
     small, large = summary.limits(times(), CACHE)
-    assert (small["limit"], large["limit"]) == ("copy", "copy past the cache")
-    assert (small["softmax, nndl_fast"], large["softmax, nndl_fast"]) == pytest.approx((2, 4))
+    assert (small["limit"], large["limit"]) == ("np.copyto", "copy past the cache")
+    assert (small["softmax, nndl_fast"], large["softmax, nndl_fast"]) == pytest.approx((2.5, 4))
+    assert large["softmax / exponentials"] == pytest.approx(4)  # with out=
+    assert summary.limit(times(), B, 1 << 30) == "np.copyto"
 
 
 def test_instruction_sets_and_threads() -> None:
