@@ -1,7 +1,7 @@
 // What the machine can do at best, for the benchmarks to measure the kernels against: copying, with
 // and without stores past the cache, and exponentials of what stands in the nearest cache.
 #pragma once
-#include "row.h"
+#include "exponentials.h"
 
 namespace nndl_fast {
 namespace {

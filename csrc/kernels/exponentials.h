@@ -1,0 +1,250 @@
+// A row's exponentials and their sum.
+//
+// Exponentials are shifted by 2^-N, not by the maximum: a shift by a power of two is exact, where
+// z - max would round and cost up to 64 units of a small result. So N need only be near the
+// maximum's own power of two: where rows are long, it comes from the row before, and the row is read
+// once; if it was far off, the row is read again.
+//
+// The sum is not built from rounded exponentials. Each enters it in two parts: its multiple of a
+// grid, coarse enough for a sum of such multiples to be exact, and what is left, computed from the
+// exact 2^n (1 + t) and so small that its rounding does not show. The grid is 2^-14 (float64: 2^-30)
+// of the largest of those that are summed together:
+//
+//   up to few_classes, all of them, one after the other;
+//   beyond, those of one lane (class j belongs to lane j mod size) in a block of 8 vectors, one after
+//   the other. Each lane adds its blocks one after the other in a Wide, and what the grid leaves over
+//   in one number; after 64 blocks, a segment, that joins, the lanes meet (layout.h), and the segments
+//   are added one after the other.
+#pragma once
+#include "../math/exp.h"
+#include "layout.h"
+
+namespace nndl_fast {
+namespace {
+
+constexpr int block_vectors = 8;
+
+template <class E>
+struct Grid;
+
+// Adding the constant rounds a number near 1 to a multiple of 2^-14 or 2^-30.
+template <>
+struct Grid<float> {
+    static constexpr float rounder = 0x1.8p9f;  // 23 - 14
+};
+template <>
+struct Grid<double> {
+    static constexpr double rounder = 0x1.8p22;  // 52 - 30
+};
+
+template <class Each>
+NNDL_INLINE auto is_far(Each scaled) {
+    using E = typename Each::Element;
+    return less(Each::all(E(far_away)), max(scaled, Each::all(0) - scaled));
+}
+
+template <class Each>
+struct Anchor {
+    using E = typename Each::Element;
+    using K = ExpConstants<E>;
+    Each origin;            // the argument of the exponential is c (z - origin)
+    Each octaves, rounder;  // N, and what to round with so that all is 2^(lift - N) times as large
+    Each lowest;            // arguments below it count as it: their exponentials come out zero
+    E c;
+    bool plain;             // c = 1, origin = 0
+
+    // `near` is the maximum, or at most `window` from it and not far away. Far away, where the
+    // reduction by multiples of ln 2 is no longer good, the maximum is subtracted first, which is
+    // exact for all z that are near enough to count.
+    NNDL_INLINE Anchor(Each near, E sharpness) : c(sharpness) {
+        const auto far = is_far(near * Each::all(c));
+        origin = select(far, near, Each::all(0));
+        plain = c == E(1) && !any(far);
+        const Each argument = (near - origin) * Each::all(c);
+        octaves = octaves_of(argument);
+        rounder = rounder_for(Each::all(E(K::lift)) - octaves);
+        lowest = argument - Each::all(K::depth);
+    }
+};
+
+// The exponentials of one row or of a vector of them, in the layout's vectors.
+template <class L, bool Plain>
+struct Exponentials {
+    using E = typename L::E;
+    using V = typename L::Vector;
+    V origin, c, lowest, rounder;
+
+    NNDL_INLINE explicit Exponentials(const Anchor<typename L::Each>& anchor)
+        : origin(L::spread(anchor.origin)), c(V::all(anchor.c)), lowest(L::spread(anchor.lowest)),
+          rounder(L::spread(anchor.rounder)) {}
+
+    NNDL_INLINE Exponential<V> of(V z) const { return of(z, origin, c, lowest, rounder); }
+    // Two at a time, so that the machine has something to do while it waits for the one.
+    NNDL_INLINE Exponential<Pair<V>> of(Pair<V> z) const {
+        return of(z, Pair<V>{origin, origin}, Pair<V>{c, c}, Pair<V>{lowest, lowest}, Pair<V>{rounder, rounder});
+    }
+    // The grid's rounder for exponentials of which that of z is the largest.
+    NNDL_INLINE V grid(V z) const {
+        using K = ExpConstants<E>;
+        const V argument = max(Plain ? z : (z - origin) * c, lowest);
+        const auto octaves = shift_right<3>(bits(fma(argument, V::all(K::per_ln2), rounder)));
+        return from_bits(bits(V::all(Grid<E>::rounder)) + shift_left<K::mantissa>(octaves));
+    }
+
+    // a NaN in z stays: it is max's second argument
+    template <class X>
+    NNDL_INLINE static Exponential<X> of(X z, X origin, X c, X lowest, X rounder) {
+        if constexpr (Plain) {
+            return exponential(max(lowest, z), rounder);
+        } else {
+            const X from_origin = z - origin, rounded = from_origin * c, argument = max(lowest, rounded);
+            const X remainder = fma(from_origin, c, X::all(0) - rounded);
+            return exponential(argument, rounder, select(equal(argument, rounded), remainder, X::all(0)));
+        }
+    }
+};
+
+// Adds up exponentials that share a grid; what the grid leaves over goes to `rest`.
+template <class V>
+struct GridSum {
+    V grid, sum;
+    V& rest;
+
+    NNDL_INLINE GridSum(V rounder, V& left_over) : grid(rounder), sum(rounder), rest(left_over) {}
+    NNDL_INLINE void add(Exponential<V> e, V value) {
+        const V next = sum + value;  // rounds to the grid: that is what the sum begins with
+        rest = rest + e.less(next - sum);
+        sum = next;
+    }
+    // The same, where only some lanes have a value.
+    template <class M>
+    NNDL_INLINE void add_where(M m, Exponential<V> e, V value) {
+        const V next = sum + select(m, value, V::all(0));
+        rest = rest + select(m, e.less(next - sum), V::all(0));
+        sum = next;
+    }
+    NNDL_INLINE V multiples() const { return sum - grid; }
+};
+
+struct DoNothing {
+    NNDL_INLINE void until(ptrdiff_t) const {}
+};
+
+// Adds up a row's exponentials and writes each to `keep`, where there is one. `before` hears
+// of the end of each block before the block is written: what stands there may still be read.
+template <class V, bool Plain, class Before>
+NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Exponentials<Across<V>, Plain>& exp,
+                                                  Column<const typename V::Element> z,
+                                                  Column<typename V::Element> keep, V& maximum, Before& before) {
+    using Each = typename Across<V>::Each;
+    constexpr ptrdiff_t block = block_vectors * V::size, segment = segment_classes<typename V::Element>;
+    auto total = Wide<Each>::zero();
+    maximum = V::all(-typename V::Element(__builtin_inf()));
+    for (ptrdiff_t first = 0; first < row.classes; first += segment) {
+        const ptrdiff_t last = row.classes - first < segment ? row.classes : first + segment;
+        auto lanes = Wide<V>::zero();
+        V rest = V::all(0);
+        ptrdiff_t j = first;
+        for (; j + block <= last; j += block) {
+            V top = V::load(z.data + j);
+            for (int i = 1; i < block_vectors; ++i) top = max(V::load(z.data + j + i * V::size), top);
+            maximum = max(top, maximum);
+            before.until(j + block);
+            GridSum<V> sum(exp.grid(top), rest);
+            for (int i = 0; i < block_vectors; i += 2) {
+                const Exponential<Pair<V>> e = exp.of(Pair<V>::load(z.data + j + i * V::size));
+                const Pair<V> value = e.value();
+                if (keep.data) value.store(keep.data + j + i * V::size);
+                sum.add({e.power.a, e.t.a}, value.a);
+                sum.add({e.power.b, e.t.b}, value.b);
+            }
+            lanes.add(sum.multiples());
+        }
+        if (j < last) {
+            const V top = row.lane_maxima(z, j, last);
+            maximum = max(top, maximum);
+            before.until(last);
+            GridSum<V> sum(exp.grid(top), rest);
+            row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
+                const Exponential<V> e = exp.of(row.load(z, step, 0));
+                const V value = e.value();
+                if (keep.data) row.store(keep, step, value);
+                if (step.whole) sum.add(e, value);
+                else sum.add_where(V::first(step.n), e, value);
+            });
+            lanes.add(sum.multiples());
+        }
+        lanes.add(rest);
+        total.add(collapse<Each>(lanes));
+    }
+    return total;
+}
+
+template <class V, bool Plain>
+NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
+                                Column<const typename V::Element> z, Column<typename V::Element> keep) {
+    constexpr ptrdiff_t block = 8 * (64 / sizeof(typename V::Element)), segment = segment_classes<typename V::Element>;
+    auto total = Wide<V>::zero();
+    for (ptrdiff_t first = 0; first < rows.classes; first += segment) {
+        Wide<V> lane[V::size];
+        V rest[V::size];
+        for (Wide<V>& l : lane) l = Wide<V>::zero();
+        for (V& r : rest) r = V::all(0);
+        for (ptrdiff_t j = first; j < rows.classes && j < first + segment; j += block) {
+            const ptrdiff_t last = rows.classes - j < block ? rows.classes : j + block;
+            for (ptrdiff_t l = 0; l < V::size && j + l < last; ++l) {
+                V top = V::load(z.data + (j + l) * z.stride);
+                for (ptrdiff_t i = j + l + V::size; i < last; i += V::size) top = max(V::load(z.data + i * z.stride), top);
+                GridSum<V> sum(exp.grid(top), rest[l]);
+                for (ptrdiff_t i = j + l; i < last; i += V::size) {
+                    const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
+                    const V value = e.value();
+                    if (keep.data) value.store(keep.data + i * keep.stride);
+                    sum.add(e, value);
+                }
+                lane[l].add(sum.multiples());
+            }
+        }
+        for (int l = 0; l < V::size; ++l) lane[l].add(rest[l]);
+        for (int half = V::size / 2; half; half /= 2)
+            for (int l = 0; l < half; ++l) lane[l].add(lane[l + half]);
+        total.add(lane[0]);
+    }
+    return total;
+}
+
+template <class V, bool Plain>
+NNDL_INLINE Split<V> add_up_few(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
+                                Column<const typename V::Element> z, Column<typename V::Element> keep) {
+    using E = typename V::Element;
+    V rest = V::all(0);
+    GridSum<V> sum(V::all(Grid<E>::rounder / ExpConstants<E>::down), rest);  // of the maximum, which is lifted
+    rows.for_each([&](auto step) NNDL_LAMBDA {
+        const Exponential<V> e = exp.of(rows.load(z, step, 0));
+        const V value = e.value();
+        if (keep.data) rows.store(keep, step, value);
+        sum.add(e, value);
+    });
+    return split(sum.multiples(), rest);
+}
+
+// A share of a row: each segment's sum, and the maximum of all of them.
+template <bool Plain, class V, class E = typename V::Element>
+NNDL_INLINE void add_up_share(const Across<V>&, Share<E>& share, E c, Column<const E> z, Column<E> keep) {
+    using L = Across<V>;
+    const Exponentials<L, Plain> exp(Anchor<typename L::Each>({share.near}, c));
+    V maximum = V::all(-E(__builtin_inf()));
+    for (ptrdiff_t j = share.first; j < share.last; j += segment_classes<E>) {
+        const ptrdiff_t left = share.last - j;
+        V top;
+        DoNothing nothing;
+        const auto sum = add_up(L{left < segment_classes<E> ? left : segment_classes<E>}, exp, Column<const E>{z.data + j, 1},
+                                Column<E>{keep.data ? keep.data + j : nullptr, 1}, top, nothing);
+        store(sum, share.sums + 2 * (j / segment_classes<E>));
+        maximum = max(top, maximum);
+    }
+    share.maximum = reduce_max(maximum);
+}
+
+}  // namespace
+}  // namespace nndl_fast
