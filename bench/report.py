@@ -20,8 +20,6 @@ import pytest
 import results
 import summary
 
-from nndl_fast import _core
-
 BENCH = Path(__file__).resolve().parent
 ROUNDS = 15
 QUICK_ROUNDS = 3
@@ -56,11 +54,6 @@ def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> li
     if load is not None and load > BUSY:
         lines.append(
             f"The machine was busy: its load was {load} before the run. Calls on all cores suffer most."
-        )
-    if not hasattr(_core, "yardstick"):
-        lines.append(
-            "This build has no yardstick: the only copy is np.copyto's on one thread, and the exponentials "
-            "are left out."
         )
     names = dict.fromkeys([*peers.COST_AND_DELTA, *peers.SOFTMAX])
     lines += [
