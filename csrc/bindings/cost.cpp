@@ -79,14 +79,9 @@ public:
             else
                 run_rows<E>(kernel, job, batch);
         }
-        py::object cost;
-        if (costs)
-            cost = costs->ndim() ? py::object(cast(*costs, z_.asked)) : scalar_of(*job.row_result, z_.asked);
-        else if (want_cost)
-            cost = scalar_of(options_.reduction == Reduction::mean ? total / divisor_ : total, z_.asked);
-        if (!want_delta) return cost;
-        py::object error = delta->finish();
-        return want_cost ? py::object(py::make_tuple(cost, error)) : error;
+        if (costs && !costs->ndim()) total = *job.row_result;
+        if (options_.reduction == Reduction::mean) total /= divisor_;
+        return answer(want_cost, costs, total, delta, z_.asked);
     }
 
 private:

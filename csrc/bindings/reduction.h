@@ -21,6 +21,17 @@ inline Reduction reduction_named(py::handle name, const char* function) {
     throw py::type_error(message);
 }
 
+// What a call returns: the cost, of one dtype; the error; or both. `costs` are those of the examples,
+// where one each is asked for, and `total` is their sum otherwise, or the only one of no dimensions.
+inline py::object answer(bool want_cost, const std::optional<py::array>& costs, double total, std::optional<Result>& delta,
+                         const py::dtype& dtype) {
+    py::object cost;
+    if (want_cost) cost = costs && costs->ndim() ? py::object(cast(*costs, dtype)) : scalar_of(total, dtype);
+    if (!delta) return cost;
+    py::object error = delta->finish();
+    return want_cost ? py::object(py::make_tuple(cost, error)) : error;
+}
+
 // A sum that keeps what rounding takes from it (Neumaier).
 class Total {
 public:

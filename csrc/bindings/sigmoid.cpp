@@ -92,16 +92,10 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
         job.cost = static_cast<E*>(costs->mutable_data());
     }
     if (reduction == Reduction::mean) job.scale = 1 / divisor;
-    const double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, address(weight),
+    double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, address(weight),
                                 delta ? &delta->array() : nullptr);
-    py::object cost;
-    if (costs)
-        cost = costs->ndim() ? py::object(cast(*costs, z.asked)) : scalar_of(total, z.asked);
-    else if (want_cost)
-        cost = scalar_of(reduction == Reduction::mean ? total / divisor : total, z.asked);
-    if (!want_delta) return cost;
-    py::object error = delta->finish();
-    return want_cost ? py::object(py::make_tuple(cost, error)) : error;
+    if (reduction == Reduction::mean) total /= divisor;
+    return answer(want_cost, costs, total, delta, z.asked);
 }
 
 py::object for_type(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y,

@@ -104,22 +104,22 @@ py::object row_wise(const Operation& operation, const Floats& z, const py::array
     return result.finish();
 }
 
-py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
-    const Floats floats = to_floats(z, {"softmax", "z"});
-    Operation operation{"softmax", &Kernels<float>::softmax, &Kernels<double>::softmax};
-    operation.may_share = true;
+// Softmax or its logarithm, of any sharpness up to infinity.
+py::object sharpened(Operation operation, py::handle z, py::handle axis, py::handle c, py::handle out) {
+    const Floats floats = to_floats(z, {operation.function, "z"});
     operation.c = checked_sharpness(c, floats, operation.function);
-    if (std::isinf(operation.c)) operation = {"softmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, true, false};
+    if (std::isinf(operation.c))
+        operation = {operation.function, &Kernels<float>::hard, &Kernels<double>::hard, 1, true, operation.log};
+    else
+        operation.may_share = true;
     return row_wise(operation, floats, nullptr, axis, out);
 }
-
+py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
+    return sharpened({"softmax", &Kernels<float>::softmax, &Kernels<double>::softmax}, z, axis, c, out);
+}
 py::object log_softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
-    const Floats floats = to_floats(z, {"log_softmax", "z"});
-    Operation operation{"log_softmax", &Kernels<float>::log_softmax, &Kernels<double>::log_softmax};
-    operation.may_share = true;
-    operation.c = checked_sharpness(c, floats, operation.function);
-    if (std::isinf(operation.c)) operation = {"log_softmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, true, true};
-    return row_wise(operation, floats, nullptr, axis, out);
+    return sharpened({"log_softmax", &Kernels<float>::log_softmax, &Kernels<double>::log_softmax, 1, false, true}, z,
+                     axis, c, out);
 }
 
 py::object hardmax(py::handle z, py::handle axis) {

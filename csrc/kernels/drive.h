@@ -218,11 +218,11 @@ private:
         row.for_each([&](auto step) NNDL_LAMBDA {
             row.store(room, step, op.template value<false>(pending, row, step, z, y, room));
         });
-        for (ptrdiff_t j = 0; j < job.classes; ++j) job.out.data[r * job.out.row + j * job.out.cls] = area(0)[j];
+        for (ptrdiff_t j = 0; j < job.classes; ++j) element(job.out, r, j) = area(0)[j];
         op.finish(pending, row, r);
     }
     NNDL_INLINE void gather(Rows<const E> x, ptrdiff_t r, E* to) const {
-        for (ptrdiff_t j = 0; j < job.classes; ++j) to[j] = x.data[r * x.row + j * x.cls];
+        for (ptrdiff_t j = 0; j < job.classes; ++j) to[j] = element(x, r, j);
     }
 };
 
@@ -234,7 +234,7 @@ NNDL_INLINE void overwrite_nan_rows(const L& rows, typename L::Each nan, Rows<E>
     nan.store(lanes, rows.rows);
     for (int lane = 0; lane < rows.rows; ++lane)
         if (lanes[lane] != lanes[lane])
-            for (ptrdiff_t j = 0; j < rows.classes; ++j) out.data[(first + lane) * out.row + j * out.cls] = E(__builtin_nan(""));
+            for (ptrdiff_t j = 0; j < rows.classes; ++j) element(out, first + lane, j) = E(__builtin_nan(""));
 }
 
 }  // namespace

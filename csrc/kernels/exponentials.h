@@ -146,8 +146,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
         V rest = V::all(0);
         ptrdiff_t j = first;
         for (; j + block <= last; j += block) {
-            V top = V::load(z.data + j);
-            for (int i = 1; i < block_vectors; ++i) top = max(V::load(z.data + j + i * V::size), top);
+            const V top = row.lane_maxima(z, j, j + block);
             maximum = max(top, maximum);
             before.until(j + block);
             GridSum<V> sum(exp.grid(top), rest);

@@ -27,6 +27,11 @@ struct Column {
     ptrdiff_t stride;
 };
 
+template <class E>
+NNDL_INLINE E& element(Rows<E> x, ptrdiff_t row, ptrdiff_t j) {
+    return x.data[row * x.row + j * x.cls];
+}
+
 // One vector's worth of work: class j, or n classes from j on. Whole: n is the vector's size.
 template <bool Whole_>
 struct Step {

@@ -87,13 +87,13 @@ struct LogLikelihood {
         if (job.labels) {
             E at_label[L::rows_at_most];
             row.at_label.store(at_label, rows.rows);
-            for (int lane = 0; lane < rows.rows; ++lane) out_at(first + lane, label(first + lane)) = at_label[lane];
+            for (int lane = 0; lane < rows.rows; ++lane) element(job.out, first + lane, label(first + lane)) = at_label[lane];
         }
         overwrite_nan_rows(rows, row.nan, job.out, first);
         if (!row.some_ignored) return;
         for (int lane = 0; lane < rows.rows; ++lane)
             if (is_ignored(first + lane))
-                for (ptrdiff_t j = 0; j < rows.classes; ++j) out_at(first + lane, j) = 0;
+                for (ptrdiff_t j = 0; j < rows.classes; ++j) element(job.out, first + lane, j) = 0;
     }
 
 private:
@@ -107,7 +107,6 @@ private:
     NNDL_INLINE bool is_ignored(ptrdiff_t row) const { return job.ignore && job.labels[row] == job.ignore_index; }
     // of an ignored row, one that does no harm
     NNDL_INLINE ptrdiff_t label(ptrdiff_t row) const { return is_ignored(row) ? 0 : ptrdiff_t(job.labels[row]); }
-    NNDL_INLINE E& out_at(ptrdiff_t row, ptrdiff_t j) const { return job.out.data[row * job.out.row + j * job.out.cls]; }
     template <class L>
     NNDL_INLINE auto sample_weight(const L& rows, ptrdiff_t first) const {
         return Double<typename L::Each>::load(job.sample_weight + first, rows.rows, 0);
@@ -121,7 +120,7 @@ private:
         for (int lane = 0; lane < rows.rows; ++lane) {
             const ptrdiff_t row = first + lane, y = label(row);
             ignored = ignored || is_ignored(row);
-            z[lane] = job.z.data[row * job.z.row + y * job.z.cls];
+            z[lane] = element(job.z, row, y);
             if (job.class_weight) w[lane] = job.class_weight[y];
         }
         logit = Each::load(z, rows.rows, 0);

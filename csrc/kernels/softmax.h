@@ -98,7 +98,7 @@ private:
             if (nan[lane] == nan[lane]) continue;
             double result = maximum[lane];
             for (ptrdiff_t j = 0; j < rows.classes; ++j) {
-                const E x = job.z.data[(first + lane) * job.z.row + j * job.z.cls];
+                const E x = element(job.z, first + lane, j);
                 if (x != x) result = __builtin_nan("");
             }
             job.row_result[first + lane] = result;
@@ -143,7 +143,7 @@ struct Hard {
         for (int lane = 0; !job.share && lane < rows.rows; ++lane) {
             bool won = false;
             for (ptrdiff_t j = 0; j < rows.classes; ++j) {
-                E& x = job.out.data[(first + lane) * job.out.row + j * job.out.cls];
+                E& x = element(job.out, first + lane, j);
                 if (won) x = 0;
                 won = won || x == 1;
             }

@@ -21,7 +21,7 @@ NNDL_KERNEL void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t 
     if (!turns_in_registers<V>(from.cls, rows, classes)) {
         for (int r = 0; r < V::size; ++r)
             for (ptrdiff_t j = 0; j < classes; ++j)
-                tile[j * V::size + r] = r < rows ? from.data[r * from.row + j * from.cls] : 0;
+                tile[j * V::size + r] = r < rows ? element(from, r, j) : 0;
         return;
     }
     for (int top = 0; top < V::size; top += R::size)
@@ -41,7 +41,7 @@ NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t cla
     constexpr int group = R::group;
     if (!turns_in_registers<V>(to.cls, rows, classes)) {
         for (int r = 0; r < rows; ++r)
-            for (ptrdiff_t j = 0; j < classes; ++j) to.data[r * to.row + j * to.cls] = tile[j * V::size + r];
+            for (ptrdiff_t j = 0; j < classes; ++j) element(to, r, j) = tile[j * V::size + r];
         return;
     }
     for (int top = 0; top < V::size; top += R::size)

@@ -54,7 +54,6 @@ struct Wide<V, float> {
     Double<V> sum;
 
     NNDL_INLINE static Wide zero() { return {Double<V>::all(0)}; }
-    NNDL_INLINE static Wide from(V x) { return {widen(x)}; }
     NNDL_INLINE void add(V x) { sum = sum + widen(x); }
     NNDL_INLINE void add(Wide x) { sum = sum + x.sum; }
     // + 0: a sum of nothing but -0 is 0, however many zeros were left out of it
@@ -70,7 +69,6 @@ struct Wide<V, double> {
     V sum, lost;  // what rounding took from the sum
 
     NNDL_INLINE static Wide zero() { return {V::all(0), V::all(0)}; }
-    NNDL_INLINE static Wide from(V x) { return {x, V::all(0)}; }
     NNDL_INLINE void add(V x) {
         const V total = sum + x, from_x = total - sum;
         lost = lost + ((sum - (total - from_x)) + (x - from_x));
