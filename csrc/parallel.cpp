@@ -250,7 +250,7 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         return;
     }
     // whole groups where a vector's width of rows is handled at a time
-    const ptrdiff_t unit = job.classes <= few_classes || rows > rows_at_once ? group : 1;
+    const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || rows > rows_at_once ? group : 1;
     const ptrdiff_t units = (rows + unit - 1) / unit;
     in_parallel(units, threads_for(units, double(rows) * double(job.classes)), [&](ptrdiff_t first, ptrdiff_t last) {
         Job<E> mine = job;

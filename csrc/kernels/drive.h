@@ -9,6 +9,7 @@
 // `first` is the number of the first row, `keep` room for its exponentials. `Simple` where
 // pending.simple: the quick way will do.
 #pragma once
+#include "panel.h"
 #include "row.h"
 #include "tile.h"
 
@@ -97,6 +98,7 @@ struct Driver {
         ptrdiff_t r = 0;
         if (down) {
             for (; big && r + Big::size <= job.rows; r += Big::size) one_tile_in_place<Big>(r);
+            if (has_panels(job)) r = panels(r);
             for (; r + V::size <= job.rows; r += V::size) one_tile_in_place<V>(r);
         }
         if (job.classes <= few_classes) {
@@ -112,6 +114,10 @@ struct Driver {
 
 private:
     NNDL_INLINE E* area(int i) const { return job.scratch + i * scratch_area(job.classes); }
+
+    template <class L>
+    using PendingOf = decltype(some<const Op&>().reduce(some<const L&>(), 0, some<Column<const E>>(), some<Column<const E>>(),
+                                                       some<Column<E>>(), some<Guess<E>&>(), some<DoNothing&>()));
 
     template <class X>
     static NNDL_INLINE Column<X> column(Rows<X> x, ptrdiff_t r, ptrdiff_t stride) {
@@ -159,6 +165,42 @@ private:
              room, true);
     }
 
+    // From row r on; returns the first row that is left.
+    NNDL_KERNEL ptrdiff_t panels(ptrdiff_t r) const {
+        using P = Panel<V, PendingOf<Down<V>>>;
+        // room for whole tiles is in the copy of z alone
+        const ptrdiff_t last = job.y.data || (job.rows - r) % V::size < few_columns ? job.rows - (job.rows - r) % V::size : job.rows;
+        P panel[panels_in_hand];
+        for (int i = 0; i < panels_in_hand; ++i) {
+            panel[i].classes = job.classes;
+            panel[i].room = job.scratch + i * panel_elements<E>(job.classes);
+        }
+        P *before = &panel[0], *now = &panel[1], *next = &panel[2];
+        do {
+            next->row = r;
+            next->rows = last - r < panel_tiles * V::size ? last - r : panel_tiles * V::size;
+            r += next->rows;
+            PanelMover<Op, V, PendingOf<Down<V>>> mover(op, job, *before, *next, now->tiles());
+            for (int t = 0; t < now->tiles(); ++t) {
+                mover.at(t);
+                const Column<E> room = now->column(t);
+                Guess<E> none;
+                now->pending[t] = op.reduce(Down<V>{job.classes, now->rows_of(t)}, now->row_of(t),
+                                            Column<const E>{room.data, room.stride},
+                                            column(job.y, now->row_of(t), job.y.cls), room, none, mover);
+            }
+            mover.move(job.classes);
+            for (int t = 0; t < before->tiles(); ++t)
+                op.finish(before->pending[t], Down<V>{job.classes, before->rows_of(t)}, before->row_of(t));
+            P* const free = before;
+            before = now;
+            now = next;
+            next = free;
+            if (!job.out.data) before->rows = 0;
+        } while (now->tiles() || before->tiles());
+        return r;
+    }
+
     NNDL_KERNEL void run_share(Share<E>& share) const {
         const Across<V> row{job.classes};
         const Column<const E> z = {job.z.data, 1}, y = {job.y.data, 1};
@@ -184,8 +226,7 @@ private:
     // Each row is stored while the next one is read.
     NNDL_KERNEL void rows_as_they_are(ptrdiff_t r) const {
         using L = Across<V>;
-        using Pending = decltype(op.reduce(L{}, r, some<Column<const E>>(), some<Column<const E>>(), some<Column<E>>(),
-                                           some<Guess<E>&>(), some<DoNothing&>()));
+        using Pending = PendingOf<L>;
         const L row{job.classes};
         const Column<E> keep = {job.out.data ? area(0) : nullptr, 1};
         Guess<E> guess;

@@ -179,9 +179,9 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
     return total;
 }
 
-template <class V, bool Plain>
+template <class V, bool Plain, class Before>
 NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
-                                Column<const typename V::Element> z, Column<typename V::Element> keep) {
+                                Column<const typename V::Element> z, Column<typename V::Element> keep, Before& before) {
     constexpr ptrdiff_t block = 8 * (64 / sizeof(typename V::Element)), segment = segment_classes<typename V::Element>;
     auto total = Wide<V>::zero();
     for (ptrdiff_t first = 0; first < rows.classes; first += segment) {
@@ -192,6 +192,7 @@ NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>,
         for (ptrdiff_t j = first; j < rows.classes && j < first + segment; j += block) {
             const ptrdiff_t last = rows.classes - j < block ? rows.classes : j + block;
             for (ptrdiff_t l = 0; l < V::size && j + l < last; ++l) {
+                before.until(j + (last - j) * (l + 1) / V::size);
                 V top = V::load(z.data + (j + l) * z.stride);
                 for (ptrdiff_t i = j + l + V::size; i < last; i += V::size) top = max(V::load(z.data + i * z.stride), top);
                 GridSum<V> sum(exp.grid(top), rest[l]);

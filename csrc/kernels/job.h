@@ -84,6 +84,11 @@ constexpr ptrdiff_t few_classes = 128;
 // Up to this many, twice as many rows at a time: more would not stay in the first cache.
 constexpr ptrdiff_t big_tile_classes = few_classes / 2;
 
+// Columns of more classes than few, up to so many, are handled in panels of some tiles.
+constexpr ptrdiff_t panel_classes = 4096;
+constexpr int panel_tiles = 4, panels_in_hand = 3;
+constexpr int few_columns = 4;  // fewer than these are copied one by one
+
 // How far a row's maximum, times c, may be from where it was expected, and how large either may be:
 // within these bounds the expected one gives the bits that the maximum itself would have given.
 constexpr float window = 16, far_away = 0x1p15f;
@@ -110,7 +115,16 @@ static constexpr bool is_contiguous(Rows<E> x) {
     return !x.data || x.cls == 1;
 }
 template <class E>
+static constexpr bool has_panels(const Job<E>& job) {
+    return job.classes > few_classes && job.classes <= panel_classes && job.z.cls != 1;
+}
+template <class E>
+static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
+    return panel_tiles * ptrdiff_t(64 / sizeof(E)) * classes;
+}
+template <class E>
 static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
+    if (has_panels(job)) return panels_in_hand * panel_elements<E>(job.classes);
     const bool rows_as_they_are =
         job.classes > few_classes && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
     return (rows_as_they_are ? 1 : scratch_areas) * scratch_area(job.classes);

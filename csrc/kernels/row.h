@@ -19,9 +19,9 @@ NNDL_INLINE Split<typename Across<V>::Each> sum_of(const Across<V>& row, const A
 }
 template <bool Plain, class V, class Before>
 NNDL_INLINE Split<V> sum_of(const Down<V>& rows, const Anchor<V>& anchor, Column<const typename V::Element> z,
-                            Column<typename V::Element> keep, V&, Before) {
+                            Column<typename V::Element> keep, V&, Before& before) {
     const Exponentials<Down<V>, Plain> exp(anchor);
-    return rows.classes <= few_classes ? add_up_few(rows, exp, z, keep) : add_up_many(rows, exp, z, keep).parts();
+    return rows.classes <= few_classes ? add_up_few(rows, exp, z, keep) : add_up_many(rows, exp, z, keep, before).parts();
 }
 
 // Where a row's maximum is expected: where that of the row before was.

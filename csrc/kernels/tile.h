@@ -18,6 +18,10 @@ template <class V>
 NNDL_KERNEL void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t classes, typename V::Element* tile) {
     using R = typename V::Register;
     constexpr int group = R::group;
+    if (from.row == 1) {
+        for (ptrdiff_t j = 0; j < classes; ++j) V::load(from.data + j * from.cls, rows, 0).store(tile + j * V::size);
+        return;
+    }
     if (!turns_in_registers<V>(from.cls, rows, classes)) {
         for (int r = 0; r < V::size; ++r)
             for (ptrdiff_t j = 0; j < classes; ++j)
@@ -39,6 +43,10 @@ template <class V>
 NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, Rows<typename V::Element> to) {
     using R = typename V::Register;
     constexpr int group = R::group;
+    if (to.row == 1) {
+        for (ptrdiff_t j = 0; j < classes; ++j) V::load(tile + j * V::size).store(to.data + j * to.cls, rows);
+        return;
+    }
     if (!turns_in_registers<V>(to.cls, rows, classes)) {
         for (int r = 0; r < rows; ++r)
             for (ptrdiff_t j = 0; j < classes; ++j) element(to, r, j) = tile[j * V::size + r];
