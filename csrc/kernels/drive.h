@@ -94,16 +94,16 @@ struct Driver {
         const bool y = job.y.data, out = job.out.data;
         const bool across = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
         const bool down = job.z.row == 1 && (!y || job.y.row == 1) && (!out || job.out.row == 1);
-        const bool big = job.classes <= big_tile_classes;
+        const bool few = job.classes <= few_classes;
         ptrdiff_t r = 0;
         if (down) {
-            for (; big && r + Big::size <= job.rows; r += Big::size) one_tile_in_place<Big>(r);
+            for (; few && r + Big::size <= job.rows; r += Big::size) one_tile_in_place<Big>(r);
             if (has_panels(job)) r = panels(r);
             for (; r + V::size <= job.rows; r += V::size) one_tile_in_place<V>(r);
         }
-        if (job.classes <= few_classes) {
-            for (; big && r + Big::size <= job.rows; r += Big::size) one_packed_tile<Big>(r);
-            for (; r < job.rows; r += V::size) one_packed_tile<V>(r);
+        if (few) {
+            r = packed_tiles<Big>(r, Big::size);
+            r = packed_tiles<V>(r, 1);
         }
         if (r >= job.rows) return;
         if (across)
@@ -123,20 +123,10 @@ private:
     static NNDL_INLINE Column<X> column(Rows<X> x, ptrdiff_t r, ptrdiff_t stride) {
         return {x.data ? x.data + r * x.row : nullptr, stride};
     }
-    template <class W>
-    NNDL_INLINE Down<W> tile_from(ptrdiff_t r) const {
-        return {job.classes, job.rows - r < W::size ? int(job.rows - r) : W::size};
-    }
-
-    // Stores what `rows` gives to `out`, which is the job's own or room to turn it in.
-    template <class W>
-    NNDL_INLINE void tile(const Down<W>& rows, ptrdiff_t r, Column<const E> z, Column<const E> y, Column<E> keep,
-                          Column<E> out, bool turn) const {
+    template <class W, class Pending>
+    NNDL_INLINE void store_tile(const Down<W>& rows, const Pending& pending, Column<const E> z, Column<const E> y,
+                                Column<E> keep, Column<E> out) const {
         const OpOf<W, E> wide_op{job};
-        Guess<E> none;
-        DoNothing nothing;
-        const auto pending = wide_op.reduce(rows, r, z, y, keep, none, nothing);
-        if (!job.out.data) return;
         if (pending.simple)
             rows.for_each([&](auto step) NNDL_LAMBDA {
                 rows.store(out, step, wide_op.template value<true>(pending, rows, step, z, y, keep));
@@ -145,24 +135,64 @@ private:
             rows.for_each([&](auto step) NNDL_LAMBDA {
                 rows.store(out, step, wide_op.template value<false>(pending, rows, step, z, y, keep));
             });
-        if (turn) unpack<W>(out.data, rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
-        wide_op.finish(pending, rows, r);
     }
     template <class W>
     NNDL_KERNEL void one_tile_in_place(ptrdiff_t r) const {
-        const Column<E> out = column(job.out, r, job.out.cls);
+        const OpOf<W, E> wide_op{job};
+        const Down<W> rows{job.classes, W::size};
+        const Column<const E> z = column(job.z, r, job.z.cls), y = column(job.y, r, job.y.cls);
+        const Column<E> out = column(job.out, r, job.out.cls), room = {area(0), W::size};
+        const Column<E> keep = job.classes <= few_classes ? room : out;
+        Guess<E> none;
+        DoNothing nothing;
+        const auto pending = wide_op.reduce(rows, r, z, y, keep, none, nothing);
+        if (!job.out.data) return;
+        store_tile(rows, pending, z, y, keep, out);
+        wide_op.finish(pending, rows, r);
+    }
+
+    // Tiles of W::size rows from row r on, the last of at least so many; returns the first row that is left.
+    template <class W>
+    NNDL_KERNEL ptrdiff_t packed_tiles(ptrdiff_t r, int at_least) const {
+        const OpOf<W, E> wide_op{job};
+        const auto rows_from = [&](ptrdiff_t first) NNDL_LAMBDA {
+            const ptrdiff_t left = job.rows - first;
+            return Down<W>{job.classes, left < at_least ? 0 : left < W::size ? int(left) : W::size};
+        };
         const Column<E> room = {area(0), W::size};
-        tile(tile_from<W>(r), r, column(job.z, r, job.z.cls), column(job.y, r, job.y.cls),
-             job.classes <= few_classes ? room : out, out, false);
+        E *z = area(1), *y = area(2), *next_z = area(3), *next_y = area(4);
+        // While the end of the one tile is waited for, the next is packed, where both stay in the first cache.
+        const bool ahead = job.classes <= 32;
+        Down<W> rows = rows_from(r);
+        pack_tile(rows, r, z, y);
+        while (rows.rows) {
+            const Column<const E> tile_z = {z, W::size}, tile_y = {job.y.data ? y : nullptr, W::size};
+            Guess<E> none;
+            DoNothing nothing;
+            const auto pending = wide_op.reduce(rows, r, tile_z, tile_y, room, none, nothing);
+            const Down<W> next = rows_from(r + rows.rows);
+            if (ahead) pack_tile(next, r + rows.rows, next_z, next_y);
+            if (job.out.data) {
+                store_tile(rows, pending, tile_z, tile_y, room, room);
+                unpack<W>(room.data, rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
+                wide_op.finish(pending, rows, r);
+            }
+            if (!ahead) pack_tile(next, r + rows.rows, next_z, next_y);
+            r += rows.rows;
+            rows = next;
+            E *const free_z = z, *const free_y = y;
+            z = next_z;
+            y = next_y;
+            next_z = free_z;
+            next_y = free_y;
+        }
+        return r;
     }
     template <class W>
-    NNDL_KERNEL void one_packed_tile(ptrdiff_t r) const {
-        const Down<W> rows = tile_from<W>(r);
-        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, area(1));
-        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, area(2));
-        const Column<E> room = {area(0), W::size};
-        tile(rows, r, Column<const E>{area(1), W::size}, Column<const E>{job.y.data ? area(2) : nullptr, W::size}, room,
-             room, true);
+    NNDL_INLINE void pack_tile(const Down<W>& rows, ptrdiff_t r, E* z, E* y) const {
+        if (!rows.rows) return;
+        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, z);
+        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, y);
     }
 
     // From row r on; returns the first row that is left.

@@ -144,19 +144,21 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
         const ptrdiff_t last = row.classes - first < segment ? row.classes : first + segment;
         auto lanes = Wide<V>::zero();
         V rest = V::all(0);
+        // two vectors at a time: one works while the other waits
+        const auto two = [&](ptrdiff_t i, GridSum<V>& sum) NNDL_LAMBDA {
+            const Exponential<Pair<V>> e = exp.of(Pair<V>::load(z.data + i));
+            const Pair<V> value = e.value();
+            if (keep.data) value.store(keep.data + i);
+            sum.add({e.power.a, e.t.a}, value.a);
+            sum.add({e.power.b, e.t.b}, value.b);
+        };
         ptrdiff_t j = first;
         for (; j + block <= last; j += block) {
             const V top = row.lane_maxima(z, j, j + block);
             maximum = max(top, maximum);
             before.until(j + block);
             GridSum<V> sum(exp.grid(top), rest);
-            for (int i = 0; i < block_vectors; i += 2) {
-                const Exponential<Pair<V>> e = exp.of(Pair<V>::load(z.data + j + i * V::size));
-                const Pair<V> value = e.value();
-                if (keep.data) value.store(keep.data + j + i * V::size);
-                sum.add({e.power.a, e.t.a}, value.a);
-                sum.add({e.power.b, e.t.b}, value.b);
-            }
+            for (int i = 0; i < block_vectors; i += 2) two(j + i * V::size, sum);
             lanes.add(sum.multiples());
         }
         if (j < last) {
@@ -164,6 +166,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
             maximum = max(top, maximum);
             before.until(last);
             GridSum<V> sum(exp.grid(top), rest);
+            for (; j + 2 * V::size <= last; j += 2 * V::size) two(j, sum);
             row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
                 const Exponential<V> e = exp.of(row.load(z, step, 0));
                 const V value = e.value();

@@ -81,8 +81,6 @@ struct Table {
 
 // Up to this many classes, rows are handled a vector's width of them at a time.
 constexpr ptrdiff_t few_classes = 128;
-// Up to this many, twice as many rows at a time: more would not stay in the first cache.
-constexpr ptrdiff_t big_tile_classes = few_classes / 2;
 
 // Columns of more classes than few, up to so many, are handled in panels of some tiles.
 constexpr ptrdiff_t panel_classes = 4096;
@@ -105,10 +103,10 @@ constexpr ptrdiff_t segment_classes = 64 * 8 * (64 / sizeof(E));
 // static: files of different instruction sets must not share a copy of a function.
 
 // Scratch areas: the exponentials of what is in hand (and the result, where that does not stand side
-// by side), and copies of z and y where those do not. Each is a row, or a tile of few classes.
-constexpr int scratch_areas = 3;
+// by side), and copies of z and y where those do not. Each is a row, or a tile of few classes, of which
+// the next one's copies are made while this one is in hand.
 static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
-    return classes <= few_classes ? 16 * few_classes : (classes + 63) / 64 * 64 + 80;
+    return classes <= few_classes ? 32 * (classes + 1) : (classes + 63) / 64 * 64 + 80;
 }
 template <class E>
 static constexpr bool is_contiguous(Rows<E> x) {
@@ -125,9 +123,8 @@ static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
 template <class E>
 static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
     if (has_panels(job)) return panels_in_hand * panel_elements<E>(job.classes);
-    const bool rows_as_they_are =
-        job.classes > few_classes && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
-    return (rows_as_they_are ? 1 : scratch_areas) * scratch_area(job.classes);
+    const bool rows_as_they_are = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
+    return (job.classes <= few_classes ? 5 : rows_as_they_are ? 1 : 3) * scratch_area(job.classes);
 }
 
 }  // namespace nndl_fast

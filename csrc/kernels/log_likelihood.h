@@ -38,11 +38,15 @@ struct LogLikelihood {
                                   Guess<E>& guess, Before& before) const {
         using Each = typename L::Each;
         // keep may be out, and that may be z: what is wanted of z is read first
-        Each logit = Each::all(0), label_weight = Each::all(1);
-        const bool some_ignored = job.labels && pick(rows, first, logit, label_weight);
-        Wanted<Each> wanted = {label_weight, Each::all(0)};
-        if (targets_everywhere()) wanted = want(rows, z, y, logit, label_weight);
+        AtLabels<L> at_labels;
+        const bool some_ignored = job.labels && pick(rows, first, at_labels);
+        Wanted<Each> wanted;
+        if (targets_everywhere()) wanted = want(rows, z, y, at_labels);
         const RowSum<L> row(rows, z, 1, keep, guess, before);
+        // not earlier: a vector of what was stored one by one has to wait for all of it
+        const Each logit = job.labels ? Each::load(at_labels.z, rows.rows, 0) : Each::all(0);
+        const Each label_weight = weight_of(rows, at_labels);
+        if (!targets_everywhere()) wanted.weight = label_weight;
         if (!targets_everywhere()) wanted.gap = weighted(label_weight, row.maximum - logit);
 
         if (job.row_result) {
@@ -112,20 +116,26 @@ private:
         return Double<typename L::Each>::load(job.sample_weight + first, rows.rows, 0);
     }
 
-    // The logits at the labels, and the weights of those classes. True where a row is ignored.
-    template <class L, class Each = typename L::Each>
-    NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, Each& logit, Each& weight) const {
-        E z[L::rows_at_most], w[L::rows_at_most];
+    // The logits at the labels, and the weights of those classes.
+    template <class L>
+    struct AtLabels {
+        E z[L::rows_at_most], weight[L::rows_at_most];
+    };
+    // True where a row is ignored.
+    template <class L>
+    NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, AtLabels<L>& at) const {
         bool ignored = false;
         for (int lane = 0; lane < rows.rows; ++lane) {
             const ptrdiff_t row = first + lane, y = label(row);
             ignored = ignored || is_ignored(row);
-            z[lane] = element(job.z, row, y);
-            if (job.class_weight) w[lane] = job.class_weight[y];
+            at.z[lane] = element(job.z, row, y);
+            if (job.class_weight) at.weight[lane] = job.class_weight[y];
         }
-        logit = Each::load(z, rows.rows, 0);
-        if (job.class_weight) weight = Each::load(w, rows.rows, 0);
         return ignored;
+    }
+    template <class L, class Each = typename L::Each>
+    NNDL_INLINE Each weight_of(const L& rows, const AtLabels<L>& at) const {
+        return job.labels && job.class_weight ? Each::load(at.weight, rows.rows, 0) : Each::all(1);
     }
     template <class L, class S>
     NNDL_INLINE V class_weight(const L&, S step) const {
@@ -142,7 +152,7 @@ private:
 
     // Where every class has a target.
     template <class L, class Each = typename L::Each>
-    NNDL_INLINE Wanted<Each> want(const L& rows, Column<const E> z, Column<const E> y, Each logit, Each label_weight) const {
+    NNDL_INLINE Wanted<Each> want(const L& rows, Column<const E> z, Column<const E> y, const AtLabels<L>& at) const {
         using D = Double<Each>;
         const Each maximum = rows.maximum(z);
         const V top = L::spread(maximum);
@@ -156,7 +166,8 @@ private:
         const D gaps = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
             return Terms<V, 1>{{rows.trim(step, weighted(class_weight(rows, step), top - rows.load(z, step, 0)))}};
         }).of[0].value();
-        const D own = D::all(1 - job.smoothing) * to_double(label_weight), each = D::all(job.smoothing / double(rows.classes));
+        const Each logit = Each::load(at.z, rows.rows, 0);
+        const D own = D::all(1 - job.smoothing) * to_double(weight_of(rows, at)), each = D::all(job.smoothing / double(rows.classes));
         const D gap = weighted(own, to_double(maximum) - to_double(logit)) + each * gaps;
         return {from_double<Each>(own + each * D::all(job.class_weight_sum)), from_double<Each>(gap)};
     }

@@ -53,7 +53,6 @@ public:
     }
 
 private:
-    static constexpr ptrdiff_t ahead = 8;
     const Op& op_;
     const Job<E>& job_;
     const P& before_;

@@ -54,6 +54,8 @@ struct RowSum {
     Each argument, remainder;           // of the maximum's exponential
     Each peak, peak_lost;               // that exponential, and what rounding took from it
     typename Each::Mask dominated;      // the largest exponential is nearly all of the sum
+    bool some_dominated;
+    Each per_peak;                      // 1 / peak, where some are
     Each nan;                           // NaN where the row has no softmax, else zero
 
     template <class Before>
@@ -82,6 +84,8 @@ struct RowSum {
         peak_lost = top.less(peak);
         inverse = Each::all(1) / sum.high;
         dominated = less(sum.high, Each::all(E(1.375)) * peak);
+        some_dominated = any(dominated);
+        per_peak = some_dominated ? Each::all(1) / peak : zero;
         nan = (maximum - maximum) + (sum.high - sum.high);
     }
 
@@ -115,13 +119,13 @@ struct RowSum {
         const LogParts<Each> parts = log_parts(sum.high * Each::all(K::down * above_one));
         LogParts<Each> x = {parts.k - Each::all(32) + anchor.octaves, parts.f};
         Each shift = argument, more = fma(sum.low, inverse, Each::all(0) - remainder);
-        if (any(dominated)) {
+        if (some_dominated) {
             const Each zero = Each::all(0);
             // while the others are not too little, the sum itself is exact enough to tell them
             Each rest = (sum.high - peak) + (sum.low - peak_lost);
             const auto little = less(rest, peak * Each::all(E(0.0625)));
             if (any(less(zero, select(little, select(dominated, peak, zero), zero)))) rest = select(little, others(rows, z, keep), rest);
-            const Each per_peak = Each::all(1) / peak, ratio = rest * per_peak;
+            const Each ratio = rest * per_peak;
             const Each left = fma(zero - ratio, peak, rest) - ratio * peak_lost;
             x = {select(dominated, zero, x.k), select(dominated, fma(left, per_peak, ratio), x.f)};
             shift = select(dominated, zero, shift);
@@ -152,8 +156,8 @@ struct RowSum {
     NNDL_INLINE Scale scale(Each numerator) const {
         const Each high = numerator * inverse;
         const Each left = fma(Each::all(0) - high, sum.high, numerator) - high * sum.low;
-        Scale s = {high, left * inverse, peak, left * inverse, any(dominated)};
-        if (s.corrected) s.low_of_peak = select(dominated, fma(high, peak_lost / peak, s.low), s.low);
+        Scale s = {high, left * inverse, peak, left * inverse, some_dominated};
+        if (s.corrected) s.low_of_peak = select(dominated, fma(high, peak_lost * per_peak, s.low), s.low);
         return s;
     }
 

@@ -15,7 +15,7 @@ NNDL_INLINE bool turns_in_registers(ptrdiff_t cls, int rows, ptrdiff_t classes) 
 }
 
 template <class V>
-NNDL_KERNEL void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t classes, typename V::Element* tile) {
+NNDL_KERNEL void pack(const Rows<const typename V::Element>& from, int rows, ptrdiff_t classes, typename V::Element* tile) {
     using R = typename V::Register;
     constexpr int group = R::group;
     if (from.row == 1) {
@@ -40,7 +40,7 @@ NNDL_KERNEL void pack(Rows<const typename V::Element> from, int rows, ptrdiff_t 
 }
 
 template <class V>
-NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, Rows<typename V::Element> to) {
+NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, const Rows<typename V::Element>& to) {
     using R = typename V::Register;
     constexpr int group = R::group;
     if (to.row == 1) {
