@@ -3,11 +3,11 @@
 // An operation has two halves, so that a row can be stored while the next one is read:
 //
 //   pending = op.reduce(rows, first, z, y, keep, guess, before)   what a row has to give as a whole
-//   op.value<Simple>(pending, rows, step, z, y, keep)              what is stored at a step
+//   op.value<Way>(pending, rows, step, z, y, keep)                 what is stored at a step
 //   op.finish(pending, rows, first)                                what is left to do once all is stored
 //
-// `first` is the number of the first row, `keep` room for its exponentials. `Simple` where
-// pending.simple: the quick way will do.
+// `first` is the number of the first row, `keep` room for its exponentials; pending.way is the quickest
+// Way that will do.
 #pragma once
 #include "panel.h"
 #include "row.h"
@@ -47,24 +47,26 @@ private:
     const Column<E> keep_, out_;
     ptrdiff_t head_, done_ = 0;
 
-    template <bool Simple, class S>
+    template <Way W, class S>
     NNDL_INLINE typename L::Vector value(S step) {
-        return op_.template value<Simple>(pending_, rows_, step, z_, y_, keep_);
+        return op_.template value<W>(pending_, rows_, step, z_, y_, keep_);
     }
-    NNDL_KERNEL void store(ptrdiff_t end) { pending_.simple ? store_as<true>(end) : store_as<false>(end); }
-    template <bool Simple>
-    NNDL_INLINE void store_as(ptrdiff_t end) {
+    NNDL_KERNEL void store(ptrdiff_t end) {
+        in_way(pending_.way, [&](auto in) NNDL_LAMBDA { store_in<in.way>(end); });
+    }
+    template <Way W>
+    NNDL_INLINE void store_in(ptrdiff_t end) {
         if (done_ < head_) {
             const Step<false> step{0, int(head_)};
-            rows_.store(out_, step, value<false>(step));
+            rows_.store(out_, step, value<W>(step));
             done_ = head_;
         }
         ptrdiff_t j = done_;
         for (; j < end && j + L::size <= rows_.classes; j += L::size)
-            value<Simple>(Step<true>{j, L::size}).store(out_.data + j);
+            value<W>(Step<true>{j, L::size}).store(out_.data + j);
         if (j < end && j < rows_.classes) {
             const Step<false> step{j, int(rows_.classes - j)};
-            rows_.store(out_, step, value<false>(step));
+            rows_.store(out_, step, value<W>(step));
             j = rows_.classes;
         }
         done_ = j;
@@ -127,14 +129,11 @@ private:
     NNDL_INLINE void store_tile(const Down<W>& rows, const Pending& pending, Column<const E> z, Column<const E> y,
                                 Column<E> keep, Column<E> out) const {
         const OpOf<W, E> wide_op{job};
-        if (pending.simple)
+        in_way(pending.way, [&](auto in) NNDL_LAMBDA {
             rows.for_each([&](auto step) NNDL_LAMBDA {
-                rows.store(out, step, wide_op.template value<true>(pending, rows, step, z, y, keep));
+                rows.store(out, step, wide_op.template value<in.way>(pending, rows, step, z, y, keep));
             });
-        else
-            rows.for_each([&](auto step) NNDL_LAMBDA {
-                rows.store(out, step, wide_op.template value<false>(pending, rows, step, z, y, keep));
-            });
+        });
     }
     template <class W>
     NNDL_KERNEL void one_tile_in_place(ptrdiff_t r) const {
@@ -157,42 +156,40 @@ private:
         const OpOf<W, E> wide_op{job};
         const auto rows_from = [&](ptrdiff_t first) NNDL_LAMBDA {
             const ptrdiff_t left = job.rows - first;
-            return Down<W>{job.classes, left < at_least ? 0 : left < W::size ? int(left) : W::size};
+            return Down<W>{job.classes, left < at_least ? 0 : left < W::size ? int(left) : W::size, nullptr};
         };
+        alignas(64) E maxima[2][W::size];
         const Column<E> room = {area(0), W::size};
-        E *z = area(1), *y = area(2), *next_z = area(3), *next_y = area(4);
+        E *const z[] = {area(1), area(3)}, *const y[] = {area(2), area(4)};
         // While the end of the one tile is waited for, the next is packed, where both stay in the first cache.
         const bool ahead = job.classes <= 32;
         Down<W> rows = rows_from(r);
-        pack_tile(rows, r, z, y);
-        while (rows.rows) {
-            const Column<const E> tile_z = {z, W::size}, tile_y = {job.y.data ? y : nullptr, W::size};
+        pack_tile(rows, r, z[0], y[0], maxima[0]);
+        for (int turn = 0; rows.rows; turn ^= 1) {
+            const int other = turn ^ 1;
+            const Column<const E> tile_z = {z[turn], W::size}, tile_y = {job.y.data ? y[turn] : nullptr, W::size};
             Guess<E> none;
             DoNothing nothing;
             const auto pending = wide_op.reduce(rows, r, tile_z, tile_y, room, none, nothing);
-            const Down<W> next = rows_from(r + rows.rows);
-            if (ahead) pack_tile(next, r + rows.rows, next_z, next_y);
+            Down<W> next = rows_from(r + rows.rows);
+            if (ahead) pack_tile(next, r + rows.rows, z[other], y[other], maxima[other]);
             if (job.out.data) {
                 store_tile(rows, pending, tile_z, tile_y, room, room);
                 unpack<W>(room.data, rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
                 wide_op.finish(pending, rows, r);
             }
-            if (!ahead) pack_tile(next, r + rows.rows, next_z, next_y);
+            if (!ahead) pack_tile(next, r + rows.rows, z[other], y[other], maxima[other]);
             r += rows.rows;
             rows = next;
-            E *const free_z = z, *const free_y = y;
-            z = next_z;
-            y = next_y;
-            next_z = free_z;
-            next_y = free_y;
         }
         return r;
     }
     template <class W>
-    NNDL_INLINE void pack_tile(const Down<W>& rows, ptrdiff_t r, E* z, E* y) const {
+    NNDL_INLINE void pack_tile(Down<W>& rows, ptrdiff_t r, E* z, E* y, E* maxima) const {
         if (!rows.rows) return;
-        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, z);
-        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, y);
+        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, y, maxima);
+        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, z, maxima);
+        rows.maxima = maxima;
     }
 
     // From row r on; returns the first row that is left.
@@ -246,10 +243,10 @@ private:
         const auto pending = op.reduce(row, 0, z, y, keep, guess, nothing);
         if (!job.out.data) return;
         if (share.task == Share<E>::finish) return op.finish(pending, row, 0);
-        row.for_each(share.first, share.last, [&](auto step) NNDL_LAMBDA {
-            const V v = pending.simple ? op.template value<true>(pending, row, step, z, y, keep)
-                                       : op.template value<false>(pending, row, step, z, y, keep);
-            row.store(keep, step, v);
+        in_way(pending.way, [&](auto in) NNDL_LAMBDA {
+            row.for_each(share.first, share.last, [&](auto step) NNDL_LAMBDA {
+                row.store(keep, step, op.template value<in.way>(pending, row, step, z, y, keep));
+            });
         });
     }
 
@@ -287,7 +284,7 @@ private:
         const auto pending = op.reduce(row, r, z, y, room, none, nothing);
         if (!job.out.data) return;
         row.for_each([&](auto step) NNDL_LAMBDA {
-            row.store(room, step, op.template value<false>(pending, row, step, z, y, room));
+            row.store(room, step, op.template value<Way::any>(pending, row, step, z, y, room));
         });
         for (ptrdiff_t j = 0; j < job.classes; ++j) element(job.out, r, j) = area(0)[j];
         op.finish(pending, row, r);

@@ -40,6 +40,20 @@ struct Step {
     int n;
 };
 
+// How the values of a row, or of several, are stored: the quick way; with a correction where one class
+// has nearly everything; or in any case. Each does for what the ones before it do for.
+enum class Way { quick, corrected, any };
+template <Way W>
+struct In {
+    static constexpr Way way = W;
+};
+template <class F>
+NNDL_INLINE void in_way(Way way, F f) {
+    if (way == Way::quick) f(In<Way::quick>());
+    else if (way == Way::corrected) f(In<Way::corrected>());
+    else f(In<Way::any>());
+}
+
 template <class V, int K>
 struct Terms {
     V v[K];
@@ -131,6 +145,7 @@ struct Down {
     static constexpr int size = V::size, rows_at_most = V::size;
     ptrdiff_t classes;
     int rows;  // 1 to size; the arrays have room for all lanes, those beyond hold anything
+    const E* maxima = nullptr;  // of z, where they are known
 
     NNDL_INLINE static V spread(Each x) { return x; }
 
@@ -156,7 +171,9 @@ struct Down {
         for (ptrdiff_t j = 0; j < classes; ++j) f(Step<true>{j, size});
     }
 
+    // of z, NaNs left out
     NNDL_INLINE Each maximum(Column<const E> x) const {
+        if (maxima) return V::load(maxima);
         V a = V::all(-E(__builtin_inf())), b = a;
         ptrdiff_t j = 0;
         for (; j + 2 <= classes; j += 2) {

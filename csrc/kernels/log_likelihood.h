@@ -29,7 +29,7 @@ struct LogLikelihood {
         typename RowSum<L>::Scale scale;
         Each of_targets, of_all;  // what a target counts; what each class has by smoothing
         Each at_label, nan;       // the error at the label
-        bool simple;
+        Way way;
         bool some_ignored;
     };
 
@@ -68,7 +68,7 @@ struct LogLikelihood {
         pending.of_targets = alpha;
         pending.of_all = alpha * Each::all(E(job.smoothing / double(rows.classes)));
         pending.nan = row.nan;
-        pending.simple = !pending.scale.corrected && !targets_everywhere();
+        pending.way = targets_everywhere() ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
         pending.some_ignored = some_ignored;
         if (job.labels) {
             const Each share = Each::all(E(1 - job.smoothing + job.smoothing / double(rows.classes)));
@@ -77,11 +77,11 @@ struct LogLikelihood {
         return pending;
     }
 
-    template <bool Simple, class L, class S>
+    template <Way W, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E> y,
                         Column<E> keep) const {
-        const V scaled = row.scale.template apply<!Simple>(rows.load(keep, step, 0));
-        if (Simple || !targets_everywhere()) return scaled;
+        const V scaled = row.scale.template apply<W != Way::quick>(rows.load(keep, step, 0));
+        if (W != Way::any || !targets_everywhere()) return scaled;
         if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.of_all);
         return scaled - target_of(rows, y, step) * L::spread(row.of_targets);
     }

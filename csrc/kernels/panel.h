@@ -34,8 +34,9 @@ class PanelMover {
 
 public:
     NNDL_INLINE PanelMover(const Op& op, const Job<E>& job, const P& before, P& next, int tiles)
-        : op_(op), job_(job), before_(before), next_(next), tiles_(tiles), simple_(true) {
-        for (int t = 0; t < before.tiles(); ++t) simple_ = simple_ && before.pending[t].simple;
+        : op_(op), job_(job), before_(before), next_(next), tiles_(tiles) {
+        for (int t = 0; t < before.tiles(); ++t)
+            if (way_ < before.pending[t].way) way_ = before.pending[t].way;
     }
     // Now `tile` of the `tiles` in hand is worked at.
     NNDL_INLINE void at(int tile) { tile_ = tile; }
@@ -47,8 +48,10 @@ public:
     NNDL_KERNEL void move(ptrdiff_t end) {
         if (next_.full()) copy<panel_tiles>(end, panel_tiles);
         else copy<1>(end, next_.tiles());
-        if (before_.full() && simple_) store<true, panel_tiles>(end, panel_tiles);
-        else store<false, 1>(end, before_.tiles());
+        in_way(way_, [&](auto in) NNDL_LAMBDA {
+            if (before_.full()) store<in.way, panel_tiles>(end, panel_tiles);
+            else store<in.way, 1>(end, before_.tiles());
+        });
         done_ = end;
     }
 
@@ -58,7 +61,7 @@ private:
     const P& before_;
     P& next_;
     const int tiles_;
-    bool simple_;
+    Way way_ = Way::quick;
     int tile_ = 0;
     ptrdiff_t done_ = 0;
 
@@ -77,7 +80,7 @@ private:
                 }
         }
     }
-    template <bool Simple, int Together>
+    template <Way W, int Together>
     NNDL_INLINE void store(ptrdiff_t end, int tiles) const {
         for (int first = 0; first < tiles; first += Together) {
             E* to = job_.out.data + before_.row_of(first) + done_ * job_.out.cls;
@@ -87,7 +90,7 @@ private:
                     const Column<E> room = before_.column(first + t);
                     const Column<const E> z = {room.data, room.stride},
                                           y = {job_.y.data ? job_.y.data + before_.row_of(first + t) : nullptr, job_.y.cls};
-                    const V v = op_.template value<Simple>(before_.pending[first + t], rows, Step<true>{j, V::size}, z, y, room);
+                    const V v = op_.template value<W>(before_.pending[first + t], rows, Step<true>{j, V::size}, z, y, room);
                     Together > 1 ? v.store(to + t * V::size) : v.store(to, rows.rows);
                 }
         }

@@ -106,9 +106,13 @@ struct RowSum {
             return rows.trim(step, select(less(e, top), e, zero));
         };
         if constexpr (L::rows_at_most > 1)
-            if (rows.classes <= few_classes) {  // as sum() would do it, and faster
+            if (rows.classes <= few_classes) {  // four together: widening is what costs here
                 auto sum = Wide<V>::zero();
-                rows.for_each([&](auto step) NNDL_LAMBDA { sum.add(other(step)); });
+                for (ptrdiff_t j = 0; j < rows.classes; j += 4) {
+                    V some = zero;
+                    for (ptrdiff_t i = j; i < j + 4 && i < rows.classes; ++i) some = some + other(Step<true>{i, L::size});
+                    sum.add(some);
+                }
                 return sum.parts().high;
             }
         return rows.template sum<1>([&](auto step) NNDL_LAMBDA { return Terms<V, 1>{{other(step)}}; }).of[0].parts().high;

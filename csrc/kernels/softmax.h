@@ -13,19 +13,19 @@ struct Softmax {
     struct Pending {
         typename RowSum<L>::Scale scale;
         typename L::Each nan;
-        bool simple;
+        Way way;
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> keep,
                                   Guess<E>& guess, Before& before) const {
         const RowSum<L> row(rows, z, job.c, keep, guess, before);
         const auto scale = row.scale(L::Each::all(1));
-        return {scale, row.nan, !scale.corrected};
+        return {scale, row.nan, scale.corrected ? Way::corrected : Way::quick};
     }
-    template <bool Simple, class L, class S>
+    template <Way W, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E>,
                         Column<E> keep) const {
-        return row.scale.template apply<!Simple>(rows.load(keep, step, 0));
+        return row.scale.template apply<W != Way::quick>(rows.load(keep, step, 0));
     }
     template <class L>
     NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
@@ -41,16 +41,16 @@ struct LogSoftmax {
     template <class L>
     struct Pending {
         typename L::Each maximum, minus_log_sum, nan;
-        bool simple;
+        static constexpr Way way = Way::quick;
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> keep,
                                   Guess<E>& guess, Before& before) const {
         keep.data = nullptr;  // it may be out, and that may be z, which is still to be read
         const RowSum<L> row(rows, z, job.c, keep, guess, before);
-        return {row.maximum, L::Each::all(0) - row.log_sum(rows, z, keep), row.nan, true};
+        return {row.maximum, L::Each::all(0) - row.log_sum(rows, z, keep), row.nan};
     }
-    template <bool Simple, class L, class S>
+    template <Way W, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E> z, Column<const E>,
                         Column<E>) const {
         return fma(rows.load(z, step, 0) - L::spread(row.maximum), V::all(job.c), L::spread(row.minus_log_sum));
@@ -64,7 +64,7 @@ struct LogSoftmax {
 // What operations that store nothing, or need nothing for it, have pending.
 template <class L>
 struct NothingPending {
-    bool simple = true;
+    static constexpr Way way = Way::quick;
 };
 
 template <class V, class E = typename V::Element>
@@ -80,7 +80,7 @@ struct LogSumExp {
         if (any(is_nan(row.nan))) infinite_rows(rows, first, row);
         return {};
     }
-    template <bool Simple, class L, class S>
+    template <Way W, class L, class S>
     NNDL_INLINE V value(const NothingPending<L>&, const L&, S, Column<const E>, Column<const E>, Column<E>) const {
         return V::all(0);
     }
@@ -115,7 +115,7 @@ struct Hard {
     template <class L>
     struct Pending {
         typename L::Each maximum, win, nan;
-        bool simple;
+        static constexpr Way way = Way::quick;
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E>, Guess<E>&,
@@ -130,9 +130,9 @@ struct Hard {
         const auto share = job.share ? winners : Double<Each>::all(1);
         const auto win = job.log ? Double<Each>::all(0) - log_of(log_parts(share)) : Double<Each>::all(1) / share;
         before.until(rows.classes);
-        return {best, from_double<Each>(win), (best - best) + from_double<Each>(winners - winners), true};
+        return {best, from_double<Each>(win), (best - best) + from_double<Each>(winners - winners)};
     }
-    template <bool Simple, class L, class S>
+    template <Way W, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E> z, Column<const E>,
                         Column<E>) const {
         const V lose = V::all(job.log ? -E(__builtin_inf()) : 0);
@@ -160,7 +160,7 @@ struct SoftmaxBackward {
     template <class L>
     struct Pending {
         typename L::Each mean;
-        bool simple;
+        static constexpr Way way = Way::quick;
     };
     template <class L, class Before>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> a, Column<const E> g, Column<E>, Guess<E>&,
@@ -169,9 +169,9 @@ struct SoftmaxBackward {
             return Terms<V, 1>{{rows.trim(step, rows.load(a, step, 0) * rows.load(g, step, 0))}};
         }).of[0].value();
         before.until(rows.classes);
-        return {from_double<typename L::Each>(products), true};
+        return {from_double<typename L::Each>(products)};
     }
-    template <bool Simple, class L, class S>
+    template <Way W, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E> a, Column<const E> g,
                         Column<E>) const {
         return V::all(job.c) * rows.load(a, step, 0) * (rows.load(g, step, 0) - L::spread(row.mean));

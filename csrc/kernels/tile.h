@@ -10,47 +10,77 @@ namespace nndl_fast {
 namespace {
 
 template <class V>
-NNDL_INLINE bool turns_in_registers(ptrdiff_t cls, int rows, ptrdiff_t classes) {
-    return cls == 1 && rows == V::size && classes >= V::Register::group;
+NNDL_INLINE bool turns_in_registers(ptrdiff_t cls, ptrdiff_t classes) {
+    return cls == 1 && classes >= V::Register::group;
 }
 
+// Rows of their classes one after the other.
+template <class E>
+NNDL_INLINE void copy_rows(const E* from, ptrdiff_t from_row, E* to, ptrdiff_t to_row, int rows, ptrdiff_t classes) {
+    if (from_row == classes && to_row == classes) {
+        classes *= rows;
+        rows = 1;
+    }
+    for (int r = 0; r < rows; ++r) __builtin_memcpy(to + r * to_row, from + r * from_row, size_t(classes) * sizeof(E));
+}
+
+// The rows' maxima, NaNs left out, go to `maxima`.
 template <class V>
-NNDL_KERNEL void pack(const Rows<const typename V::Element>& from, int rows, ptrdiff_t classes, typename V::Element* tile) {
+NNDL_KERNEL void pack(const Rows<const typename V::Element>& from, int rows, ptrdiff_t classes, typename V::Element* tile,
+                      typename V::Element* maxima) {
+    using E = typename V::Element;
     using R = typename V::Register;
     constexpr int group = R::group;
-    if (from.row == 1) {
-        for (ptrdiff_t j = 0; j < classes; ++j) V::load(from.data + j * from.cls, rows, 0).store(tile + j * V::size);
-        return;
+    constexpr E none = -E(__builtin_inf());
+    if (!turns_in_registers<V>(from.cls, classes)) {
+        if (from.row == 1)
+            for (ptrdiff_t j = 0; j < classes; ++j) V::load(from.data + j * from.cls, rows, 0).store(tile + j * V::size);
+        else
+            for (int r = 0; r < V::size; ++r)
+                for (ptrdiff_t j = 0; j < classes; ++j) tile[j * V::size + r] = r < rows ? element(from, r, j) : 0;
+        V maximum = V::all(none);
+        for (ptrdiff_t j = 0; j < classes; ++j) maximum = max(V::load(tile + j * V::size), maximum);
+        return maximum.store(maxima);
     }
-    if (!turns_in_registers<V>(from.cls, rows, classes)) {
-        for (int r = 0; r < V::size; ++r)
-            for (ptrdiff_t j = 0; j < classes; ++j)
-                tile[j * V::size + r] = r < rows ? element(from, r, j) : 0;
-        return;
+    if (rows < V::size) {
+        E whole[V::size * few_classes];
+        copy_rows(from.data, from.row, whole, classes, rows, classes);
+        for (ptrdiff_t i = rows * classes; i < V::size * classes; ++i) whole[i] = 0;
+        return pack<V>({whole, classes, 1}, V::size, classes, tile, maxima);
     }
-    for (int top = 0; top < V::size; top += R::size)
+    for (int top = 0; top < V::size; top += R::size) {
+        R maximum = R::all(none);
         for (ptrdiff_t start = 0; start < classes; start += group) {
             const ptrdiff_t j = start + group <= classes ? start : classes - group;
             R v[group];
             for (int i = 0; i < group; ++i)
                 v[i] = R::load_groups(from.data + (top + i) * from.row + j, group * from.row);
             transpose_groups(v);
-            for (int i = 0; i < group; ++i) v[i].store(tile + (j + i) * V::size + top);
+            for (int i = 0; i < group; ++i) {
+                v[i].store(tile + (j + i) * V::size + top);
+                maximum = max(v[i], maximum);
+            }
         }
+        maximum.store(maxima + top);
+    }
 }
 
 template <class V>
 NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, const Rows<typename V::Element>& to) {
     using R = typename V::Register;
     constexpr int group = R::group;
-    if (to.row == 1) {
-        for (ptrdiff_t j = 0; j < classes; ++j) V::load(tile + j * V::size).store(to.data + j * to.cls, rows);
+    if (!turns_in_registers<V>(to.cls, classes)) {
+        if (to.row == 1)
+            for (ptrdiff_t j = 0; j < classes; ++j) V::load(tile + j * V::size).store(to.data + j * to.cls, rows);
+        else
+            for (int r = 0; r < rows; ++r)
+                for (ptrdiff_t j = 0; j < classes; ++j) element(to, r, j) = tile[j * V::size + r];
         return;
     }
-    if (!turns_in_registers<V>(to.cls, rows, classes)) {
-        for (int r = 0; r < rows; ++r)
-            for (ptrdiff_t j = 0; j < classes; ++j) element(to, r, j) = tile[j * V::size + r];
-        return;
+    if (rows < V::size) {
+        typename V::Element whole[V::size * few_classes];
+        unpack<V>(tile, V::size, classes, {whole, classes, 1});
+        return copy_rows(whole, classes, to.data, to.row, rows, classes);
     }
     for (int top = 0; top < V::size; top += R::size)
         for (ptrdiff_t start = 0; start < classes; start += group) {
