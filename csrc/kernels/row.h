@@ -106,13 +106,12 @@ struct RowSum {
             return rows.trim(step, select(less(e, top), e, zero));
         };
         if constexpr (L::rows_at_most > 1)
-            if (rows.classes <= few_classes) {  // four together: widening is what costs here
+            if (rows.classes <= few_classes) {  // two together: widening is what costs here
                 auto sum = Wide<V>::zero();
-                for (ptrdiff_t j = 0; j < rows.classes; j += 4) {
-                    V some = zero;
-                    for (ptrdiff_t i = j; i < j + 4 && i < rows.classes; ++i) some = some + other(Step<true>{i, L::size});
-                    sum.add(some);
-                }
+                ptrdiff_t j = 0;
+                for (; j + 2 <= rows.classes; j += 2)
+                    sum.add(other(Step<true>{j, L::size}) + other(Step<true>{j + 1, L::size}));
+                if (j < rows.classes) sum.add(other(Step<true>{j, L::size}));
                 return sum.parts().high;
             }
         return rows.template sum<1>([&](auto step) NNDL_LAMBDA { return Terms<V, 1>{{other(step)}}; }).of[0].parts().high;
@@ -125,9 +124,11 @@ struct RowSum {
         Each shift = argument, more = fma(sum.low, inverse, Each::all(0) - remainder);
         if (some_dominated) {
             const Each zero = Each::all(0);
-            // while the others are not too little, the sum itself is exact enough to tell them
+            // While the others are not too little, the sum itself is exact enough to tell them: of n classes
+            // up to n 2^-15 of the maximum is left over by the grid, rounded n times.
             Each rest = (sum.high - peak) + (sum.low - peak_lost);
-            const auto little = less(rest, peak * Each::all(E(0.0625)));
+            const E n = E(rows.classes), bound = n * n * E(0x1p-16f);
+            const auto little = less(rest, peak * Each::all(bound < E(0.0625) ? bound : E(0.0625)));
             if (any(less(zero, select(little, select(dominated, peak, zero), zero)))) rest = select(little, others(rows, z, keep), rest);
             const Each ratio = rest * per_peak;
             const Each left = fma(zero - ratio, peak, rest) - ratio * peak_lost;
