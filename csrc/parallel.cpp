@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "halves.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -57,7 +59,7 @@ private:
     void* data_ = nullptr;
     size_t size_ = 0;
 };
-thread_local Scratch thread_scratch, thread_sums;
+thread_local Scratch thread_scratch, thread_sums, thread_copy;
 
 // Sums n values in place: groups, groups of groups, and so on. Destroys them.
 double fold(double* x, ptrdiff_t n) {
@@ -133,11 +135,6 @@ private:
     ptrdiff_t index_[max_dims];
 };
 
-template <class X>
-X* moved(X* data, ptrdiff_t by) {
-    return data ? data + by : nullptr;
-}
-
 // The job of the rows where the walk is, as many as stand at one stride.
 template <class E>
 Job<E> rows_at(const Walk& walk, const Job<E>& job, ptrdiff_t first, ptrdiff_t last, double* results) {
@@ -146,6 +143,8 @@ Job<E> rows_at(const Walk& walk, const Job<E>& job, ptrdiff_t first, ptrdiff_t l
     part.z = {moved(job.z.data, walk.offset(Batch::z)), walk.step(Batch::z), job.z.cls};
     part.y = {moved(job.y.data, walk.offset(Batch::y)), walk.step(Batch::y), job.y.cls};
     part.out = {moved(job.out.data, walk.offset(Batch::out)), walk.step(Batch::out), job.out.cls};
+    part.halves.z = {moved(job.halves.z.data, walk.offset(Batch::z)), walk.step(Batch::z), job.halves.z.cls};
+    part.halves.out = {moved(job.halves.out.data, walk.offset(Batch::out)), walk.step(Batch::out), job.halves.out.cls};
     part.labels = moved(job.labels, first);
     part.sample_weight = moved(job.sample_weight, first);
     part.row_result = results;
@@ -159,7 +158,10 @@ void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdi
     Walk walk(batch, first);
     while (first < last) {
         const Job<E> part = rows_at(walk, job, first, last, results);
-        kernel(part);
+        if (part.halves)
+            run_halves(kernel, part, static_cast<E*>(thread_copy.reserve(size_t(halves_room(part)) * sizeof(E))));
+        else
+            kernel(part);
         walk.advance(part.rows);
         first += part.rows;
         results = moved(results, part.rows);
@@ -206,7 +208,8 @@ void run_shared(RowKernel<E> kernel, const Job<E>& row, int threads) {
 // Whether the rows are too few for the threads, and long enough to be shared out.
 template <class E>
 int threads_for_shares(const Job<E>& job, ptrdiff_t rows) {
-    const bool fits = job.may_share && job.z.cls == 1 && (!job.out.data || (job.out.cls == 1 && job.out.data != job.z.data));
+    const bool fits = job.may_share && !job.halves && job.z.cls == 1 &&
+                      (!job.out.data || (job.out.cls == 1 && job.out.data != job.z.data));
     const int threads = fits ? threads_for(job.classes / segment_classes<E>, double(job.classes)) : 1;
     return rows < threads ? threads : 1;
 }

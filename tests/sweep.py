@@ -1,7 +1,9 @@
-"""Looks for the largest errors of whole rows, for as long as it is given: ``python tests/sweep.py --minutes 5``.
+"""Looks for the largest errors of whole rows, for as long as it is given:
+``python tests/sweep.py --minutes 5``.
 
 Prints the largest error of each function in units in the last place (for logsumexp, of the terms that
-are added, |max| + ln n), with what it takes to get that row again, and ends with 1 where one is beyond its bound."""
+are added, |max| + ln n), with what it takes to get that row again, and ends with 1 where one is beyond
+its bound."""
 
 from __future__ import annotations
 
@@ -21,20 +23,33 @@ BOUNDS = {"softmax": (2, 2), "log_softmax": (4, 6), "cost": (4, 6), "logsumexp":
 SIZES = [1, 2, 3, 5, 10, 16, 17, 40, 100, 128, 129, 200, 1000, 1025, 5000]
 
 Rows = np.ndarray[Any, np.dtype[Any]]
-KINDS: dict[str, Callable[[np.random.Generator, int, int], Rows]] = {
-    "random": lambda rng, n, m: rng.standard_normal((n, m)) * rng.choice([0.1, 1, 2, 5], (n, 1)),
-    "wide": lambda rng, n, m: rng.uniform(-1, 1, (n, m)) * rng.choice([30, 90, 1e3, 1e4], (n, 1)),
-    "near": lambda rng, n, m: rng.uniform(-50, 50, (n, 1)) + rng.standard_normal((n, m)) * rng.choice([1e-6, 1e-3, 0.1], (n, 1)),
-    "far": lambda rng, n, m: rng.choice([-1, 1], (n, 1)) * 2.0 ** rng.uniform(5, 20, (n, 1)) + rng.standard_normal((n, m)) * 3,
-    "dominated": lambda rng, n, m: dominated(rng, n, m),
-    "binades": lambda rng, n, m: np.round(rng.uniform(-20, 0, (n, m))) * np.log(2) + rng.uniform(-1e-3, 1e-3, (n, m)),
-}
 
 
 def dominated(rng: np.random.Generator, n: int, m: int) -> Rows:
     z = rng.standard_normal((n, m)) * rng.choice([0.1, 1, 3], (n, 1))
     z[np.arange(n), rng.integers(0, m, n)] += rng.uniform(0, 40, n) + np.log(m)
     return z
+
+
+def near(rng: np.random.Generator, n: int, m: int) -> Rows:
+    spread = rng.choice([1e-6, 1e-3, 0.1], (n, 1))
+    return rng.uniform(-50, 50, (n, 1)) + rng.standard_normal((n, m)) * spread
+
+
+def far(rng: np.random.Generator, n: int, m: int) -> Rows:
+    return rng.choice([-1, 1], (n, 1)) * 2.0 ** rng.uniform(5, 20, (n, 1)) + rng.standard_normal((n, m)) * 3
+
+
+KINDS: dict[str, Callable[[np.random.Generator, int, int], Rows]] = {
+    "random": lambda rng, n, m: rng.standard_normal((n, m)) * rng.choice([0.1, 1, 2, 5], (n, 1)),
+    "wide": lambda rng, n, m: rng.uniform(-1, 1, (n, m)) * rng.choice([30, 90, 1e3, 1e4], (n, 1)),
+    "near": near,
+    "far": far,
+    "dominated": dominated,
+    "binades": lambda rng, n, m: (
+        np.round(rng.uniform(-20, 0, (n, m))) * np.log(2) + rng.uniform(-1e-3, 1e-3, (n, m))
+    ),
+}
 
 
 def rows(seed: int) -> tuple[str, Rows]:
@@ -83,7 +98,7 @@ def beyond(worst: dict[tuple[str, str], tuple[float, str]]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--seed", type=int, default=0, help="where to begin")
     arguments = parser.parse_args()

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "../dispatch.h"
+
 namespace nndl_fast {
 
 using py::detail::npy_api;
@@ -133,7 +135,7 @@ py::array to_array(py::handle object, Argument argument) {
     return array;
 }
 
-Floats to_floats(py::handle object, Argument argument) {
+Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
     py::array array = to_array(object, argument);
     const py::dtype dtype = array.dtype();
     const char kind = dtype.kind();
@@ -143,10 +145,15 @@ Floats to_floats(py::handle object, Argument argument) {
         return {usable(array), native, size == 4};
     }
     if ((kind == 'f' && size == 2) || dtype_of(array) == "bfloat16")
-        return {cast(array, py::dtype::of<float>()), dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
+        return {keep_halves ? usable(array) : cast(array, py::dtype::of<float>()),
+                dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
     if (kind == 'i' || kind == 'u') return {cast(array, py::dtype::of<double>()), py::dtype::of<double>(), false};
     throw py::type_error(argument + " has dtype " + dtype_of(array) +
                      "; it may be float16, bfloat16, float32, float64 or an integer type");
+}
+
+HalfKernels half_kernels_of(const py::array& array) {
+    return array.dtype().kind() == 'f' ? active_table().float16 : active_table().bfloat16;
 }
 
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument) {
@@ -194,7 +201,11 @@ JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {
 
 namespace {
 
-py::dtype computed(const Floats& floats) { return floats.single ? py::dtype::of<float>() : py::dtype::of<double>(); }
+// What results are computed as.
+py::dtype computed(const Floats& floats) {
+    if (is_half(floats.array)) return floats.asked;
+    return floats.single ? py::dtype::of<float>() : py::dtype::of<double>();
+}
 
 // The caller's array for results like those.
 py::array checked_out(py::handle out, const Floats& like, Argument argument) {

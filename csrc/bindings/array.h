@@ -35,16 +35,20 @@ std::string shape_of(const Shape& shape);
 std::string shape_of(const py::array& array);
 std::string dtype_of(const py::array& array);
 
-// An argument as an aligned array of the machine's byte order, of float32 or float64.
+// An argument as an aligned array of the machine's byte order, of float32 or float64, or of a 16-bit type
+// where that is kept.
 struct Floats {
     py::array array;
-    py::dtype asked;  // what the caller gave and gets: differs for float16 and bfloat16
-    bool single;      // float32
+    py::dtype asked;  // what the caller gave and gets: differs where a 16-bit type is not kept
+    bool single;      // computed in float32
 };
 
 // Any object as an array; masked arrays are refused, other subclasses are read as plain arrays.
 py::array to_array(py::handle object, Argument argument);
-Floats to_floats(py::handle object, Argument argument);
+Floats to_floats(py::handle object, Argument argument, bool keep_halves = false);
+// Whether the elements are of a 16-bit type, and how its elements are converted.
+inline bool is_half(const py::array& array) { return array.itemsize() == 2; }
+HalfKernels half_kernels_of(const py::array& array);
 // As floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
 // A new array in C order; what it holds is undefined.
@@ -102,17 +106,24 @@ inline const py::array* address(const std::optional<py::array>& array) { return 
 py::object scalar_of(double value, const py::dtype& dtype);
 
 // z, y and out (any but z may be null) seen as (outer, classes, inner): the batch, and the strides
-// of the class axis into the job.
+// of the class axis into the job. Strides are in elements of each array's own size.
 template <class E>
 Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::array* out) {
-    const auto step = [&](const py::array* x, int d) { return x ? ptrdiff_t(x->strides(d) / ptrdiff_t(sizeof(E))) : 0; };
+    const auto step = [&](const py::array* x, int d) { return x ? ptrdiff_t(x->strides(d) / x->itemsize()) : 0; };
     Batch batch;
     for (int d = 0; d < int(z.ndim()); ++d)
         if (d != axis) batch.append(z.shape(d), step(&z, d), step(y, d), step(out, d));
     job.classes = z.ndim() ? z.shape(axis) : 1;
-    job.z = {static_cast<const E*>(z.data()), 0, z.ndim() ? step(&z, axis) : 1};
-    if (y) job.y = {static_cast<const E*>(y->data()), 0, z.ndim() ? step(y, axis) : 1};
-    if (out) job.out = {static_cast<E*>(out->mutable_data()), 0, z.ndim() ? step(out, axis) : 1};
+    const auto cls = [&](const py::array* x) { return x->ndim() ? step(x, axis) : 1; };
+    if (y) job.y = {static_cast<const E*>(y->data()), 0, cls(y)};
+    job.z.cls = cls(&z);
+    if (is_half(z)) {
+        job.halves = {half_kernels_of(z), {static_cast<const uint16_t*>(z.data()), 0, cls(&z)}, {}};
+        if (out) job.halves.out = {static_cast<uint16_t*>(out->mutable_data()), 0, cls(out)};
+        return batch;
+    }
+    job.z.data = static_cast<const E*>(z.data());
+    if (out) job.out = {static_cast<E*>(out->mutable_data()), 0, cls(out)};
     return batch;
 }
 

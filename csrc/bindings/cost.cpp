@@ -217,7 +217,7 @@ py::object log_likelihood(const char* function, bool want_cost, bool want_delta,
         const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
         if (!overflow) options.ignore_index = value;  // no label is that large
     }
-    const Floats floats = to_floats(z, {function, "z"});
+    const Floats floats = to_floats(z, {function, "z"}, true);
     if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": z has no class axis: it is a scalar");
     const int one = normal_axis(axis, int(floats.array.ndim()), {function, "axis"});
     if (floats.single) return Call<float>(options, floats, one, y).run(want_cost, want_delta, out);

@@ -106,7 +106,7 @@ py::object row_wise(const Operation& operation, const Floats& z, const py::array
 
 // Softmax or its logarithm, of any sharpness up to infinity.
 py::object sharpened(Operation operation, py::handle z, py::handle axis, py::handle c, py::handle out) {
-    const Floats floats = to_floats(z, {operation.function, "z"});
+    const Floats floats = to_floats(z, {operation.function, "z"}, true);
     operation.c = checked_sharpness(c, floats, operation.function);
     if (std::isinf(operation.c))
         operation = {operation.function, &Kernels<float>::hard, &Kernels<double>::hard, 1, true, operation.log};
@@ -124,11 +124,11 @@ py::object log_softmax(py::handle z, py::handle axis, py::handle c, py::handle o
 
 py::object hardmax(py::handle z, py::handle axis) {
     const Operation operation{"hardmax", &Kernels<float>::hard, &Kernels<double>::hard};
-    return row_wise(operation, to_floats(z, {"hardmax", "z"}), nullptr, axis, py::none());
+    return row_wise(operation, to_floats(z, {"hardmax", "z"}, true), nullptr, axis, py::none());
 }
 
 py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, py::handle c, py::handle out) {
-    const Floats activations = to_floats(a, {"softmax_backward", "a"});
+    const Floats activations = to_floats(a, {"softmax_backward", "a"}, true);
     Operation operation{"softmax_backward", &Kernels<float>::softmax_backward, &Kernels<double>::softmax_backward};
     operation.c = checked_sharpness(c, activations, operation.function);
     if (std::isinf(operation.c))
@@ -164,7 +164,7 @@ bool truth(py::handle value, Argument argument) {
 
 py::object logsumexp(py::handle object, py::handle axis, py::handle keepdims) {
     const bool keep = truth(keepdims, {"logsumexp", "keepdims"});
-    const Floats z = to_floats(object, {"logsumexp", "z"});
+    const Floats z = to_floats(object, {"logsumexp", "z"}, true);
     const int ndim = int(z.array.ndim());
     JoinedAxes several = joined_axes(axis, ndim, {"logsumexp", "axis"});
     if (!ndim) several = {};

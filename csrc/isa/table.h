@@ -1,5 +1,6 @@
 // The table of one instruction set, from the kernels as they are compiled in the including file.
 #pragma once
+#include "../kernels/half.h"
 #include "../kernels/log_likelihood.h"
 #include "../kernels/sigmoid.h"
 #include "../kernels/softmax.h"
@@ -21,7 +22,9 @@ constexpr Kernels<typename V::Element> kernels_of() {
             copy<V>,               copy_past_cache<V>, exponentials<V>};
 }
 
-constexpr Table table_of(const char* name) { return {name, kernels_of<F32x16>(), kernels_of<F64x8>()}; }
+constexpr Table table_of(const char* name) {
+    return {name, kernels_of<F32x16>(), kernels_of<F64x8>(), half_kernels<Float16>(), half_kernels<BFloat16>()};
+}
 
 }  // namespace
 }  // namespace nndl_fast

@@ -24,6 +24,19 @@ struct Share {
     E maximum;                 // of these classes; for the other tasks, of all
 };
 
+// Conversions of n elements of a 16-bit type; the 16-bit ones are `stride` apart.
+struct HalfKernels {
+    void (*widen)(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) = nullptr;
+    void (*narrow)(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) = nullptr;
+};
+// z and out where they are of a 16-bit type. What runs the kernels converts some rows at a time.
+struct Halves {
+    HalfKernels convert;
+    Rows<const uint16_t> z;
+    Rows<uint16_t> out;
+    explicit operator bool() const { return convert.widen; }
+};
+
 // Some rows of a batch at constant strides. An operation reads the members that it needs.
 template <class E>
 struct Job {
@@ -44,6 +57,7 @@ struct Job {
     bool ignore = false;
     int64_t ignore_index = 0;
 
+    Halves halves;                         // then z and out have no data of their own
     bool may_share = false;                // rows may be shared out among threads
     Share<E>* share_of_row = nullptr;      // then there is one row
     E* scratch = nullptr;                  // scratch_elements(job) of them, 64-byte aligned
@@ -77,6 +91,7 @@ struct Table {
     const char* name;
     Kernels<float> f32;
     Kernels<double> f64;
+    HalfKernels float16, bfloat16;
 };
 
 // Up to this many classes, rows are handled a vector's width of them at a time.
@@ -102,6 +117,11 @@ constexpr ptrdiff_t segment_classes = 64 * 8 * (64 / sizeof(E));
 
 // static: files of different instruction sets must not share a copy of a function.
 
+template <class X>
+static constexpr X* moved(X* data, ptrdiff_t by) {
+    return data ? data + by : nullptr;
+}
+
 // Scratch areas: the exponentials of what is in hand (and the result, where that does not stand side
 // by side), and copies of z and y where those do not. Each is a row, or a tile of few classes, of which
 // the next one's copies are made while this one is in hand.
@@ -123,7 +143,7 @@ static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
 template <class E>
 static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
     if (has_panels(job)) return panels_in_hand * panel_elements<E>(job.classes);
-    const bool rows_as_they_are = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
+    const bool rows_as_they_are = !job.halves && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
     return (job.classes <= few_classes ? 5 : rows_as_they_are ? 1 : 3) * scratch_area(job.classes);
 }
 

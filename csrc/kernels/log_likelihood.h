@@ -39,8 +39,9 @@ struct LogLikelihood {
         using Each = typename L::Each;
         // keep may be out, and that may be z: what is wanted of z is read first
         AtLabels<L> at_labels;
+        at_labels.z[0] = at_labels.weight[0] = 0;  // for compilers that fear they are read
         const bool some_ignored = job.labels && pick(rows, first, at_labels);
-        Wanted<Each> wanted;
+        Wanted<Each> wanted = {Each::all(1), Each::all(0)};
         if (targets_everywhere()) wanted = want(rows, z, y, at_labels);
         const RowSum<L> row(rows, z, 1, keep, guess, before);
         // not earlier: a vector of what was stored one by one has to wait for all of it

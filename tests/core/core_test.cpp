@@ -167,6 +167,49 @@ void check_type(const char* type) {
         }
 }
 
+// Widening gives every number of the format; between neighbours the nearer is taken, in the middle the even.
+void check_halves(const HalfKernels& convert, const std::string& name, int mantissa, int bias) {
+    const uint16_t infinity = uint16_t((2 * bias + 1) << mantissa);
+    std::vector<uint16_t> halves(65536);
+    for (size_t i = 0; i < halves.size(); ++i) halves[i] = uint16_t(i);
+    std::vector<float> wide(halves.size());
+    convert.widen(halves.data(), 1, ptrdiff_t(halves.size()), wide.data());
+    const auto value = [&](int half) {  // also of infinity, as if there were one exponent more
+        const int exponent = half >> mantissa, rest = half & ((1 << mantissa) - 1);
+        return std::ldexp(exponent ? rest + (1 << mantissa) : rest, (exponent ? exponent : 1) - bias - mantissa);
+    };
+    std::vector<float> given;
+    std::vector<uint16_t> expected;
+    for (int sign : {0, 1}) {
+        const auto expect = [&](double x, int half) {
+            given.push_back(float(sign ? -x : x));
+            expected.push_back(uint16_t(half | (sign << 15)));
+        };
+        for (int h = 0; h < infinity; ++h) {
+            const double here = value(h), next = value(h + 1), middle = (here + next) / 2;
+            const float got = wide[size_t(h | (sign << 15))];
+            check(got == float(sign ? -here : here) && std::signbit(got) == bool(sign), name + " widens " + std::to_string(h));
+            expect(here, h);
+            expect(std::nextafterf(float(middle), 0), h);
+            if (middle < 3.4e38) {
+                expect(middle, h % 2 ? h + 1 : h);
+                expect(std::nextafterf(float(middle), INFINITY), h + 1);
+            }
+        }
+        expect(INFINITY, infinity);
+    }
+    check(wide[infinity] == INFINITY && std::isnan(wide[size_t(infinity + 1)]) && std::isnan(wide[65535]), name + " widens what is not finite");
+    std::vector<uint16_t> got(given.size() * 2);
+    convert.narrow(given.data(), ptrdiff_t(given.size()), got.data(), 2);
+    for (size_t i = 0; i < given.size(); ++i) check(got[2 * i] == expected[i], name + " narrows " + std::to_string(given[i]));
+    for (uint32_t bits : {0x7f800001u, 0x7fc00000u, 0xffffffffu}) {
+        float nan;
+        std::memcpy(&nan, &bits, sizeof nan);
+        convert.narrow(&nan, 1, got.data(), 1);
+        check((got[0] & 0x7fff) > infinity, name + " narrows a NaN");
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -175,6 +218,11 @@ int main() {
     std::printf("; OpenMP: %s\n", has_openmp() ? "yes" : "no");
     check_type<float>("float32");
     check_type<double>("float64");
+    for (const std::string& isa : available_isas()) {
+        activate_isa(isa);
+        check_halves(active_table().float16, isa + " float16", 10, 15);
+        check_halves(active_table().bfloat16, isa + " bfloat16", 7, 127);
+    }
     bool refused = false;
     try {
         activate_isa("mmx");
