@@ -29,6 +29,7 @@ struct LogLikelihood {
         typename RowSum<L>::Scale scale;
         Each of_targets, of_all;  // what a target counts; what each class has by smoothing
         Each at_label, nan;       // the error at the label
+        Each label;               // as a number, where by_number()
         Way way;
         bool some_ignored;
     };
@@ -40,7 +41,7 @@ struct LogLikelihood {
         // keep may be out, and that may be z: what is wanted of z is read first
         AtLabels<L> at_labels;
         at_labels.z[0] = at_labels.weight[0] = 0;  // for compilers that fear they are read
-        const bool some_ignored = job.labels && pick(rows, first, at_labels);
+        const bool some_ignored = job.labels && pick(rows, first, z, at_labels);
         Wanted<Each> wanted = {Each::all(1), Each::all(0)};
         if (targets_everywhere()) wanted = want(rows, z, y, at_labels);
         const RowSum<L> row(rows, z, 1, keep, guess, before);
@@ -71,6 +72,7 @@ struct LogLikelihood {
         pending.nan = row.nan;
         pending.way = targets_everywhere() ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
         pending.some_ignored = some_ignored;
+        if (by_number(rows)) pending.label = Each::load(at_labels.label, rows.rows, 0);
         if (job.labels) {
             const Each share = Each::all(E(1 - job.smoothing + job.smoothing / double(rows.classes)));
             pending.at_label = pending.scale.apply_once(row.exponential_of(logit)) - alpha * (label_weight * share);
@@ -82,6 +84,8 @@ struct LogLikelihood {
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E> y,
                         Column<E> keep) const {
         const V scaled = row.scale.template apply<W != Way::quick>(rows.load(keep, step, 0));
+        if (W != Way::any && by_number(rows))
+            return select(equal(L::spread(row.label), V::all(E(step.j))), L::spread(row.at_label), scaled);
         if (W != Way::any || !targets_everywhere()) return scaled;
         if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.of_all);
         return scaled - target_of(rows, y, step) * L::spread(row.of_targets);
@@ -89,7 +93,7 @@ struct LogLikelihood {
 
     template <class L>
     NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
-        if (job.labels) {
+        if (job.labels && (row.way == Way::any || !by_number(rows))) {
             E at_label[L::rows_at_most];
             row.at_label.store(at_label, rows.rows);
             for (int lane = 0; lane < rows.rows; ++lane) element(job.out, first + lane, label(first + lane)) = at_label[lane];
@@ -120,16 +124,37 @@ private:
     // The logits at the labels, and the weights of those classes.
     template <class L>
     struct AtLabels {
-        E z[L::rows_at_most], weight[L::rows_at_most];
+        alignas(64) E z[L::rows_at_most];
+        E weight[L::rows_at_most], label[L::rows_at_most];
     };
+    // Whether each class is compared with the labels, instead of taking what is at each row's label: with
+    // more classes than this that costs more.
+    template <class L>
+    static NNDL_INLINE bool by_number(const L& rows) {
+        return L::rows_at_most > 1 && rows.classes <= 16;
+    }
     // True where a row is ignored.
     template <class L>
-    NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, AtLabels<L>& at) const {
+    NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, Column<const E> z, AtLabels<L>& at) const {
         bool ignored = false;
+        if constexpr (L::rows_at_most > 1) {
+            if (by_number(rows) && !job.ignore && !job.class_weight) {
+                // without a branch, for the compiler
+                for (int lane = 0; lane < rows.rows; ++lane) at.label[lane] = E(int32_t(job.labels[first + lane]));
+                const V labels = V::load(at.label, rows.rows, 0);
+                V logit = V::all(0);
+                rows.for_each([&](auto step) NNDL_LAMBDA {
+                    logit = select(equal(labels, V::all(E(step.j))), rows.load(z, step, 0), logit);
+                });
+                logit.store(at.z, rows.rows);
+                return false;
+            }
+        }
         for (int lane = 0; lane < rows.rows; ++lane) {
             const ptrdiff_t row = first + lane, y = label(row);
             ignored = ignored || is_ignored(row);
             at.z[lane] = element(job.z, row, y);
+            at.label[lane] = E(y);
             if (job.class_weight) at.weight[lane] = job.class_weight[y];
         }
         return ignored;
