@@ -11,6 +11,7 @@
 
 #include "../../csrc/dispatch.h"
 #include "../../csrc/parallel.h"
+#include "hashes.h"
 
 using namespace nndl_fast;
 
@@ -167,6 +168,27 @@ void check_type(const char* type) {
         }
 }
 
+// What results() gives that the table of hashes has.
+const std::map<std::string, size_t> hashed = {
+    {"softmax", 0},  {"softmax_c", 1}, {"log_softmax", 2},  {"logsumexp", 3},     {"hard", 4},
+    {"backward", 5}, {"labels_cost", 6}, {"labels_delta", 7}, {"targets_cost", 11}, {"targets_delta", 12}};
+
+template <class E>
+void check_hashes(Hashes& table, const std::string& type) {
+    for (const auto& [classes, functions] : table[type]) {
+        const HashedInputs<E> in(classes);
+        for (const std::string& isa : available_isas()) {
+            activate_isa(isa);
+            for (Order order : {Order::rows, Order::columns}) {
+                const auto got = results(in.z, in.t, in.labels, classes, order);
+                for (const auto& [function, hash] : functions)
+                    check(digest(got[hashed.at(function)]) == hash,
+                          isa + " " + type + " " + std::to_string(classes) + " " + function + " has another hash");
+            }
+        }
+    }
+}
+
 // Widening gives every number of the format; between neighbours the nearer is taken, in the middle the even.
 void check_halves(const HalfKernels& convert, const std::string& name, int mantissa, int bias) {
     const uint16_t infinity = uint16_t((2 * bias + 1) << mantissa);
@@ -212,7 +234,7 @@ void check_halves(const HalfKernels& convert, const std::string& name, int manti
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
     std::printf("instruction sets:");
     for (const std::string& isa : available_isas()) std::printf(" %s", isa.c_str());
     std::printf("; OpenMP: %s\n", has_openmp() ? "yes" : "no");
@@ -223,6 +245,11 @@ int main() {
         check_halves(active_table().float16, isa + " float16", 10, 15);
         check_halves(active_table().bfloat16, isa + " bfloat16", 7, 127);
     }
+    set_num_threads(2);
+    Hashes hashes = hashes_of(count > 1 ? arguments[1] : "hashes.txt");
+    check(hashes.size() == 2, "core_test HASHES: the table of hashes is read");
+    check_hashes<float>(hashes, "float32");
+    check_hashes<double>(hashes, "float64");
     bool refused = false;
     try {
         activate_isa("mmx");

@@ -1,0 +1,112 @@
+"""Negative controls: kernels that are wrong on purpose, each of which the core's own test must catch.
+
+``python tests/mutants.py`` builds each in a folder of its own (half a minute each) and ends with 1 where one
+is not caught."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+
+class Mutant(NamedTuple):
+    what: str
+    path: str
+    right: str
+    wrong: str
+
+
+MUTANTS = [
+    Mutant("float32 coefficient off by a unit", "math/exp.h", "0x1.555cdap-3f", "0x1.555cdcp-3f"),
+    Mutant(
+        "float64 coefficient off by a unit", "math/exp.h", "0x1.a016044b17821p-13", "0x1.a016044b17822p-13"
+    ),
+    Mutant(
+        "order of summation: blocks of 4 vectors",
+        "kernels/exponentials.h",
+        "block_vectors = 8",
+        "block_vectors = 4",
+    ),
+    Mutant(
+        "tail lane dropped",
+        "kernels/layout.h",
+        "f(Step<false>{j, int(last - j)})",
+        "f(Step<false>{j, int(last - j) - 1})",
+    ),
+    Mutant(
+        "label off by one",
+        "kernels/log_likelihood.h",
+        "0 : ptrdiff_t(job.labels[row])",
+        "0 : ptrdiff_t(job.labels[row]) - 1",
+    ),
+    Mutant(
+        "label off by one, few classes",
+        "kernels/log_likelihood.h",
+        "E(int32_t(job.labels[first + lane]))",
+        "E(int32_t(job.labels[first + lane]) - 1)",
+    ),
+    Mutant("any guess of the maximum serves", "kernels/row.h", "return good;", "return true;"),
+    Mutant(
+        "lower half of the scale dropped",
+        "kernels/row.h",
+        "return fma(e, high, e * (Corrected ?",
+        "return fma(e, high, E(0) * e * (Corrected ?",
+    ),
+    Mutant(
+        "a row with NaN is stored as it comes",
+        "kernels/softmax.h",
+        "overwrite_nan_rows(rows, row.nan, job.out, first);",
+        ";",
+    ),
+    Mutant(
+        "threads take a row twice",
+        "parallel.cpp",
+        "first + share + (me < more)",
+        "first + share + (me <= more)",
+    ),
+]
+
+
+def caught(mutant: Mutant, folder: Path) -> bool:
+    """Whether the core's test fails on it. A mutant that cannot be made or built is an error."""
+    for part in ("CMakeLists.txt", "csrc", "tests/core"):
+        source, target = ROOT / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    path = folder / "csrc" / mutant.path
+    text = path.read_text(encoding="utf-8")
+    if mutant.right not in text:
+        raise SystemExit(f"mutants.py: {mutant.path} has no {mutant.right!r} ({mutant.what})")
+    path.write_text(text.replace(mutant.right, mutant.wrong, 1), encoding="utf-8")
+    build = folder / "build"
+    subprocess.run(
+        ["cmake", "-S", str(folder), "-B", str(build), "-DNNDL_FAST_CORE_TEST=ON"],
+        check=True,
+        capture_output=True,
+    )
+    subprocess.run(["cmake", "--build", str(build), "--parallel", "2"], check=True, capture_output=True)
+    test = subprocess.run(
+        [str(build / "core_test"), str(ROOT / "tests/hashes.txt")], check=False, capture_output=True
+    )
+    return test.returncode != 0
+
+
+def main() -> None:
+    missed = []
+    for mutant in MUTANTS:
+        with tempfile.TemporaryDirectory() as folder:
+            found = caught(mutant, Path(folder))
+        print(f"{'caught' if found else 'MISSED'}  {mutant.what}", flush=True)
+        missed += [] if found else [mutant.what]
+    if missed:
+        sys.exit(f"not caught: {', '.join(missed)}")
+
+
+if __name__ == "__main__":
+    main()
