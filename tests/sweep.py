@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def errors(z: Rows) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     yield "logsumexp", np.abs(nf.logsumexp(z) - exact) / np.spacing(size)
 
 
-def sweep(seeds: Iterator[int], worst: dict[tuple[str, str], tuple[float, str]]) -> None:
+def sweep(seeds: Iterable[int], worst: dict[tuple[str, str], tuple[float, str]]) -> None:
     """Puts the largest error of each function and dtype, and where it was, into `worst`."""
     for seed in seeds:
         kind, z = rows(seed)
@@ -106,7 +106,7 @@ def main() -> None:
     worst: dict[tuple[str, str], tuple[float, str]] = {}
     seed = arguments.seed
     while time.monotonic() < end:
-        sweep(iter(range(seed, seed + 20)), worst)
+        sweep(range(seed, seed + 20), worst)
         seed += 20
     print(f"{_core.isa()}: {seed - arguments.seed} batches, the largest error of each function")
     for (name, dtype), (units, where) in sorted(worst.items()):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference as ref
+import sweep
 
 import nndl_fast as nf
 
@@ -125,3 +126,9 @@ def test_large_batches_sum_well(isa):
     z, y = (rng.standard_normal((5000, 10)) * 2).astype(np.float32), rng.integers(0, 10, 5000)
     exact, _ = ref.log_likelihood_cost_and_delta(z, y)
     assert abs(float(nf.log_likelihood_cost(z, y)) - float(exact)) <= np.spacing(np.float32(exact))
+
+
+def test_a_thinned_sweep_stays_within_the_bounds(isa):
+    worst = {}
+    sweep.sweep(range(24), worst)
+    assert len(worst) == 8 and sweep.beyond(worst) == []

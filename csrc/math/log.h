@@ -40,8 +40,12 @@ NNDL_INLINE V log_less(LogParts<V> x, V y, V more) {
     V p = V::all(K::p[count - 1]);
     for (int i = count - 2; i >= 0; --i) p = fma(p, z, V::all(K::p[i]));
     const V half = V::all(E(0.5)) * f * f;
-    const V small = half - (fma(x.k, V::all(ExpConstants<E>::ln2_low), s * fma(z, p, half)) + more);
-    const V base = fma(x.k, V::all(ExpConstants<E>::ln2_high), V::all(E(0)) - y);
+    // k ln 2 as two numbers, of which y leaves little or nothing, or is 0: that difference is exact
+    const V octaves = x.k * V::all(ExpConstants<E>::ln2_high);
+    const V octaves_low = fma(x.k, V::all(ExpConstants<E>::ln2_high), V::all(E(0)) - octaves);
+    const V low = fma(x.k, V::all(ExpConstants<E>::ln2_low), octaves_low);
+    const V small = half - (fma(s, fma(z, p, half), low) + more);
+    const V base = octaves - y;
     const V high = base + f;
     return high + ((f + (base - high)) - small);
 }

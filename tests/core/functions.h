@@ -1,0 +1,15 @@
+// exp for x <= 0, log for x >= 1 and the logistic function as the kernels use them, element by element.
+#pragma once
+#include <stddef.h>
+
+template <class E>
+struct Functions {
+    using Function = void (*)(const E* x, ptrdiff_t n, E* result);
+    Function exp, log, logistic;
+};
+
+struct FunctionTable {
+    const char* isa;
+    Functions<float> f32;
+    Functions<double> f64;
+};
