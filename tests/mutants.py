@@ -90,7 +90,11 @@ def caught(mutant: Mutant, folder: Path) -> bool:
         check=True,
         capture_output=True,
     )
-    subprocess.run(["cmake", "--build", str(build), "--parallel", "2"], check=True, capture_output=True)
+    subprocess.run(
+        ["cmake", "--build", str(build), "--target", "core_test", "--parallel", "2"],
+        check=True,
+        capture_output=True,
+    )
     test = subprocess.run(
         [str(build / "core_test"), str(ROOT / "tests/hashes.txt")], check=False, capture_output=True
     )

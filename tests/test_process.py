@@ -93,6 +93,20 @@ print(sum(t.is_alive() for t in threads))
     assert result.stdout.strip() == "0", result.stderr
 
 
+def ended(code):
+    """What the program prints; it has two minutes."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd="/",
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
 def test_a_forked_child_computes_and_ends():
     """libgomp would wait forever in a child whose parent had used several threads."""
     code = """
@@ -104,12 +118,56 @@ if child == 0:
     os._exit(0 if np.array_equal(nf.softmax(z), parent) else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd="/",
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.stdout.strip() == "0", result.stderr
+    assert ended(code) == "0"
+
+
+def test_forked_many_times():
+    """200 rounds: the parent computes on all threads, forks at once, and both compute again."""
+    code = """
+import os, numpy as np, nndl_fast as nf
+nf.set_num_threads(4)
+z = np.random.default_rng(0).standard_normal((2000, 50), dtype=np.float32)
+expected = nf.softmax(z)
+for _ in range(200):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(nf.softmax(z), expected) else 1)
+    assert np.array_equal(nf.softmax(z), expected)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("ended")
+"""
+    assert ended(code) == "ended"
+
+
+def test_a_pool_of_forked_processes():
+    code = """
+import multiprocessing, numpy as np, nndl_fast as nf
+z = np.random.default_rng(0).standard_normal((2000, 50), dtype=np.float32)
+expected = nf.softmax(z)
+def work(part):
+    return nf.softmax(z[part])
+parts = [slice(i, i + 250) for i in range(0, 2000, 250)]
+with multiprocessing.get_context("fork").Pool(3) as pool:
+    for _ in range(5):
+        assert np.array_equal(np.concatenate(pool.map(work, parts)), expected)
+print("ended")
+"""
+    assert ended(code) == "ended"
+
+
+def test_joblib_and_dask_workers():
+    pytest.importorskip("joblib")
+    pytest.importorskip("distributed")
+    code = """
+import joblib, numpy as np, nndl_fast as nf
+from distributed import Client, LocalCluster
+if __name__ == "__main__":
+    z = np.random.default_rng(0).standard_normal((2000, 50), dtype=np.float32)
+    expected, parts = nf.softmax(z), [z[i : i + 250] for i in range(0, 2000, 250)]
+    got = joblib.Parallel(2)(joblib.delayed(nf.softmax)(part) for part in parts)
+    assert np.array_equal(np.concatenate(got), expected)
+    with LocalCluster(n_workers=2, dashboard_address=None) as cluster, Client(cluster) as client:
+        assert np.array_equal(np.concatenate(client.gather(client.map(nf.softmax, parts))), expected)
+    print("ended")
+"""
+    assert ended(code) == "ended"
