@@ -194,7 +194,8 @@ private:
 
     // From row r on; returns the first row that is left.
     NNDL_KERNEL ptrdiff_t panels(ptrdiff_t r) const {
-        using P = Panel<V, PendingOf<Down<V>>>;
+        using Pending = PendingOf<Down<V>>;
+        using P = Panel<V, Pending>;
         // room for whole tiles is in the copy of z alone
         const ptrdiff_t last = job.y.data || (job.rows - r) % V::size < few_columns ? job.rows - (job.rows - r) % V::size : job.rows;
         P panel[panels_in_hand];
@@ -207,9 +208,9 @@ private:
             next->row = r;
             next->rows = last - r < panel_tiles * V::size ? last - r : panel_tiles * V::size;
             r += next->rows;
-            PanelMover<Op, V, PendingOf<Down<V>>> mover(op, job, *before, *next, now->tiles());
+            PanelMover<Op, V, Pending> mover(op, job, *before, *next, now->tiles());
             for (int t = 0; t < now->tiles(); ++t) {
-                mover.at(t);
+                mover.begin(t);
                 const Column<E> room = now->column(t);
                 Guess<E> none;
                 now->pending[t] = op.reduce(Down<V>{job.classes, now->rows_of(t)}, now->row_of(t),

@@ -72,8 +72,8 @@ struct LogLikelihood {
         pending.nan = row.nan;
         pending.way = targets_everywhere() ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
         pending.some_ignored = some_ignored;
-        if (by_number(rows)) pending.label = Each::load(at_labels.label, rows.rows, 0);
         if (job.labels) {
+            if (by_number(rows)) pending.label = Each::load(at_labels.label, rows.rows, 0);
             const Each share = Each::all(E(1 - job.smoothing + job.smoothing / double(rows.classes)));
             pending.at_label = pending.scale.apply_once(row.exponential_of(logit)) - alpha * (label_weight * share);
         }

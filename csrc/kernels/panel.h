@@ -38,8 +38,8 @@ public:
         for (int t = 0; t < before.tiles(); ++t)
             if (way_ < before.pending[t].way) way_ = before.pending[t].way;
     }
-    // Now `tile` of the `tiles` in hand is worked at.
-    NNDL_INLINE void at(int tile) { tile_ = tile; }
+    // `tile` of those in hand is begun.
+    NNDL_INLINE void begin(int tile) { tile_ = tile; }
     // Its classes up to j are done.
     NNDL_INLINE void until(ptrdiff_t j) {
         const ptrdiff_t end = (tile_ * job_.classes + j) / tiles_;
