@@ -192,7 +192,8 @@ def log_likelihood_delta(
 
     So it is a - y for ``"sum"`` and ``"none"``, and (a - y) / n for ``"mean"``. It is also the
     gradient with respect to the biases (81); times the activations before, to the weights (82).
-    Examples that are ignored have exactly 0. Returns ``z``'s shape.
+    Examples that are ignored have exactly 0, and so has a mean's every example where all weigh nothing.
+    Returns ``z``'s shape.
 
     >>> log_likelihood_delta([2.0, 3.0, 4.0], 1).round(4)
     array([ 0.09  , -0.7553,  0.6652])

@@ -79,7 +79,8 @@ def log_likelihood_cost_and_delta(
         return cost, delta
     divisor = counts.sum() if reduction == "mean" else 1
     with np.errstate(invalid="ignore", divide="ignore"):
-        return cost.sum() / divisor, np.where(np.expand_dims(s, axis) == 0, 0, delta / divisor)
+        nothing = (np.expand_dims(s, axis) == 0) | (divisor == 0)
+        return cost.sum() / divisor, np.where(nothing, 0, delta / divisor)
 
 
 def sigmoid(z):
@@ -106,7 +107,8 @@ def binary_cross_entropy_cost_and_delta(z, y, reduction="mean", sample_weight=No
 def ulps(result, exact):
     """The largest distance in units in the last place of the exact results, of those that are normal."""
     result, exact = np.asarray(result), np.asarray(exact).astype(WIDE)
-    normal = (np.abs(exact) >= 4 * WIDE(np.finfo(result.dtype).smallest_normal)) & np.isfinite(exact)
+    limits = np.finfo(result.dtype)
+    normal = (np.abs(exact) >= 4 * WIDE(limits.smallest_normal)) & (np.abs(exact) <= WIDE(limits.max))
     if not normal.any():
         return 0.0
     unit = np.spacing(np.abs(exact[normal]).astype(result.dtype)).astype(WIDE)

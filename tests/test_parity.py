@@ -5,6 +5,7 @@ Where we differ on purpose, as test_where_pytorch_differs shows:
 - With soft targets PyTorch's "mean" divides by the number of rows, ours by the sum of their weights, as both
   do for labels.
 - A soft target of 0 counts 0 at a logit of -inf; PyTorch gives NaN.
+- Where all rows weigh nothing, our error is 0, as where all are ignored; PyTorch's gradient is NaN.
 - PyTorch ignores labels of -100 unless told otherwise; we ignore none unless told to.
 """
 
@@ -115,6 +116,12 @@ def test_where_pytorch_differs():
     assert np.isnan(float(cross_entropy(torch.tensor(z), torch.tensor(t))))
     assert nf.log_likelihood_cost(z, t) == 0
 
+    z = torch.zeros(1, 2, requires_grad=True)
+    cross_entropy(z, torch.tensor([0]), torch.tensor([0.0, 1.0])).backward()
+    assert z.grad.isnan().all()
+    assert (nf.log_likelihood_delta([[0.0, 0.0]], [0], class_weight=[0, 1]) == 0).all()
+
+    z = np.array([[0.0, -np.inf]])
     assert float(cross_entropy(torch.tensor(z), torch.tensor([-100]), reduction="sum")) == 0
     with pytest.raises(IndexError):
         nf.log_likelihood_cost(z, [-100])

@@ -144,6 +144,11 @@ def _():
     same(nf.log_likelihood_cost(z, y, ignore_index=5), nan)
     same(nf.log_likelihood_cost(z, y, ignore_index=5, reduction="sum"), 0)
     same(nf.log_likelihood_delta(z, y, ignore_index=5), np.zeros((2, 3)))
+    # and so where every row weighs nothing
+    for weights in ({"sample_weight": [0, 0]}, {"class_weight": [0, 1, 1]}):
+        same(nf.log_likelihood_cost(z, [0, 0], **weights), nan)
+        same(nf.log_likelihood_delta(z, [0, 0], **weights), np.zeros((2, 3)))
+    same(nf.binary_cross_entropy_delta(z, z, sample_weight=0 * z), np.zeros((2, 3)))
 
 
 @row("weights and mean")

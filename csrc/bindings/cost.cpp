@@ -68,7 +68,7 @@ public:
         Batch batch = view(job, axis_, z_.array, address(targets_), delta ? &delta->array() : nullptr);
         const ptrdiff_t rows = batch.size();
         batch.simplify();
-        if (options_.reduction == Reduction::mean) job.scale = 1 / divisor_;
+        if (options_.reduction == Reduction::mean) job.scale = share_of_mean(divisor_);
         if (costs) job.row_result = static_cast<double*>(costs->mutable_data());
         double total = 0;
         if (rows) {

@@ -91,7 +91,7 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
         costs = fresh(py::dtype::of<E>(), z.array.ndim(), z.array.shape());
         job.cost = static_cast<E*>(costs->mutable_data());
     }
-    if (reduction == Reduction::mean) job.scale = 1 / divisor;
+    if (reduction == Reduction::mean) job.scale = share_of_mean(divisor);
     double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, address(weight),
                                 delta ? &delta->array() : nullptr);
     if (reduction == Reduction::mean) total /= divisor;

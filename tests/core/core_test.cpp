@@ -1,12 +1,14 @@
 // The core without Python: every instruction set gives the bits of the baseline, every layout those
 // of a row alone, and all of them what a plain long double computation gives. Buffers end where the
 // arrays end, so that a sanitizer sees any step beyond.
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../../csrc/dispatch.h"
@@ -189,6 +191,31 @@ void check_hashes(Hashes& table, const std::string& type) {
     }
 }
 
+// Several threads of the caller at once, on inputs they share, each with a team of its own.
+void check_callers() {
+    const ptrdiff_t classes = 300, n = 64;
+    std::mt19937 random(2);
+    std::normal_distribution<float> normal;
+    std::vector<float> z(size_t(n * classes)), t(z.size());
+    for (size_t i = 0; i < z.size(); ++i) t[i] = std::fabs(z[i] = normal(random));
+    const std::vector<int64_t> labels(size_t(n), 7);
+    set_num_threads(2);
+    const auto expected = results(z, t, labels, classes, Order::rows);
+    const auto expected_elements = elementwise(z, t);
+    std::vector<std::thread> callers;
+    std::atomic<int> different{0};
+    for (int caller = 0; caller < 8; ++caller)
+        callers.emplace_back([&, caller] {
+            for (int round = 0; round < 3; ++round) {
+                const auto got = results(z, t, labels, classes, Order(caller % 3));
+                for (size_t i = 0; i < got.size(); ++i) different += !same_bits(got[i], expected[i]);
+                different += !same_bits(elementwise(z, t), expected_elements);
+            }
+        });
+    for (std::thread& caller : callers) caller.join();
+    check(different == 0, "eight callers at once");
+}
+
 // Widening gives every number of the format; between neighbours the nearer is taken, in the middle the even.
 void check_halves(const HalfKernels& convert, const std::string& name, int mantissa, int bias) {
     const uint16_t infinity = uint16_t((2 * bias + 1) << mantissa);
@@ -250,6 +277,10 @@ int main(int count, char** arguments) {
     check(hashes.size() == 2, "core_test HASHES: the table of hashes is read");
     check_hashes<float>(hashes, "float32");
     check_hashes<double>(hashes, "float64");
+    for (const std::string& isa : available_isas()) {
+        activate_isa(isa);
+        check_callers();
+    }
     bool refused = false;
     try {
         activate_isa("mmx");

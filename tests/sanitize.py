@@ -1,0 +1,117 @@
+"""The core's test, the suite and the fuzzer, compiled with clang's sanitizers:
+``python tests/sanitize.py core threads suite fuzz`` (some of them, or all but the fuzzer; minutes each).
+
+core: the core's test under AddressSanitizer and UndefinedBehaviorSanitizer. threads: under ThreadSanitizer,
+with LLVM's OpenMP and its library archer, which tells the sanitizer what OpenMP's barriers order. suite:
+the Python tests, the extension under the first two. fuzz: ``fuzz.py`` under atheris, the extension under
+AddressSanitizer; what follows goes to libFuzzer (``fuzz -max_total_time=1800 FOLDER``).
+
+Needs clang++ (Debian: clang, libomp-dev), for suite and fuzz this project's build requirements and test
+extra beside it, and for fuzz atheris."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CLANG = os.environ.get("CXX", "clang++")
+
+
+def run(*command: str, cwd: Path = ROOT, **environment: str) -> None:
+    print(*command, flush=True)
+    subprocess.run(command, check=True, cwd=cwd, env={**os.environ, **environment})
+
+
+def clang(*options: str) -> str:
+    return subprocess.run([CLANG, *options], text=True, capture_output=True, check=True).stdout.strip()
+
+
+def core_test(folder: Path, sanitizers: str, **environment: str) -> None:
+    """Builds the core's own test and runs it."""
+    options = [
+        f"-DCMAKE_CXX_COMPILER={CLANG}",
+        f"-DNNDL_FAST_SANITIZE={sanitizers}",
+        "-DNNDL_FAST_CORE_TEST=ON",
+    ]
+    run("cmake", "-S", str(ROOT), "-B", str(folder), *options)
+    run("cmake", "--build", str(folder), "--target", "core_test", "--parallel")
+    run(str(folder / "core_test"), str(ROOT / "tests/hashes.txt"), **environment)
+
+
+def extension(folder: Path, sanitizers: str) -> None:
+    """Installs the package there, compiled so."""
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(folder / "site")]
+    settings = [f"-Ccmake.define.NNDL_FAST_SANITIZE={sanitizers}", f"-Cbuild-dir={folder / 'build'}"]
+    run(sys.executable, "-m", "pip", "install", *options, *settings, str(ROOT), CXX=CLANG)
+
+
+def core(folder: Path) -> None:
+    core_test(folder, "address,undefined")
+
+
+def threads(folder: Path) -> None:
+    archer = Path(clang("-print-resource-dir")).parents[1] / "libarcher.so"
+    if not archer.exists():
+        raise SystemExit(f"sanitize.py: threads needs {archer} (Debian: libomp-dev)")
+    quiet = "ignore_noninstrumented_modules=1"
+    core_test(folder, "thread", TSAN_OPTIONS=quiet, OMP_TOOL_LIBRARIES=str(archer))
+
+
+# Python itself leaks, and tests ask for more memory than there is.
+ADDRESS = {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
+
+
+def suite(folder: Path) -> None:
+    extension(folder, "address,undefined")
+    preload = clang("-print-file-name=libclang_rt.asan-x86_64.so")
+    tests = [str(ROOT / "tests"), "--ignore", str(ROOT / "tests/test_core.py"), "--rootdir", str(ROOT)]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys, pytest; sys.exit(pytest.main())",
+        "-c",
+        str(ROOT / "pyproject.toml"),
+    ]
+    run(*command, *tests, cwd=folder, PYTHONPATH=str(folder / "site"), LD_PRELOAD=preload, **ADDRESS)
+
+
+def fuzz(folder: Path, *options: str) -> None:
+    atheris = find_spec("atheris")
+    if not atheris or not atheris.origin:
+        raise SystemExit("sanitize.py: fuzz needs atheris (pip install atheris)")
+    extension(folder, "address,fuzzer-no-link")
+    preload = str(Path(atheris.origin).parents[1] / "asan_with_fuzzer.so")
+    command = [sys.executable, str(ROOT / "tests/fuzz.py"), *(options or ["-max_total_time=1800"])]
+    run(
+        *command,
+        "-max_len=100",
+        "-len_control=0",
+        PYTHONPATH=str(folder / "site"),
+        LD_PRELOAD=preload,
+        **ADDRESS,
+    )
+
+
+def main() -> None:
+    known: dict[str, Callable[..., None]] = {"core": core, "threads": threads, "suite": suite, "fuzz": fuzz}
+    words = sys.argv[1:] or ["core", "threads", "suite"]
+    options = words[words.index("fuzz") + 1 :] if "fuzz" in words else []
+    for word in words[: len(words) - len(options)]:
+        if word not in known:
+            raise SystemExit(f"sanitize.py: there is no {word!r}; there are {', '.join(known)}")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                known[word](Path(folder), *(options if word == "fuzz" else ()))
+            except subprocess.CalledProcessError as error:
+                raise SystemExit(f"sanitize.py: {word} failed with {error.returncode}") from None
+        print(f"sanitize.py: {word} passed", flush=True)
+
+
+if __name__ == "__main__":
+    main()
