@@ -44,8 +44,10 @@ def save(
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp's file is its owner's alone
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno and not error.filename:  # of a full disk
+            raise OSError(error.errno, error.strerror, os.fspath(filename)) from error
         raise
 
 

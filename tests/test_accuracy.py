@@ -132,3 +132,12 @@ def test_a_thinned_sweep_stays_within_the_bounds(isa):
     worst = {}
     sweep.sweep(range(24), worst)
     assert len(worst) == 8 and sweep.beyond(worst) == []
+
+
+def test_rows_at_128_bits():
+    """The reference is long double's; what it gives is what mpmath gives."""
+    pytest.importorskip("mpmath")
+    worst = {}
+    short = [seed for seed in range(30) if sweep.rows(seed)[1].shape[-1] <= 1025]
+    sweep.sweep(short, worst, sweep.Mpmath(), logits=300)
+    assert len(worst) == 8 and sweep.beyond(worst) == []

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from programs import ended
 
 import nndl_fast as nf
 
@@ -250,6 +251,52 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatc
     assert os.listdir(tmp_path) == ["model.npz"]
     monkeypatch.undo()
     assert same(nf.load(path), old)
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path):
+    """No file may grow beyond 20 kB: the system refuses, as it does where a disk is full."""
+    path = tmp_path / "model.npz"
+    small_network().save(path)
+    content = path.read_bytes()
+    code = f"""
+import resource, numpy as np, nndl_fast as nf
+net = nf.Network([50, 200, 10], rng=0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    net.save({str(path)!r})
+except OSError as error:
+    print(error)
+"""
+    assert "model.npz" in ended(code)
+    assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_killed_at_any_moment(tmp_path):
+    """100 rounds of a process that trains and saves: whenever it is killed, the last model loads."""
+    code = f"""
+import os, random, signal, time, numpy as np, nndl_fast as nf
+path = {str(tmp_path / "model.npz")!r}
+rng = np.random.default_rng(0)
+data = rng.random((60, 300), dtype=np.float32), np.arange(60) % 10
+net = nf.Network([300, 50, 10], rng=0)
+net.save(path)
+saved = 0
+random.seed(1)
+for _ in range(100):
+    before = nf.load(path).biases[0][0, 0]
+    child = os.fork()
+    if child == 0:
+        while True:
+            net.SGD(data, 1, 10, 0.1)
+            net.save(path)
+    time.sleep(random.uniform(0, 0.03))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    saved += nf.load(path).biases[0][0, 0] != before
+print(saved)
+"""
+    assert int(ended(code)) > 10
 
 
 def test_a_save_replaces_the_old_file_and_leaves_no_other(tmp_path):

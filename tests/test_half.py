@@ -1,5 +1,8 @@
 """float16 and bfloat16 are computed in float32, from a copy of some rows at a time, and rounded once."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -77,3 +80,18 @@ def test_in_place_and_into_other_strides(half):
     assert_same(overlapping[1:], expected)
     nf.softmax(z, out=z)
     assert_same(z, expected)
+
+
+def test_more_than_2_to_the_31_elements():
+    """An array that is really there, 4 GiB, and one for the result."""
+    try:
+        free = int(re.search(r"MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text()).group(1))
+    except OSError:
+        pytest.skip("the system does not say how much memory is free")
+    if free < 12 << 20:
+        pytest.skip("needs 12 GiB of free memory")
+    z = np.zeros((2**27 + 1, 16), np.float16)
+    z[-1, -1] = z[2**27 - 1, 15] = 20
+    a = nf.softmax(z, out=np.empty_like(z))
+    assert a[0, 0] == a[2**26, 7] == 1 / 16
+    assert a[-1, -1] == a[2**27 - 1, 15] == 1 and a[-1, 0] < 1e-6

@@ -1,11 +1,10 @@
 """Memory, threads and what importing does to the process."""
 
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
 import pytest
+from programs import ended
 
 import nndl_fast as nf
 
@@ -88,34 +87,6 @@ for t in threads: t.join(30)
 print(sum(t.is_alive() for t in threads))
 """
     assert ended(code, 120) == "0"
-
-
-def ended(code, seconds=60):
-    """What the program prints, where it ends well and in time."""
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd="/",
-        text=True,
-        capture_output=True,
-        timeout=seconds,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout.strip()
-
-
-def test_a_forked_child_computes_and_ends():
-    """libgomp would wait forever in a child whose parent had used several threads."""
-    code = """
-import os, numpy as np, nndl_fast as nf
-z = np.ones((4000, 100), np.float32)
-parent = nf.softmax(z)
-child = os.fork()
-if child == 0:
-    os._exit(0 if np.array_equal(nf.softmax(z), parent) else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    assert ended(code) == "0"
 
 
 def test_forked_many_times():

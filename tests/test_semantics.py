@@ -1,10 +1,12 @@
 """What odd input gets: one test for each row of the table that decides it, under the row's own name."""
 
 import concurrent.futures
+import os
 import threading
 
 import numpy as np
 import pytest
+from programs import ended
 
 import nndl_fast as nf
 
@@ -151,6 +153,17 @@ def _():
     same(nf.binary_cross_entropy_delta(z, z, sample_weight=0 * z), np.zeros((2, 3)))
 
 
+@row("class_weight with label_smoothing")
+def _():
+    # what torch.nn.functional.cross_entropy gives; test_parity.py asks it anew
+    z, w = np.array([[1.0, 2.0, 4.0], [0.5, -1.0, 0.0]]), np.array([0.5, 2.0, 1.0])
+    logs = nf.log_softmax(z)
+    terms = -(0.9 * w[[2, 0]] * logs[[0, 1], [2, 0]] + 0.1 / 3 * (w * logs).sum(1))
+    np.testing.assert_allclose(
+        nf.log_likelihood_cost(z, [2, 0], class_weight=w, label_smoothing=0.1), terms.sum() / 1.5, rtol=1e-14
+    )
+
+
 @row("weights and mean")
 def _():
     z, w = np.array([[0.0, 0.0], [0.0, 0.0]]), [1.0, 3.0]
@@ -264,6 +277,64 @@ def _():
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for results in pool.map(work, range(8)):
             assert all(np.array_equal(a, expected) and c == cost for a, c in results)
+
+
+@row("called in a child after fork")
+def _():
+    code = """
+import os, numpy as np, nndl_fast as nf
+nf.set_num_threads(4)
+z = np.ones((4000, 100), np.float32)
+parent = nf.softmax(z)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(nf.softmax(z), parent) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert ended(code) == "0"
+
+
+@row("an exception or Ctrl-C in the training loop")
+def _(tmp_path):
+    seen = []
+
+    class Stops(nf.LogLikelihoodCost):
+        @staticmethod
+        def delta(z, a, y):
+            seen.append([w.copy() for w in net.weights])
+            if len(seen) == 3:
+                raise KeyboardInterrupt
+            return nf.LogLikelihoodCost.delta(z, a, y)
+
+    net = nf.Network([4, 5, 3], cost=Stops, rng=0)
+    data = np.random.default_rng(0).random((20, 4)), np.arange(20) % 3
+    with pytest.raises(KeyboardInterrupt):
+        net.SGD(data, 1, 4, 0.5)
+    assert all(map(np.array_equal, net.weights, seen[2])) and not np.array_equal(seen[1][0], seen[2][0])
+    net.save(tmp_path / "net")
+    assert all(map(np.array_equal, nf.load(tmp_path / "net", cost=Stops).weights, net.weights))
+
+
+@row("a damaged or foreign model or data file")
+def _(tmp_path):
+    model, images = tmp_path / "model.npz", tmp_path / "train-images-idx3-ubyte"
+    nf.Network([3, 2]).save(model)
+    model.write_bytes(model.read_bytes()[:-40])
+    refused(ValueError, nf.load, model, match="model.npz")
+    images.write_bytes(b"no images")
+    refused(ValueError, nf.datasets.load_mnist, tmp_path, match="train-images")
+
+
+@row("saving over an existing model")
+def _(tmp_path):
+    path, nets = tmp_path / "model.npz", [nf.Network([3, 2], rng=i) for i in range(2)]
+    nets[0].save(path)
+    with open(path, "rb") as old:  # still the old file, whole, after the new one has its name
+        before = old.read()
+        nets[1].save(path)
+        old.seek(0)
+        assert old.read() == before != path.read_bytes()
+    assert os.listdir(tmp_path) == ["model.npz"]
 
 
 @pytest.mark.parametrize("name", list(ROWS))
