@@ -149,8 +149,7 @@ def log_likelihood_cost(
         ``"mean"`` divides the sum by the weights of the examples that count (their number where
         there are no weights), ``"sum"`` does not divide, ``"none"`` gives one cost an example.
     sample_weight
-        One weight an example, finite and not negative. In float32 the error is as accurate as without
-        weights where weight / n is between 1e-15 and 1e15.
+        One weight an example, finite and not negative.
     class_weight
         One weight a class, finite and not negative. In the mean an example counts with
         sum_k w_k y_k of its targets before smoothing, times its sample weight. (PyTorch does so

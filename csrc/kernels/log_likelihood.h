@@ -66,11 +66,11 @@ struct LogLikelihood {
         Each alpha = Each::all(E(job.scale));
         if (job.sample_weight)
             alpha = from_double<Each>(sample_weight(rows, first) * Double<Each>::all(job.scale));
-        pending.scale = row.scale(alpha * wanted.weight);
+        pending.scale = row.scale(alpha * wanted.weight, rows.classes);
         pending.of_targets = alpha;
         pending.of_all = alpha * Each::all(E(job.smoothing / double(rows.classes)));
         pending.nan = row.nan;
-        pending.way = targets_everywhere() ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
+        pending.way = targets_everywhere() || pending.scale.lifted ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
         pending.some_ignored = some_ignored;
         if (job.labels) {
             if (by_number(rows)) pending.label = Each::load(at_labels.label, rows.rows, 0);
@@ -83,7 +83,8 @@ struct LogLikelihood {
     template <Way W, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E> y,
                         Column<E> keep) const {
-        const V scaled = row.scale.template apply<W != Way::quick>(rows.load(keep, step, 0));
+        V scaled = row.scale.template apply<W != Way::quick>(rows.load(keep, step, 0));
+        if (W == Way::any) scaled = scaled * L::spread(row.scale.down);
         if (W != Way::any && by_number(rows))
             return select(equal(L::spread(row.label), V::all(E(step.j))), L::spread(row.at_label), scaled);
         if (W != Way::any || !targets_everywhere()) return scaled;

@@ -40,6 +40,26 @@ struct Guess {
     }
 };
 
+// How small a numerator may be, over the number of classes, for its factor's lower half to be a normal
+// number, however far the shift is off: 2^-126 times the largest sum, 2^(lift + 15), and 2^24. Smaller
+// ones are multiplied by `up`, and the result by 1 / up.
+template <class E>
+struct SmallNumerator;
+template <>
+struct SmallNumerator<float> {
+    static constexpr float a_class = 0x1p-30f, up = 0x1p126f;
+};
+template <>
+struct SmallNumerator<double> {
+    static constexpr double a_class = 0x1p-800, up = 0x1p1000;
+};
+// Exponentials below the square of this, as a share of the largest, are none: what stands at -infinity, say,
+// was computed as e^-depth, and that is counted from the shift.
+template <class E>
+constexpr E root_of_nothing = 0x1p-83f;
+template <>
+constexpr double root_of_nothing<double> = 0x1p-554;
+
 // A row's exponentials and their sum.
 template <class L>
 struct RowSum {
@@ -99,11 +119,12 @@ struct RowSum {
     // Where the largest exponential is nearly all of the sum: the sum of the others, apart.
     // An exponential is one of those if it is less than the largest, which there is only once.
     NNDL_INLINE Each others(const L& rows, Column<const E> z, Column<E> keep) const {
-        const V top = L::spread(peak), zero = V::all(0);
+        const Each root = Each::all(root_of_nothing<E>);
+        const V top = L::spread(peak), least = L::spread(peak * root * root), zero = V::all(0);
         const Exponentials<L, false> exp(anchor);
         const auto other = [&](auto step) NNDL_LAMBDA {
             const V e = keep.data ? rows.load(keep, step, 0) : exp.of(rows.load(z, step, 0)).value();
-            return rows.trim(step, select(less(e, top), e, zero));
+            return rows.trim(step, select(less(e, top), select(less(least, e), e, zero), zero));
         };
         if constexpr (L::rows_at_most > 1)
             if (rows.classes <= few_classes) {  // two together: widening is what costs here
@@ -145,6 +166,8 @@ struct RowSum {
     struct Scale {
         Each high, low, peak, low_of_peak;
         bool corrected;
+        Each down;   // what is scaled is still to be multiplied by it
+        bool lifted; // it is not 1
 
         template <bool Corrected>
         NNDL_INLINE static V apply(V e, V high, V low, V peak, V low_of_peak) {
@@ -155,13 +178,22 @@ struct RowSum {
             return apply<Corrected>(e, L::spread(high), L::spread(low), L::spread(peak), L::spread(low_of_peak));
         }
         NNDL_INLINE Each apply_once(Each e) const {
-            return fma(e, high, e * (corrected ? select(equal(e, peak), low_of_peak, low) : low));
+            return fma(e, high, e * (corrected ? select(equal(e, peak), low_of_peak, low) : low)) * down;
         }
     };
-    NNDL_INLINE Scale scale(Each numerator) const {
+    NNDL_INLINE Scale scale(Each numerator, ptrdiff_t classes) const {
+        using Small = SmallNumerator<E>;
+        const Each one = Each::all(1), zero = Each::all(0);
+        const auto small = less(numerator, Each::all(E(classes) * Small::a_class));
+        const bool lifted = any(less(zero, select(small, numerator, zero)));
+        Each down = one;
+        if (lifted) {
+            numerator = numerator * select(small, Each::all(Small::up), one);
+            down = select(small, Each::all(1 / Small::up), one);
+        }
         const Each high = numerator * inverse;
-        const Each left = fma(Each::all(0) - high, sum.high, numerator) - high * sum.low;
-        Scale s = {high, left * inverse, peak, left * inverse, some_dominated};
+        const Each left = fma(zero - high, sum.high, numerator) - high * sum.low;
+        Scale s = {high, left * inverse, peak, left * inverse, some_dominated, down, lifted};
         if (s.corrected) s.low_of_peak = select(dominated, fma(high, peak_lost * per_peak, s.low), s.low);
         return s;
     }

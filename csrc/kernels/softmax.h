@@ -19,7 +19,7 @@ struct Softmax {
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Column<const E> z, Column<const E>, Column<E> keep,
                                   Guess<E>& guess, Before& before) const {
         const RowSum<L> row(rows, z, job.c, keep, guess, before);
-        const auto scale = row.scale(L::Each::all(1));
+        const auto scale = row.scale(L::Each::all(1), 1);
         return {scale, row.nan, scale.corrected ? Way::corrected : Way::quick};
     }
     template <Way W, class L, class S>

@@ -10,7 +10,8 @@
 //
 // Results are computed 2^lift times as large as they are and brought down by the last
 // multiplication of all, so that underflow is gradual, rounded once, and no intermediate is
-// subnormal: e^-depth 2^lift is a normal number, and e^-depth is zero after that multiplication.
+// subnormal: e^-depth 2^lift is a normal number, and e^-depth is zero after that multiplication, also
+// where the shift is `window` (job.h) off.
 //
 // The polynomials and the tables come from fit.py.
 #pragma once
@@ -28,8 +29,8 @@ struct ExpConstants<float> {
     // adding it rounds to an integer, which then stands in the low bits of the mantissa
     static constexpr float rounder = 0x1.8p23f;
     static constexpr int mantissa = 23;
-    static constexpr float depth = 126, down = 0x1p-60f;
-    static constexpr int lift = 60;
+    static constexpr float depth = 126, down = 0x1p-56f;
+    static constexpr int lift = 56;
     static constexpr float q[] = {0x1p-1f, 0x1.555cdap-3f, 0x1.55478ap-5f};
     alignas(64) static constexpr float powers[] = {0x1p+0f,         0x1.f72b84p-1f, 0x1.f06fe0p-1f, 0x1.ebfdaep-1f,
                                                    0x1.ea09e6p-1f, 0x1.eace54p-1f, 0x1.ee89fap-1f, 0x1.f5818ep-1f};
