@@ -61,6 +61,23 @@ def binary_cross_entropy_delta(
 def binary_cross_entropy_cost_and_delta(
     z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, out: NDArray[Any] | None, /
 ) -> tuple[Any, Any]: ...
+
+class Trainer:
+    def __init__(self, sizes: list[int], hidden: str, cost: str, gemm: object, single: bool, /) -> None: ...
+    def use(self, weights: list[NDArray[Any]], biases: list[NDArray[Any]], /) -> None: ...
+    def run(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        order: NDArray[Any],
+        mini_batch: int,
+        rule: str,
+        eta: float,
+        shrink: float,
+        momentum: float,
+        /,
+    ) -> None: ...
+
 def isa() -> str: ...
 def isas() -> list[str]: ...
 def use_isa(name: str, /) -> None: ...

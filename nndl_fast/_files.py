@@ -99,7 +99,7 @@ def _check(header: dict[str, Any], biases: list[Array], weights: list[Array]) ->
     sizes = header["sizes"]
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
         raise ValueError(f"its sizes are {sizes}")
-    if not isinstance(header["cost"], str) or header["hidden"] != "sigmoid":
+    if not isinstance(header["cost"], str) or header["hidden"] not in ("sigmoid", "tanh", "relu"):
         raise ValueError(f"its cost is {header['cost']!r} and its hidden layers are {header['hidden']!r}")
     for layer, (inputs, n) in enumerate(pairwise(sizes)):
         for name, arrays, shape in (("biases", biases, (n, 1)), ("weights", weights, (n, inputs))):

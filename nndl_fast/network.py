@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _examples, _files, _progress
+from . import _examples, _files, _progress, _training
 from . import functional as f
 from ._config import num_threads
 from .costs import LogLikelihoodCost
@@ -45,7 +45,7 @@ class Network:
         :mod:`nndl_fast.costs`. With :class:`LogLikelihoodCost` the output layer is softmax, with
         another it is sigmoid, or what the class's own ``activation`` says.
     hidden
-        The activation of the hidden layers: ``"sigmoid"``.
+        The activation of the hidden layers: ``"sigmoid"``, ``"tanh"`` or ``"relu"``.
     dtype
         float32 or float64, of the parameters and of all that is computed.
     rng
@@ -74,8 +74,9 @@ class Network:
             raise ValueError(
                 f"Network: sizes is {list(sizes)}; it must be two or more numbers of neurons, each at least 1"
             )
-        if hidden != "sigmoid":
-            raise ValueError(f"Network: hidden is {hidden!r}; it may be 'sigmoid'")
+        if hidden not in _training.ACTIVATIONS:
+            known = ", ".join(map(repr, _training.ACTIVATIONS))
+            raise ValueError(f"Network: hidden is {hidden!r}; it may be one of {known}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it may be float32 or float64")
         self.sizes = [int(n) for n in sizes]
@@ -120,14 +121,14 @@ class Network:
     def feedforward(self, a: ArrayLike) -> Array:
         """The output activations for inputs in columns: (features,) or (features, m) to (outputs, 1 or m)."""
         columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward: a")
-        return self._activate_output(self._forward(columns)[0][-1])
+        return _training.activate_output(self.cost, self._forward(columns))
 
     def SGD(
         self,
         training_data: Data,
         epochs: int,
         mini_batch_size: int,
-        eta: float,
+        eta: float | Callable[[int], float],
         lmbda: float = 0.0,
         evaluation_data: Data | None = None,
         monitor_evaluation_cost: bool = False,
@@ -135,6 +136,9 @@ class Network:
         monitor_training_cost: bool = False,
         monitor_training_accuracy: bool = False,
         *,
+        optimizer: str = "sgd",
+        momentum: float = 0.9,
+        early_stopping_n: int = 0,
         callback: Callback | None = None,
     ) -> tuple[list[float], list[int], list[float], list[int]]:
         """Trains by mini-batch stochastic gradient descent with L2 regularisation.
@@ -144,68 +148,98 @@ class Network:
         integer or a column vector. The short last mini-batch is divided by its own length, and the
         weights decay by 1 - eta lmbda / n for each mini-batch.
 
+        ``eta`` is the learning rate, or a function that gives it for an epoch, from 1 on.
+        ``optimizer`` is ``"sgd"``; ``"momentum"``, the book's (107) and (108), with ``momentum`` as
+        its mu; ``"nesterov"``; or ``"adam"`` (Kingma and Ba, 2014), with ``momentum`` as beta_1 and
+        0.999 as beta_2. With these the regularisation is a part of the gradient, and what they
+        remember is forgotten when SGD returns. ``early_stopping_n`` ends the training after so many
+        epochs without a better accuracy on ``evaluation_data``, with the parameters of the best.
+
         Returns four lists with an entry an epoch where they are monitored: the cost and the number
         of correct answers on ``evaluation_data``, then on ``training_data``. A terminal shows a bar
         (with tqdm installed). ``callback(epoch, values)`` is called after each epoch, from 1 on, with
         the monitored values by name. After an exception or Ctrl-C the parameters are those after
         the last whole mini-batch.
+
+        Where SciPy is installed and the cost is one of ours, mini-batches run in compiled code, else
+        in NumPy: the same but for rounding.
         """
         x, y = self._examples(training_data, "training_data")
         n = len(x)
-        if epochs < 0 or mini_batch_size < 1:
+        self._check_sgd(epochs, mini_batch_size, optimizer, momentum, early_stopping_n)
+        wanted = {
+            "evaluation_cost": monitor_evaluation_cost,
+            "evaluation_accuracy": monitor_evaluation_accuracy or early_stopping_n > 0,
+            "training_cost": monitor_training_cost,
+            "training_accuracy": monitor_training_accuracy,
+        }
+        if evaluation_data is None and (wanted["evaluation_cost"] or wanted["evaluation_accuracy"]):
             raise ValueError(
-                f"SGD: epochs is {epochs} and mini_batch_size {mini_batch_size}; at least 0 and 1 are needed"
-            )
-        if evaluation_data is None and (monitor_evaluation_cost or monitor_evaluation_accuracy):
-            raise ValueError(
-                "SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy asks for it"
+                "SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy or "
+                "early_stopping_n asks for it"
             )
         evaluation = (x, y) if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
-        names = ("evaluation_cost", "evaluation_accuracy", "training_cost", "training_accuracy")
-        wanted = (
-            monitor_evaluation_cost,
-            monitor_evaluation_accuracy,
-            monitor_training_cost,
-            monitor_training_accuracy,
-        )
-        history: dict[str, list[Any]] = {name: [] for name in names}
+        history: dict[str, list[Any]] = {name: [] for name in wanted}
+        best, best_epoch, best_parameters = -1, 0, self._parameters
+        rule = _training.Rule(optimizer, float(lmbda) / n, float(momentum))
+        trainer = _training.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
+                rate = float(eta(epoch) if callable(eta) else eta)
                 order = self.rng.permutation(n)
-                with _beside_blas():
-                    for start in range(0, n, mini_batch_size):
-                        batch = order[start : start + mini_batch_size]
-                        self._step(x[batch].T, y[batch].T, eta, lmbda, n)
-                measured = (
-                    *(
-                        self._judge(*evaluation, lmbda if wanted[0] else None)
-                        if any(wanted[:2])
-                        else (0.0, 0)
-                    ),
-                    *(self._judge(x, y, lmbda if wanted[2] else None) if any(wanted[2:]) else (0.0, 0)),
-                )
-                values = {name: value for name, value, want in zip(names, measured, wanted) if want}
+                with _beside_blas(), _training.threads_of_blas(self.sizes, mini_batch_size):
+                    trainer.run(x, y, order, mini_batch_size, rate)
+                values = self._measured(wanted, evaluation, (x, y), lmbda)
                 for name, value in values.items():
                     history[name].append(value)
                 bar.update_with(partial(self._shown, values, evaluation, lmbda))
                 if callback is not None:
                     callback(epoch, values)
+                if early_stopping_n:
+                    if values["evaluation_accuracy"] > best:
+                        best, best_epoch = int(values["evaluation_accuracy"]), epoch
+                        best_parameters = self._parameters
+                    if epoch - best_epoch >= early_stopping_n:
+                        break
+        if early_stopping_n:
+            self._parameters = best_parameters
         return tuple(history.values())  # type: ignore[return-value]
+
+    def _check_sgd(
+        self, epochs: int, mini_batch_size: int, optimizer: str, momentum: float, early_stopping_n: int
+    ) -> None:
+        if epochs < 0 or mini_batch_size < 1 or early_stopping_n < 0:
+            raise ValueError(
+                f"SGD: epochs is {epochs}, mini_batch_size {mini_batch_size} and early_stopping_n "
+                f"{early_stopping_n}; at least 0, 1 and 0 are needed"
+            )
+        if optimizer not in _training.OPTIMIZERS:
+            known = ", ".join(map(repr, _training.OPTIMIZERS))
+            raise ValueError(f"SGD: optimizer is {optimizer!r}; it may be one of {known}")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD: momentum is {momentum}; it must be at least 0 and less than 1")
+
+    def _measured(
+        self,
+        wanted: dict[str, bool],
+        evaluation: tuple[Array, Array],
+        training: tuple[Array, Array],
+        lmbda: float,
+    ) -> dict[str, float]:
+        """What is monitored, by name."""
+        values: dict[str, float] = {}
+        for of, data in (("evaluation", evaluation), ("training", training)):
+            cost, accuracy = f"{of}_cost", f"{of}_accuracy"
+            if wanted[cost] or wanted[accuracy]:
+                both = dict(zip((cost, accuracy), self._judge(*data, lmbda if wanted[cost] else None)))
+                values |= {name: value for name, value in both.items() if wanted[name]}
+        return values
 
     def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: int) -> None:
         """One step of gradient descent; ``n`` is the size of the whole training set."""
         x, y = self._examples(mini_batch, "mini_batch")
-        self._step(x.T, y.T, eta, lmbda, n)
-
-    def _step(self, x: Array, y: Array, eta: float, lmbda: float, n: int) -> None:
-        nabla_b, nabla_w = self._gradients(x, y)
-        rate, decay = float(eta) / x.shape[1], 1 - float(eta) * float(lmbda) / float(n)
-        for nabla in nabla_b + nabla_w:
-            nabla *= rate  # in place: for the weights this and the next line are most of what a step costs
-        weights = [decay * w for w in self.weights]
-        for w, nw in zip(weights, nabla_w):
-            w -= nw
-        self._parameters = ([b - nb for b, nb in zip(self.biases, nabla_b)], weights)
+        trainer = _training.trainer_for(self, _training.Rule(shrink=float(lmbda) / float(n)))
+        trainer.run(x, y, np.arange(len(x)), len(x), float(eta))
 
     def backprop(self, x: ArrayLike, y: ArrayLike) -> tuple[list[Array], list[Array]]:
         """The gradients (nabla_b, nabla_w) of the cost, summed over the columns of ``x``.
@@ -215,19 +249,8 @@ class Network:
         columns = _examples.as_columns(x, self.sizes[0], self.dtype, "backprop: x")
         target = np.asarray(y)
         rows = target.T if target.ndim == 2 else target.reshape(-1)
-        return self._gradients(columns, self._targets(rows, columns.shape[1], "backprop: y").T)
-
-    def _gradients(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
-        zs, activations = self._forward(x)
-        a = self._activate_output(zs[-1]) if getattr(self.cost, "delta_needs_a", True) else None
-        delta = np.asarray(self.cost.delta(zs[-1], a, y), self.dtype)
-        nabla_b, nabla_w = [], []
-        for layer in range(self.num_layers - 2, -1, -1):
-            nabla_b.append(delta.sum(axis=1, keepdims=True))
-            nabla_w.append(delta @ activations[layer].T)
-            if layer:
-                delta = (self.weights[layer].T @ delta) * f.sigmoid_prime(zs[layer - 1])
-        return nabla_b[::-1], nabla_w[::-1]
+        targets = self._targets(rows, columns.shape[1], "backprop: y").T
+        return _training.gradients(self._parameters, self.hidden, self.cost, columns, targets)
 
     def accuracy(self, data: Data, convert: bool = False) -> int:
         """How many of the examples get their largest output activation in the right place.
@@ -256,20 +279,14 @@ class Network:
 
     def _targets(self, y: Array, n: int, name: str) -> Array:
         labels = getattr(self.cost, "takes_labels", False)
-        return _examples.as_targets(y, n, self.sizes[-1], self.dtype, labels, name)
+        targets = _examples.as_targets(y, n, self.sizes[-1], self.dtype, labels, name)
+        if labels and targets.ndim == 2:
+            f.log_likelihood_cost(targets, targets)  # refuses what is no target; in training nobody looks
+        return targets
 
-    def _forward(self, x: Array) -> tuple[list[Array], list[Array]]:
-        """The weighted inputs of each layer after the first, the activations of each before the last."""
-        zs: list[Array] = []
-        activations = [x]
-        for b, w in zip(self.biases, self.weights):
-            if zs:
-                activations.append(f.sigmoid(zs[-1]))
-            zs.append(w @ activations[-1] + b)
-        return zs, activations
-
-    def _activate_output(self, z: Array) -> Array:
-        return np.asarray(getattr(self.cost, "activation", f.sigmoid)(z))
+    def _forward(self, x: Array) -> Array:
+        """The weighted inputs of the output layer."""
+        return _training.forward(self._parameters, self.hidden, x)[0][-1]
 
     def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
@@ -278,8 +295,8 @@ class Network:
         with _beside_blas():
             for start in range(0, len(x), _COLUMNS):
                 part = slice(start, start + _COLUMNS)
-                z = self._forward(x[part].T)[0][-1]
-                a = self._activate_output(z)
+                z = self._forward(x[part].T)
+                a = _training.activate_output(self.cost, z)
                 correct += _examples.count_correct(a, y[part].T)
                 if lmbda is not None:
                     cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))

@@ -319,7 +319,11 @@ def test_wrong_data_is_an_error_that_names_the_argument_and_changes_nothing(argu
         (lambda net: nf.Network([3, 0]), "sizes"),
         (lambda net: nf.Network([2.5, 1]), "sizes"),
         (lambda net: nf.Network([3, 2], dtype="f2"), "float16"),
-        (lambda net: nf.Network([3, 2], hidden="relu"), "hidden is 'relu'"),
+        (lambda net: nf.Network([3, 2], hidden="elu"), "hidden is 'elu'; it may be one of 'sigmoid'"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, optimizer="lbfgs"), "optimizer is 'lbfgs'.*'adam'"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, momentum=1), "momentum is 1"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=-1), "early_stopping_n -1"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=2), "evaluation_data is None"),
     ],
 )
 def test_wrong_arguments_are_value_errors_that_name_them(call, message):
@@ -354,7 +358,12 @@ def test_an_exception_in_the_kth_mini_batch_leaves_the_parameters_of_the_one_bef
                 raise error
             return a - y
 
-    net, whole = (nf.Network([4, 5, 3], cost=cost, rng=4) for cost in (Breaking, CrossEntropyCost))
+    class Whole(CrossEntropyCost):  # with a method of its own, so that it takes the same way
+        @staticmethod
+        def delta(z, a, y):
+            return a - y
+
+    net, whole = (nf.Network([4, 5, 3], cost=cost, rng=4) for cost in (Breaking, Whole))
     with pytest.raises(error):
         net.SGD(problem(), 5, 4, 0.5)
     x, y = problem()

@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     add_softmax(module);
     add_cost(module);
     add_sigmoid(module);
+    add_training(module);
     add_yardstick(module);
 
     module.def("isa", [] { return std::string(active_table().name); });

@@ -1,0 +1,200 @@
+"""Steps of gradient descent, in two ways that differ by rounding alone: many mini-batches in one compiled
+call, with the matrix products of SciPy's BLAS; and plain NumPy, for costs of one's own and without SciPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, costs
+from . import functional as f
+
+Array = NDArray[Any]
+Parameters = tuple[list[Array], list[Array]]  # biases, weights
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
+
+# Floating-point operations after which a compiled call comes back, so that Ctrl-C is heard; and those of a
+# product below which BLAS's threads cost more than they bring (bench/NOTES.md).
+_OPERATIONS_A_CALL, _OPERATIONS_FOR_THREADS = 1e9, 2e7
+
+
+class Activation(NamedTuple):
+    """Of hidden neurons: the function, and its derivative, both of the weighted inputs."""
+
+    of: Callable[[Array], Array]
+    prime: Callable[[Array], Array]
+
+
+ACTIVATIONS = {
+    "sigmoid": Activation(f.sigmoid, f.sigmoid_prime),
+    "tanh": Activation(np.tanh, lambda z: 1 - np.square(np.tanh(z))),
+    "relu": Activation(lambda z: np.maximum(z, 0), lambda z: z > 0),
+}
+
+
+class Rule(NamedTuple):
+    """What a step does with the gradient of the mean cost: the optimizer, and lambda / n."""
+
+    optimizer: str = "sgd"
+    shrink: float = 0.0
+    momentum: float = 0.9
+
+
+class Trains(Protocol):
+    """What is trained: a network, whose parameters are replaced by one assignment."""
+
+    sizes: list[int]
+    hidden: str
+    cost: Any
+    dtype: np.dtype[Any]
+    _parameters: Parameters
+
+
+def forward(parameters: Parameters, hidden: str, x: Array) -> tuple[list[Array], list[Array]]:
+    """The weighted inputs of each layer after the first, the activations of each before the last: columns."""
+    zs: list[Array] = []
+    activations = [x]
+    for b, w in zip(*parameters):
+        if zs:
+            activations.append(ACTIVATIONS[hidden].of(zs[-1]))
+        zs.append(w @ activations[-1] + b)
+    return zs, activations
+
+
+def activate_output(cost: Any, z: Array) -> Array:
+    return np.asarray(getattr(cost, "activation", f.sigmoid)(z))
+
+
+def gradients(parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array) -> Parameters:
+    """(nabla_b, nabla_w), summed over the columns: BP1 to BP4."""
+    weights = parameters[1]
+    zs, activations = forward(parameters, hidden, x)
+    a = activate_output(cost, zs[-1]) if getattr(cost, "delta_needs_a", True) else None
+    delta = np.asarray(cost.delta(zs[-1], a, y), weights[0].dtype)
+    nabla_b, nabla_w = [], []
+    for layer in range(len(weights) - 1, -1, -1):
+        nabla_b.append(delta.sum(axis=1, keepdims=True))
+        nabla_w.append(delta @ activations[layer].T)
+        if layer:
+            delta = (weights[layer].T @ delta) * ACTIVATIONS[hidden].prime(zs[layer - 1])
+    return nabla_b[::-1], nabla_w[::-1]
+
+
+class Plain:
+    """Steps in NumPy. What interrupts one leaves it undone or done."""
+
+    def __init__(self, net: Trains, rule: Rule):
+        self.net, self.rule = net, rule
+        self.steps = 0
+        self.first = [np.zeros_like(p) for side in net._parameters for p in side]
+        self.second = [np.zeros_like(p) for p in self.first]
+
+    def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
+        """A step for each mini-batch of the examples that `order` lists."""
+        for start in range(0, len(order), mini_batch):
+            batch = order[start : start + mini_batch]
+            self._step(x[batch].T, y[batch].T, eta)
+
+    def _step(self, x: Array, y: Array, eta: float) -> None:
+        net, rule = self.net, self.rule
+        nabla_b, nabla_w = gradients(net._parameters, net.hidden, net.cost, x, y)
+        biases, weights = net._parameters
+        rate = (eta if rule.optimizer == "sgd" else 1) / x.shape[1]
+        for nabla in nabla_b + nabla_w:
+            nabla *= rate
+        if rule.optimizer == "sgd":
+            kept = [(1 - eta * rule.shrink) * w for w in weights]
+            for w, nabla in zip(kept, nabla_w):
+                w -= nabla
+            net._parameters = ([b - nabla for b, nabla in zip(biases, nabla_b)], kept)
+            return
+        for w, nabla in zip(weights, nabla_w):
+            nabla += rule.shrink * w
+        self.steps += 1
+        moves = [self._move(i, g, eta) for i, g in enumerate(nabla_b + nabla_w)]
+        moved = [p + move for p, move in zip(biases + weights, moves)]
+        net._parameters = (moved[: len(biases)], moved[len(biases) :])
+
+    def _move(self, i: int, gradient: Array, eta: float) -> Array:
+        """Where the i-th parameters go: the book's (107) and (108); Kingma and Ba, 2014."""
+        mu = self.rule.momentum
+        if self.rule.optimizer == "adam":
+            self.first[i] = mu * self.first[i] + (1 - mu) * gradient
+            self.second[i] = 0.999 * self.second[i] + (1 - 0.999) * gradient * gradient
+            rate, root = eta / (1 - mu**self.steps), 1 / np.sqrt(1 - 0.999**self.steps)
+            return np.asarray(
+                -rate * self.first[i] / (np.sqrt(self.second[i]) * gradient.dtype.type(root) + 1e-8)
+            )
+        self.first[i] = mu * self.first[i] - eta * gradient
+        return mu * self.first[i] - eta * gradient if self.rule.optimizer == "nesterov" else self.first[i]
+
+
+class Compiled:
+    """Steps in compiled code, which changes the arrays in its hands: it takes copies at each run, so that
+    what anyone else holds stays as it is."""
+
+    def __init__(self, net: Trains, rule: Rule, cost: str, gemm: object):
+        self.net, self.rule = net, rule
+        self.trainer = _core.Trainer(net.sizes, net.hidden, cost, gemm, net.dtype == np.float32)
+        weights = sum(inputs * neurons for inputs, neurons in pairwise(net.sizes))
+        self.examples = _OPERATIONS_A_CALL / (6 * weights)
+
+    def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
+        """A step for each mini-batch of the examples that `order` lists."""
+        x = np.ascontiguousarray(x)
+        y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else y.dtype)
+        biases, weights = ([p.copy() for p in side] for side in self.net._parameters)
+        self.trainer.use(weights, biases)
+        self.net._parameters = (biases, weights)
+        at_once = max(1, int(self.examples / mini_batch)) * mini_batch
+        for start in range(0, len(order), at_once):
+            part = order[start : start + at_once]
+            self.trainer.run(
+                x, y, part, mini_batch, self.rule.optimizer, eta, self.rule.shrink, self.rule.momentum
+            )
+
+
+@cache
+def _gemms() -> dict[str, object]:
+    """SciPy's matrix products, as the capsules that it exports for Cython; empty without SciPy."""
+    try:
+        from scipy.linalg import cython_blas
+    except ImportError:
+        return {}
+    exported = cython_blas.__pyx_capi__
+    return {"float32": exported["sgemm"], "float64": exported["dgemm"]}
+
+
+def trainer_for(net: Trains, rule: Rule) -> Plain | Compiled:
+    """The compiled way where it computes what the network's cost says, else NumPy."""
+    known = (costs.LogLikelihoodCost, costs.CrossEntropyCost, costs.QuadraticCost)
+    name = next((c.__name__ for c in known if getattr(net.cost, "delta", None) is c.delta), None)
+    gemm = _gemms().get(net.dtype.name)
+    if name is None or gemm is None or max(net.sizes) >= 2**31:
+        return Plain(net, rule)
+    return Compiled(net, rule, name, gemm)
+
+
+@cache
+def _controller() -> Any:
+    _gemms()  # so that its BLAS is loaded
+    try:
+        import threadpoolctl
+    except ImportError:
+        return None
+    return threadpoolctl.ThreadpoolController()
+
+
+def threads_of_blas(sizes: list[int], mini_batch: int) -> AbstractContextManager[Any]:
+    """One thread for BLAS where its products are small: then two are slower. (With threadpoolctl.)"""
+    largest = 2 * mini_batch * max(inputs * neurons for inputs, neurons in pairwise(sizes))
+    if largest >= _OPERATIONS_FOR_THREADS or _controller() is None:
+        return nullcontext()
+    return _controller().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]

@@ -1,0 +1,180 @@
+"""The two ways of training against each other, and each against what the book says."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import nndl_fast as nf
+from nndl_fast import _training
+
+COSTS = [nf.LogLikelihoodCost, nf.CrossEntropyCost, nf.QuadraticCost]
+
+
+def examples(n=53, features=7, outputs=4, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, features)).astype(dtype), rng.integers(0, outputs, n)
+
+
+def trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, data, mini_batch=10, eta=0.05):
+    monkeypatch.setattr(_training, "_gemms", dict if way == "plain" else _training._gemms)
+    net = nf.Network(sizes, cost=cost, hidden=hidden, dtype=dtype, rng=3)
+    used = type(_training.trainer_for(net, _training.Rule())).__name__
+    assert used.lower() == way
+    net.SGD(data, 3, mini_batch, eta, lmbda=0.3, optimizer=optimizer)
+    monkeypatch.undo()
+    return net.biases + net.weights
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)
+def test_both_ways_agree(monkeypatch, cost, hidden, optimizer):
+    pytest.importorskip("scipy")
+    x, labels = examples()
+    one_hot = np.eye(4)[labels]
+    for sizes, y in itertools.product(([7, 4], [7, 6, 4], [7, 5, 3, 4]), (labels, 0.9 * one_hot + 0.025)):
+        for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-12)):
+            one, other = (
+                trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, (x, y))
+                for way in ("compiled", "plain")
+            )
+            for p, q in zip(one, other):
+                assert p.dtype == dtype
+                np.testing.assert_allclose(p, q, rtol=0, atol=tolerance)
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def way(request, monkeypatch):
+    if request.param == "compiled":
+        pytest.importorskip("scipy")
+    else:
+        monkeypatch.setattr(_training, "_gemms", dict)
+    return request.param
+
+
+@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("cost", COSTS)
+def test_backprop_is_the_gradient_by_differences(cost, hidden):
+    x, y = examples()
+    net = nf.Network([7, 5, 6, 4], cost=cost, hidden=hidden, dtype=np.float64, rng=1)
+    nabla_b, nabla_w = net.backprop(x.T, y if cost is nf.LogLikelihoodCost else np.eye(4)[y].T)
+    for p, nabla in zip(net.biases + net.weights, nabla_b + nabla_w):
+        for place in itertools.islice(np.ndindex(p.shape), 0, None, 5):
+            costs, before, step = [], p[place], 1e-6
+            for p[place] in (before + step, before - step):
+                costs.append(net.total_cost((x, y), 0) * len(x))
+            p[place] = before
+            assert abs((costs[0] - costs[1]) / (2 * step) - nabla[place]) < 1e-6
+
+
+@pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)
+def test_each_optimizer_moves_as_its_source_says(way, optimizer):
+    """Three steps on the whole batch, by formula: book (107) and (108); Kingma and Ba, algorithm 1."""
+    x, y = examples()
+    net = nf.Network([7, 4], dtype=np.float64, rng=1)
+    w, v, s = net.weights[0].copy(), 0.0, 0.0
+    b, vb, sb = net.biases[0].copy(), 0.0, 0.0
+    eta, mu, shrink = 0.2, 0.8, 0.3 / len(x)
+
+    def moved(p, g, v, s, t):
+        if optimizer == "sgd":
+            return p - eta * g, v, s
+        if optimizer == "adam":
+            v, s = mu * v + (1 - mu) * g, 0.999 * s + 0.001 * g**2
+            return p - eta * (v / (1 - mu**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-8), v, s
+        old, v = v, mu * v - eta * g
+        # Nesterov in the form of Sutskever et al.: the parameters stand where the gradient is taken
+        return (p + v if optimizer == "momentum" else p + v + mu * (v - old)), v, s
+
+    for t in (1, 2, 3):
+        error = nf.softmax(x @ w.T + b.T) - np.eye(4)[y]
+        g, gb = error.T @ x / len(x) + shrink * w, error.mean(0)[:, None]
+        w, v, s = moved(w, g, v, s, t)
+        b, vb, sb = moved(b, gb, vb, sb, t)
+    net.SGD((x, y), 3, len(x), eta, lmbda=0.3, optimizer=optimizer, momentum=mu)
+    np.testing.assert_allclose(net.weights[0], w, rtol=1e-10)
+    np.testing.assert_allclose(net.biases[0], b, rtol=1e-10)
+
+
+@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
+def test_the_same_bits_for_any_number_of_our_threads(way, hidden):
+    x, y = examples(600, 40, 10, np.float32)
+    nets = []
+    for threads in (1, 3):
+        with nf.num_threads(threads):
+            net = nf.Network([40, 50, 10], hidden=hidden, rng=5)
+            net.SGD((x, y), 2, 64, 0.1, optimizer="momentum")
+            nets.append(net.biases + net.weights)
+    assert all(p.tobytes() == q.tobytes() for p, q in zip(*nets))
+
+
+def test_a_schedule_is_asked_for_each_epoch(way):
+    asked, (x, y) = [], examples()
+    one, other = (nf.Network([7, 4], rng=1) for _ in range(2))
+    one.SGD((x, y), 3, 10, lambda epoch: asked.append(epoch) or 0.5 / epoch)
+    for epoch in (1, 2, 3):
+        other.SGD((x, y), 1, 10, 0.5 / epoch)
+    assert asked == [1, 2, 3]
+    assert all(map(np.array_equal, one.weights, other.weights))
+
+
+def test_early_stopping_keeps_the_best(way):
+    x, y = examples(200)
+    net, seen = nf.Network([7, 4], rng=1), []
+
+    def keep(epoch, values):
+        seen.append((values["evaluation_accuracy"], net.weights[0]))
+
+    lists = net.SGD((x, y), 200, 10, 3.0, evaluation_data=(x[:50], y[:50]), early_stopping_n=4, callback=keep)
+    accuracies = [accuracy for accuracy, _ in seen]
+    best = int(np.argmax(accuracies))
+    assert lists[1] == accuracies and len(seen) == best + 5 < 200
+    assert net.weights[0] is seen[best][1] and net.accuracy((x[:50], y[:50])) == max(accuracies)
+
+
+def test_ctrl_c_is_heard_between_calls_and_leaves_whole_mini_batches(monkeypatch):
+    pytest.importorskip("scipy")
+    x, y = examples(100)
+    monkeypatch.setattr(_training, "_OPERATIONS_A_CALL", 1)  # a call for each mini-batch
+    net, other = (nf.Network([7, 5, 4], rng=2) for _ in range(2))
+    runs, real = [], _training._core.Trainer
+
+    class Interrupted:
+        def __init__(self, *arguments):
+            self.trainer = real(*arguments)
+            self.use = self.trainer.use
+
+        def run(self, *arguments):
+            runs.append(arguments)
+            if len(runs) == 4:
+                raise KeyboardInterrupt
+            self.trainer.run(*arguments)
+
+    monkeypatch.setattr(_training._core, "Trainer", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        net.SGD((x, y), 1, 10, 0.3)
+    monkeypatch.setattr(_training._core, "Trainer", real)
+    order = other.rng.permutation(100)
+    for start in (0, 10, 20):
+        part = order[start : start + 10]
+        other.update_mini_batch((x[part], y[part]), 0.3, 0.0, 100)
+    assert all(map(np.array_equal, net.weights, other.weights))
+
+
+@pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)
+@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
+def test_digits_are_learned(way, optimizer, hidden):
+    training, validation, _ = nf.datasets.load_digits()
+    eta = {"sgd": 0.5, "momentum": 0.05, "nesterov": 0.05, "adam": 0.005}[optimizer]
+    net = nf.Network([64, 30, 10], hidden=hidden, rng=1)
+    net.SGD(training, 15, 10, eta, optimizer=optimizer)
+    assert net.accuracy(validation) / len(validation[1]) > 0.93
+
+
+def test_targets_that_are_no_probabilities_are_refused(way):
+    x, y = examples()
+    targets = np.eye(4)[y]
+    targets[3, 2] = -0.5
+    with pytest.raises(ValueError, match=r"target -0\.5 at row 3, class 2"):
+        nf.Network([7, 4], dtype=np.float64).SGD((x, targets), 1, 10, 0.1)
