@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,10 +23,18 @@ class Bar:
 
 @contextmanager
 def bar(total: int, unit: str) -> Iterator[Bar]:
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield Bar()
+        return
     try:
         from tqdm import tqdm
     except ImportError:
         yield Bar()
         return
-    with tqdm(total=total, unit=unit, disable=None) as tqdm_bar:  # None: where there is no terminal
-        yield Bar(None if tqdm_bar.disable else tqdm_bar)
+
+    class Own(tqdm):  # type: ignore[misc]
+        """With a lock of its own: tqdm's is shared with forked processes, and a killed one keeps it."""
+
+    Own.set_lock(threading.RLock())
+    with Own(total=total, unit=unit) as tqdm_bar:
+        yield Bar(tqdm_bar)
