@@ -275,16 +275,16 @@ def test_results_have_the_committed_hashes(isa, threads, axis):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("classes", [200, 1500, 40_000])
-def test_small_weights_beside_other_maxima(classes, dtype):
+def test_small_and_large_weights_beside_other_maxima(classes, dtype):
     """A row's shift comes from the row before: neither what is tiny nor what is masked may show it."""
     rng = np.random.default_rng(classes)
     n = max(4, 60_000 // classes)
-    smallest = {"f4": 1e-44, "f8": 1e-320}[dtype]
+    smallest, largest = {"f4": (1e-44, 1e38), "f8": (1e-320, 1e307)}[dtype]
     for spread, rise in itertools.product((0.1, 3, 8), (0, 10, 15)):
         z = (rng.standard_normal((n, classes)) * spread + rng.uniform(-rise, rise, (n, 1))).astype(dtype)
         z[: n // 2, : classes // 2] = -np.inf
         y = rng.integers(classes // 2, classes, n)
-        w = smallest ** rng.uniform(0, 1, n)
+        w = rng.choice([smallest, largest], n) ** rng.uniform(0, 1, n)
         costs = nf.log_likelihood_cost(z, y, reduction="none")
         deltas = nf.log_likelihood_delta(z, y, reduction="sum", sample_weight=w)
         for r in range(n):

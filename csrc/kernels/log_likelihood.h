@@ -70,7 +70,7 @@ struct LogLikelihood {
         pending.of_targets = alpha;
         pending.of_all = alpha * Each::all(E(job.smoothing / double(rows.classes)));
         pending.nan = row.nan;
-        pending.way = targets_everywhere() || pending.scale.lifted ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
+        pending.way = targets_everywhere() || pending.scale.beyond ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
         pending.some_ignored = some_ignored;
         if (job.labels) {
             if (by_number(rows)) pending.label = Each::load(at_labels.label, rows.rows, 0);
@@ -83,8 +83,8 @@ struct LogLikelihood {
     template <Way W, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E> y,
                         Column<E> keep) const {
-        V scaled = row.scale.template apply<W != Way::quick>(rows.load(keep, step, 0));
-        if (W == Way::any) scaled = scaled * L::spread(row.scale.down);
+        const V e = rows.load(keep, step, 0);
+        const V scaled = W == Way::any && row.scale.beyond ? row.scale.apply_beyond(e) : row.scale.template apply<W != Way::quick>(e);
         if (W != Way::any && by_number(rows))
             return select(equal(L::spread(row.label), V::all(E(step.j))), L::spread(row.at_label), scaled);
         if (W != Way::any || !targets_everywhere()) return scaled;

@@ -40,18 +40,19 @@ struct Guess {
     }
 };
 
-// How small a numerator may be, over the number of classes, for its factor's lower half to be a normal
-// number, however far the shift is off: 2^-126 times the largest sum, 2^(lift + 15), and 2^24. Smaller
-// ones are multiplied by `up`, and the result by 1 / up.
+// Within what bounds a numerator shows nothing of the shift. Its factor's lower half has to be a normal
+// number, however far the shift is off: so it is at least `a_class` times the number of classes, which is 2^-126
+// times the largest sum, 2^(lift + 15), and 2^24. A smaller one is multiplied by `up`, and the result by 1 / up.
+// And times it what counts for nothing has to round to zero.
 template <class E>
-struct SmallNumerator;
+struct Numerator;
 template <>
-struct SmallNumerator<float> {
-    static constexpr float a_class = 0x1p-30f, up = 0x1p126f;
+struct Numerator<float> {
+    static constexpr float a_class = 0x1p-30f, up = 0x1p126f, large = 0x1p15f;
 };
 template <>
-struct SmallNumerator<double> {
-    static constexpr double a_class = 0x1p-800, up = 0x1p1000;
+struct Numerator<double> {
+    static constexpr double a_class = 0x1p-800, up = 0x1p1000, large = 0x1p30;
 };
 // Exponentials below the square of this, as a share of the largest, are none: what stands at -infinity, say,
 // was computed as e^-depth, and that is counted from the shift.
@@ -116,11 +117,16 @@ struct RowSum {
                              : Exponentials<L, false>::of(z, anchor.origin, c, anchor.lowest, anchor.rounder)).value();
     }
 
+    // exponentials up to this are none
+    NNDL_INLINE Each nothing() const {
+        const Each root = Each::all(root_of_nothing<E>);
+        return peak * root * root;
+    }
+
     // Where the largest exponential is nearly all of the sum: the sum of the others, apart.
     // An exponential is one of those if it is less than the largest, which there is only once.
     NNDL_INLINE Each others(const L& rows, Column<const E> z, Column<E> keep) const {
-        const Each root = Each::all(root_of_nothing<E>);
-        const V top = L::spread(peak), least = L::spread(peak * root * root), zero = V::all(0);
+        const V top = L::spread(peak), least = L::spread(nothing()), zero = V::all(0);
         const Exponentials<L, false> exp(anchor);
         const auto other = [&](auto step) NNDL_LAMBDA {
             const V e = keep.data ? rows.load(keep, step, 0) : exp.of(rows.load(z, step, 0)).value();
@@ -166,8 +172,10 @@ struct RowSum {
     struct Scale {
         Each high, low, peak, low_of_peak;
         bool corrected;
-        Each down;   // what is scaled is still to be multiplied by it
-        bool lifted; // it is not 1
+        // Where the numerator is beyond its bounds, what is scaled is still to be multiplied by `down`, and is
+        // zero where the exponential is not more than `least`.
+        bool beyond;
+        Each down, least;
 
         template <bool Corrected>
         NNDL_INLINE static V apply(V e, V high, V low, V peak, V low_of_peak) {
@@ -178,22 +186,26 @@ struct RowSum {
             return apply<Corrected>(e, L::spread(high), L::spread(low), L::spread(peak), L::spread(low_of_peak));
         }
         NNDL_INLINE Each apply_once(Each e) const {
-            return fma(e, high, e * (corrected ? select(equal(e, peak), low_of_peak, low) : low)) * down;
+            const Each scaled = fma(e, high, e * (corrected ? select(equal(e, peak), low_of_peak, low) : low));
+            return beyond ? select(less(least, e), scaled * down, Each::all(0)) : scaled;
+        }
+        NNDL_INLINE V apply_beyond(V e) const {
+            return select(less(L::spread(least), e), apply<true>(e) * L::spread(down), V::all(0));
         }
     };
     NNDL_INLINE Scale scale(Each numerator, ptrdiff_t classes) const {
-        using Small = SmallNumerator<E>;
+        using N = Numerator<E>;
         const Each one = Each::all(1), zero = Each::all(0);
-        const auto small = less(numerator, Each::all(E(classes) * Small::a_class));
-        const bool lifted = any(less(zero, select(small, numerator, zero)));
+        const auto small = less(numerator, Each::all(E(classes) * N::a_class));
+        const bool beyond = any(less(zero, select(small, numerator, zero))) || any(less(Each::all(N::large), numerator));
         Each down = one;
-        if (lifted) {
-            numerator = numerator * select(small, Each::all(Small::up), one);
-            down = select(small, Each::all(1 / Small::up), one);
+        if (beyond) {
+            numerator = numerator * select(small, Each::all(N::up), one);
+            down = select(small, Each::all(1 / N::up), one);
         }
         const Each high = numerator * inverse;
         const Each left = fma(zero - high, sum.high, numerator) - high * sum.low;
-        Scale s = {high, left * inverse, peak, left * inverse, some_dominated, down, lifted};
+        Scale s = {high, left * inverse, peak, left * inverse, some_dominated, beyond, down, nothing()};
         if (s.corrected) s.low_of_peak = select(dominated, fma(high, peak_lost * per_peak, s.low), s.low);
         return s;
     }
