@@ -7,7 +7,7 @@ array([0.09  , 0.2447, 0.6652])
 """
 
 from . import datasets
-from ._config import __version__, get_num_threads, num_threads, set_num_threads, show_config
+from ._config import __version__, get_include, get_num_threads, num_threads, set_num_threads, show_config
 from .costs import CrossEntropyCost, LogLikelihoodCost, QuadraticCost
 from .functional import (
     binary_cross_entropy_cost,
@@ -15,6 +15,7 @@ from .functional import (
     binary_cross_entropy_delta,
     hardmax,
     inverse_softmax,
+    linear_log_likelihood,
     log_likelihood_cost,
     log_likelihood_cost_and_delta,
     log_likelihood_delta,
@@ -38,9 +39,11 @@ __all__ = [
     "binary_cross_entropy_cost_and_delta",
     "binary_cross_entropy_delta",
     "datasets",
+    "get_include",
     "get_num_threads",
     "hardmax",
     "inverse_softmax",
+    "linear_log_likelihood",
     "load",
     "log_likelihood_cost",
     "log_likelihood_cost_and_delta",

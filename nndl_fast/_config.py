@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -57,6 +58,16 @@ def num_threads(n: int) -> Iterator[None]:
         yield
     finally:
         _core.restore_thread_setting(before)
+
+
+def get_include() -> str:
+    """The folder with ``nndl_fast.h``, for compiled callers.
+
+    >>> import os
+    >>> os.path.exists(os.path.join(get_include(), "nndl_fast.h"))
+    True
+    """
+    return str(Path(__file__).parent / "include")
 
 
 def show_config() -> dict[str, object]:

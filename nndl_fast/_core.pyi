@@ -50,6 +50,16 @@ def log_likelihood_cost_and_delta(
     out: NDArray[Any] | None,
     /,
 ) -> tuple[Any, Any]: ...
+def log_likelihood_divisor(
+    z: ArrayLike,
+    y: ArrayLike,
+    reduction: str,
+    sample_weight: ArrayLike | None,
+    class_weight: ArrayLike | None,
+    ignore_index: int | None,
+    label_smoothing: float,
+    /,
+) -> float: ...
 def sigmoid(z: ArrayLike, out: NDArray[Any] | None, /) -> Any: ...
 def sigmoid_prime(z: ArrayLike, out: NDArray[Any] | None, /) -> Any: ...
 def binary_cross_entropy_cost(
@@ -77,6 +87,8 @@ class Trainer:
         momentum: float,
         /,
     ) -> None: ...
+
+api: object
 
 def isa() -> str: ...
 def isas() -> list[str]: ...

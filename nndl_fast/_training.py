@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, costs
+from . import _core, _linear, costs
 from . import functional as f
 
 Array = NDArray[Any]
@@ -72,18 +72,34 @@ def activate_output(cost: Any, z: Array) -> Array:
     return np.asarray(getattr(cost, "activation", f.sigmoid)(z))
 
 
+def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bool:
+    """Whether the last layer's weighted inputs are too many to be held as a whole, and need not be."""
+    known = getattr(cost, "delta", None) is costs.LogLikelihoodCost.delta
+    return known and outputs * examples * dtype.itemsize > _linear.LOGITS
+
+
 def gradients(parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array) -> Parameters:
     """(nabla_b, nabla_w), summed over the columns: BP1 to BP4."""
-    weights = parameters[1]
-    zs, activations = forward(parameters, hidden, x)
-    a = activate_output(cost, zs[-1]) if getattr(cost, "delta_needs_a", True) else None
-    delta = np.asarray(cost.delta(zs[-1], a, y), weights[0].dtype)
-    nabla_b, nabla_w = [], []
-    for layer in range(len(weights) - 1, -1, -1):
+    biases, weights = parameters
+    if _is_wide(cost, len(weights[-1]), x.shape[1], x.dtype):
+        zs, activations = forward((biases[:-1], weights[:-1]), hidden, x)
+        a = ACTIVATIONS[hidden].of(zs[-1]) if zs else x
+        _, last_w, last_b, handed_down = f.linear_log_likelihood(
+            a.T, weights[-1], biases[-1], y.T, reduction="sum"
+        )
+        nabla_b, nabla_w, delta = [last_b], [last_w], handed_down.T
+    else:
+        zs, activations = forward(parameters, hidden, x)
+        output = activate_output(cost, zs[-1]) if getattr(cost, "delta_needs_a", True) else None
+        delta = np.asarray(cost.delta(zs.pop(), output, y), weights[0].dtype)
+        nabla_b, nabla_w = [delta.sum(axis=1, keepdims=True)], [delta @ activations.pop().T]
+        delta = weights[-1].T @ delta
+    for layer in range(len(weights) - 2, -1, -1):
+        delta = delta * ACTIVATIONS[hidden].prime(zs[layer])
         nabla_b.append(delta.sum(axis=1, keepdims=True))
         nabla_w.append(delta @ activations[layer].T)
         if layer:
-            delta = (weights[layer].T @ delta) * ACTIVATIONS[hidden].prime(zs[layer - 1])
+            delta = weights[layer].T @ delta
     return nabla_b[::-1], nabla_w[::-1]
 
 
@@ -172,12 +188,13 @@ def _gemms() -> dict[str, object]:
     return {"float32": exported["sgemm"], "float64": exported["dgemm"]}
 
 
-def trainer_for(net: Trains, rule: Rule) -> Plain | Compiled:
+def trainer_for(net: Trains, rule: Rule, mini_batch: int) -> Plain | Compiled:
     """The compiled way where it computes what the network's cost says, else NumPy."""
     known = (costs.LogLikelihoodCost, costs.CrossEntropyCost, costs.QuadraticCost)
     name = next((c.__name__ for c in known if getattr(net.cost, "delta", None) is c.delta), None)
     gemm = _gemms().get(net.dtype.name)
-    if name is None or gemm is None or max(net.sizes) >= 2**31:
+    wide = _is_wide(net.cost, net.sizes[-1], mini_batch, net.dtype)
+    if name is None or gemm is None or wide or max(net.sizes) >= 2**31:
         return Plain(net, rule)
     return Compiled(net, rule, name, gemm)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
+from . import _core, _linear
 
 Axis = int | tuple[int, ...] | None
 Reduction = Literal["mean", "sum", "none"]
@@ -224,6 +224,46 @@ def log_likelihood_cost_and_delta(
     """
     return _core.log_likelihood_cost_and_delta(
         z, y, axis, reduction, sample_weight, class_weight, ignore_index, label_smoothing, out
+    )
+
+
+def linear_log_likelihood(
+    a: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    y: ArrayLike,
+    *,
+    reduction: Reduction = "mean",
+    sample_weight: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    gradients: bool = True,
+) -> Any:
+    """A whole output layer, z = a w^T + b with softmax and the log-likelihood cost (80), and its gradients,
+    without z ever being there as a whole: for layers with very many classes.
+
+    ``a`` are the activations before the layer, (n, features), an example a row; ``w`` its weights,
+    (classes, features); ``b`` its biases, (classes,) or (classes, 1), or None; ``y`` and the options
+    as for :func:`log_likelihood_cost`. ``w`` and ``b`` are taken in the dtype of ``a``.
+
+    Returns (cost, nabla_w, nabla_b, delta_a): the cost, its gradients with respect to the weights
+    (82) and the biases (81), and with respect to ``a``, which is the error that is handed down
+    before it is multiplied by the activation's derivative (BP2). With ``"none"`` the cost is one an
+    example and the gradients are those of their sum. ``gradients=False``: the cost alone.
+
+    Beside the results it needs 32 MB, or the logits of one row if those are more. ValueError where
+    shapes do not fit; labels, targets and weights are checked as the cost checks them, before
+    anything is computed.
+
+    >>> import numpy as np
+    >>> a, w, b = np.ones((3, 2)), np.eye(4, 2), np.zeros(4)
+    >>> cost, nabla_w, nabla_b, delta_a = linear_log_likelihood(a, w, b, [0, 1, 3])
+    >>> round(float(cost), 4), nabla_w.shape, nabla_b.round(4), delta_a.shape
+    (1.3397, (4, 2), array([ 0.0322,  0.0322,  0.1345, -0.1989]), (3, 2))
+    """
+    return _linear.linear_log_likelihood(
+        a, w, b, y, reduction, sample_weight, class_weight, ignore_index, label_smoothing, gradients
     )
 
 

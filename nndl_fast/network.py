@@ -182,7 +182,7 @@ class Network:
         history: dict[str, list[Any]] = {name: [] for name in wanted}
         best, best_epoch, best_parameters = -1, 0, self._parameters
         rule = _training.Rule(optimizer, float(lmbda) / n, float(momentum))
-        trainer = _training.trainer_for(self, rule)
+        trainer = _training.trainer_for(self, rule, min(mini_batch_size, n))
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
                 rate = float(eta(epoch) if callable(eta) else eta)
@@ -238,7 +238,8 @@ class Network:
     def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: int) -> None:
         """One step of gradient descent; ``n`` is the size of the whole training set."""
         x, y = self._examples(mini_batch, "mini_batch")
-        trainer = _training.trainer_for(self, _training.Rule(shrink=float(lmbda) / float(n)))
+        rule = _training.Rule(shrink=float(lmbda) / float(n))
+        trainer = _training.trainer_for(self, rule, len(x))
         trainer.run(x, y, np.arange(len(x)), len(x), float(eta))
 
     def backprop(self, x: ArrayLike, y: ArrayLike) -> tuple[list[Array], list[Array]]:

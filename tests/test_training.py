@@ -19,7 +19,7 @@ def examples(n=53, features=7, outputs=4, dtype=np.float64):
 def trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, data, mini_batch=10, eta=0.05):
     monkeypatch.setattr(_training, "_gemms", dict if way == "plain" else _training._gemms)
     net = nf.Network(sizes, cost=cost, hidden=hidden, dtype=dtype, rng=3)
-    used = type(_training.trainer_for(net, _training.Rule())).__name__
+    used = type(_training.trainer_for(net, _training.Rule(), 10)).__name__
     assert used.lower() == way
     net.SGD(data, 3, mini_batch, eta, lmbda=0.3, optimizer=optimizer)
     monkeypatch.undo()
@@ -178,3 +178,22 @@ def test_targets_that_are_no_probabilities_are_refused(way):
     targets[3, 2] = -0.5
     with pytest.raises(ValueError, match=r"target -0\.5 at row 3, class 2"):
         nf.Network([7, 4], dtype=np.float64).SGD((x, targets), 1, 10, 0.1)
+
+
+@pytest.mark.parametrize("sizes", [[7, 4], [7, 6, 4], [7, 6, 5, 4]])
+def test_a_wide_last_layer_goes_without_logits(monkeypatch, sizes):
+    x, y = examples()
+    nets = [nf.Network(sizes, dtype=np.float64, rng=1) for _ in range(2)]
+    asked = []
+    real = nf.functional.linear_log_likelihood
+    for net, logits in zip(nets, (1 << 20, 5 * 4 * 8)):  # 5 rows of 4 float64
+        monkeypatch.setattr(_training._linear, "LOGITS", logits)
+        monkeypatch.setattr(
+            nf.functional, "linear_log_likelihood", lambda *a, **o: asked.append(1) or real(*a, **o)
+        )
+        net.SGD((x, y), 2, 20, 0.3, lmbda=0.1)
+        if net is nets[0]:
+            assert not asked
+    assert len(asked) == 6
+    for p, q in zip(*(net.biases + net.weights for net in nets)):
+        np.testing.assert_allclose(p, q, rtol=0, atol=1e-13)

@@ -84,6 +84,8 @@ public:
         return answer(want_cost, costs, total, delta, z_.asked);
     }
 
+    double divisor() const { return divisor_; }
+
 private:
     [[noreturn]] void refuse(const std::string& text) const { throw py::value_error(std::string(options_.function) + ": " + text); }
 
@@ -202,9 +204,8 @@ private:
     double divisor_ = 1;  // of the mean: the weights of the rows that count
 };
 
-py::object log_likelihood(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y, py::handle axis,
-                          py::handle reduction, py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
-                          py::handle smoothing, py::handle out) {
+Options options_of(const char* function, py::handle reduction, py::handle sample_weight, py::handle class_weight,
+                   py::handle ignore_index, py::handle smoothing) {
     const double s = number(smoothing, {function, "label_smoothing"});
     if (!(s >= 0 && s <= 1))
         throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(s))) +
@@ -217,11 +218,29 @@ py::object log_likelihood(const char* function, bool want_cost, bool want_delta,
         const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
         if (!overflow) options.ignore_index = value;  // no label is that large
     }
+    return options;
+}
+
+py::object log_likelihood(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y, py::handle axis,
+                          py::handle reduction, py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
+                          py::handle smoothing, py::handle out) {
+    const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
     const Floats floats = to_floats(z, {function, "z"}, true);
     if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": z has no class axis: it is a scalar");
     const int one = normal_axis(axis, int(floats.array.ndim()), {function, "axis"});
     if (floats.single) return Call<float>(options, floats, one, y).run(want_cost, want_delta, out);
     return Call<double>(options, floats, one, y).run(want_cost, want_delta, out);
+}
+
+// What the mean of linear_log_likelihood divides by, of logits of which the shape alone counts; everything else is
+// checked.
+py::object divisor(py::handle z, py::handle y, py::handle reduction, py::handle sample_weight, py::handle class_weight,
+                   py::handle ignore_index, py::handle smoothing) {
+    const char* const function = "linear_log_likelihood";
+    const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
+    const Floats floats = to_floats(z, {function, "z"});
+    const int last = int(floats.array.ndim()) - 1;
+    return py::float_(floats.single ? Call<float>(options, floats, last, y).divisor() : Call<double>(options, floats, last, y).divisor());
 }
 
 py::object log_likelihood_cost(py::handle z, py::handle y, py::handle axis, py::handle reduction, py::handle sample_weight,
@@ -247,6 +266,7 @@ void add_cost(py::module_& module) {
     static PyMethodDef table[] = {direct<log_likelihood_cost>("log_likelihood_cost"),
                                   direct<log_likelihood_delta>("log_likelihood_delta"),
                                   direct<log_likelihood_cost_and_delta>("log_likelihood_cost_and_delta"),
+                                  direct<divisor>("log_likelihood_divisor"),
                                   {}};
     add(module, table);
 }

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "../api.h"
 #include "../dispatch.h"
 #include "../parallel.h"
 
@@ -23,6 +24,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     add_training(module);
     add_yardstick(module);
 
+    // of nndl_fast.h
+    module.add_object("api", py::capsule(&api(), NNDL_FAST_API_NAME));
     module.def("isa", [] { return std::string(active_table().name); });
     module.def("isas", &available_isas);
     module.def("use_isa", &activate_isa);  // for tests: the environment variable is the public way

@@ -1,0 +1,1 @@
+# Nothing for Python: kernels.pxd has the functions for compiled callers.

@@ -1,0 +1,197 @@
+"""The door for compiled callers: its signatures stay, and real consumers are compiled and run."""
+
+import ctypes
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nndl_fast as nf
+from nndl_fast import kernels
+
+SIGNATURES = Path(__file__).parent / "signatures.json"
+
+
+def signatures():
+    name = ctypes.pythonapi.PyCapsule_GetName
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    return {function: name(capsule).decode() for function, capsule in kernels.__pyx_capi__.items()}
+
+
+def test_the_signatures_are_those_that_others_were_compiled_with():
+    """One may be added; those that are there do not change."""
+    kept = json.loads(SIGNATURES.read_text())
+    assert kept.items() <= signatures().items()
+    assert signatures().keys() == kept.keys(), "a new function: write it into signatures.json"
+
+
+def test_the_header_is_in_the_package():
+    text = (Path(nf.get_include()) / "nndl_fast.h").read_text()
+    assert all(f"(*{function})" in text for function in signatures())
+
+
+CYTHON = """
+# cython: language_level=3
+from libc.stdint cimport int64_t
+from nndl_fast.kernels cimport (softmax_f32, softmax_f64, log_likelihood_cost_f32, log_likelihood_cost_f64,
+    log_likelihood_delta_f32, log_likelihood_delta_f64, log_likelihood_cost_and_delta_f32,
+    log_likelihood_cost_and_delta_f64)
+
+ctypedef fused real:
+    float
+    double
+
+def softmax(real[:, :] z, real[:, :] out):
+    cdef Py_ssize_t n = sizeof(real), rows = z.shape[0], classes = z.shape[1], result
+    cdef Py_ssize_t row = z.strides[0] // n, cls = z.strides[1] // n
+    cdef Py_ssize_t to_row = out.strides[0] // n, to_class = out.strides[1] // n
+    with nogil:
+        if real is float:
+            result = softmax_f32(rows, classes, &z[0, 0], row, cls, &out[0, 0], to_row, to_class)
+        else:
+            result = softmax_f64(rows, classes, &z[0, 0], row, cls, &out[0, 0], to_row, to_class)
+    return result
+
+def both(real[:, :] z, int64_t[::1] labels, double[::1] costs, real[:, :] out, double scale, str how):
+    cdef Py_ssize_t n = sizeof(real), rows = z.shape[0], classes = z.shape[1]
+    cdef Py_ssize_t row = z.strides[0] // n, cls = z.strides[1] // n
+    cdef Py_ssize_t to_row = out.strides[0] // n, to_class = out.strides[1] // n
+    cdef real* a = &out[0, 0]
+    cdef int64_t* y = &labels[0]
+    cdef double* cost = &costs[0]
+    if real is float:
+        if how == "cost":
+            return log_likelihood_cost_f32(rows, classes, &z[0, 0], row, cls, y, cost)
+        if how == "delta":
+            return log_likelihood_delta_f32(rows, classes, &z[0, 0], row, cls, y, scale, a, to_row, to_class)
+        return log_likelihood_cost_and_delta_f32(rows, classes, &z[0, 0], row, cls, y, scale, cost,
+                                                 a, to_row, to_class)
+    else:
+        if how == "cost":
+            return log_likelihood_cost_f64(rows, classes, &z[0, 0], row, cls, y, cost)
+        if how == "delta":
+            return log_likelihood_delta_f64(rows, classes, &z[0, 0], row, cls, y, scale, a, to_row, to_class)
+        return log_likelihood_cost_and_delta_f64(rows, classes, &z[0, 0], row, cls, y, scale, cost,
+                                                 a, to_row, to_class)
+"""
+
+CPP = """
+#include <Python.h>
+#include <nndl_fast.h>
+#include <vector>
+
+// the sum of the squares of what softmax gives for a row of 0, 1, ..., n - 1
+static PyObject* squares(PyObject*, PyObject* given) {
+    const nndl_fast_api* const nndl = nndl_fast_import();
+    if (!nndl) return nullptr;
+    std::vector<double> z(PyLong_AsSsize_t(given)), a(z.size());
+    for (size_t i = 0; i < z.size(); ++i) z[i] = double(i);
+    if (nndl->softmax_f64(1, z.size(), z.data(), 0, 1, a.data(), 0, 1) != -1) return PyErr_NoMemory();
+    double sum = 0;
+    for (double x : a) sum += x * x;
+    return PyFloat_FromDouble(sum);
+}
+static PyMethodDef methods[] = {{"squares", squares, METH_O, nullptr}, {}};
+static PyModuleDef module = {PyModuleDef_HEAD_INIT, "consumer_cpp", nullptr, -1, methods, {}, {}, {}, {}};
+PyMODINIT_FUNC PyInit_consumer_cpp() { return PyModule_Create(&module); }
+"""
+
+
+def run(*command, cwd):
+    result = subprocess.run(command, cwd=cwd, text=True, capture_output=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def compiled(folder, name, source):
+    """The module of that C or C++ file."""
+    compiler = next((tool for tool in ("c++", "g++", "clang++") if shutil.which(tool)), None)
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    target = folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
+    include = ["-I", sysconfig.get_path("include"), "-I", nf.get_include()]
+    run(compiler, "-shared", "-fPIC", "-O1", *include, str(source), "-o", str(target), cwd=folder)
+    spec = importlib.util.spec_from_file_location(name, target)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def consumer(tmp_path_factory):
+    pytest.importorskip("Cython")
+    folder = tmp_path_factory.mktemp("consumer")
+    (folder / "consumer.pyx").write_text(CYTHON)
+    run(sys.executable, "-m", "cython", "-3", "consumer.pyx", cwd=folder)
+    return compiled(folder, "consumer", folder / "consumer.c")
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_from_cython(consumer, dtype):
+    whole = np.random.default_rng(0).standard_normal((40, 36)).astype(dtype)
+    y = np.arange(20) % 12
+    for z in (
+        whole[:20, :12].copy(),
+        whole[:20, :12],
+        whole.T[:20, :12],
+        whole[::-2, ::3],
+        whole[:20, 11::-1],
+    ):
+        out, cost = np.zeros_like(whole)[: len(z), : z.shape[1]], np.zeros(20)
+        assert consumer.softmax(z, out) == -1
+        np.testing.assert_array_equal(out, nf.softmax(z))
+        expected, delta = nf.log_likelihood_cost_and_delta(z, y, reduction="none")
+        for how in ("cost", "delta", "both"):
+            out[:], cost[:] = 0, 0
+            assert consumer.both(z, y, cost, out, 1.0, how) == -1
+            np.testing.assert_array_equal(cost.astype(dtype), expected if how != "delta" else 0)
+            np.testing.assert_array_equal(out, delta if how != "cost" else 0)
+        consumer.both(z, y, cost, out, 1 / 20, "both")
+        np.testing.assert_array_equal(out, nf.log_likelihood_delta(z, y))
+        copy = z.copy()
+        consumer.softmax(copy, copy)
+        np.testing.assert_array_equal(copy, nf.softmax(z))
+
+
+def test_a_label_outside_is_told_and_nothing_written(consumer):
+    z, y, cost, out = (
+        np.ones((5, 3), "f4"),
+        np.array([0, 1, 3, -1, 0]),
+        np.full(5, 7.0),
+        np.full((5, 3), 7, "f4"),
+    )
+    for how in ("cost", "delta", "both"):
+        assert consumer.both(z, y, cost, out, 1.0, how) == 2
+    assert (cost == 7).all() and (out == 7).all()
+
+
+def test_from_cpp(tmp_path):
+    (tmp_path / "consumer_cpp.cpp").write_text(CPP)
+    module = compiled(tmp_path, "consumer_cpp", tmp_path / "consumer_cpp.cpp")
+    assert module.squares(10) == pytest.approx(np.square(nf.softmax(np.arange(10.0))).sum(), rel=1e-15)
+
+
+def test_from_numba():
+    numba = pytest.importorskip("numba")
+    from numba.extending import get_cython_function_address
+
+    size, pointer = ctypes.c_ssize_t, ctypes.c_void_p
+    prototype = ctypes.CFUNCTYPE(size, size, size, pointer, size, size, pointer, size, size)
+    softmax = prototype(get_cython_function_address("nndl_fast.kernels", "softmax_f32"))
+
+    @numba.njit
+    def entropy(z, a):
+        n, classes = z.shape
+        softmax(n, classes, z.ctypes, classes, 1, a.ctypes, classes, 1)
+        return -(a * np.log(a)).sum()
+
+    z = np.random.default_rng(0).standard_normal((6, 5)).astype("f4")
+    a = nf.softmax(z)
+    got = np.zeros_like(z)
+    assert entropy(z, got) == pytest.approx(-(a * np.log(a)).sum(), rel=1e-5)
+    np.testing.assert_array_equal(got, a)
