@@ -1,5 +1,5 @@
 """The same training as nndl_fast and each of its peers do it: 784-hidden-10, sigmoid hidden layer, softmax
-with the log-likelihood cost, L2 regularisation, mini-batches of 10."""
+with the log-likelihood cost, L2 regularisation, mini-batches of 10 unless said otherwise."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def start(hidden: int) -> nf.Network:
     return nf.Network([784, hidden, 10], rng=1)
 
 
-def epoch_nndl_fast(x: Array, y: Array, hidden: int) -> Epoch:
+def epoch_nndl_fast(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH) -> Epoch:
     net = start(hidden)
 
     def epoch() -> Callable[[], Parameters]:
-        net.SGD((x, y), 1, MINI_BATCH, ETA, LAMBDA)
+        net.SGD((x, y), 1, mini_batch, ETA, LAMBDA)
         return lambda: (net.weights, net.biases)
 
     return epoch
 
 
-def epoch_numpy(x: Array, y: Array, hidden: int) -> Epoch:
+def epoch_numpy(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH) -> Epoch:
     n, net = len(x), start(hidden)
     (w1, w2), (b1, b2) = (w.copy() for w in net.weights), (b.ravel().copy() for b in net.biases)
     rng = np.random.default_rng(2)
-    rows = np.arange(MINI_BATCH)
-    rate, decay = np.float32(ETA / MINI_BATCH), np.float32(1 - ETA * LAMBDA / n)
+    decay = np.float32(1 - ETA * LAMBDA / n)
 
     def epoch() -> Callable[[], Parameters]:
         order = rng.permutation(n)
-        for first in range(0, n, MINI_BATCH):
-            batch = order[first : first + MINI_BATCH]
+        for first in range(0, n, mini_batch):
+            batch = order[first : first + mini_batch]
+            rows, rate = np.arange(len(batch)), np.float32(ETA / len(batch))
             inputs = x[batch]
             a = 1 / (1 + np.exp(-(inputs @ w1.T + b1)))
             z = a @ w2.T + b2
@@ -60,7 +60,7 @@ def epoch_numpy(x: Array, y: Array, hidden: int) -> Epoch:
     return epoch
 
 
-def epoch_pytorch(x: Array, y: Array, hidden: int) -> Epoch:
+def epoch_pytorch(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH) -> Epoch:
     import torch
 
     n = len(x)
@@ -82,7 +82,7 @@ def epoch_pytorch(x: Array, y: Array, hidden: int) -> Epoch:
     generator = torch.Generator().manual_seed(2)
 
     def epoch() -> Callable[[], Parameters]:
-        for batch in torch.randperm(n, generator=generator).split(MINI_BATCH):
+        for batch in torch.randperm(n, generator=generator).split(mini_batch):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(inputs[batch]), labels[batch]).backward()
             optimizer.step()
@@ -94,15 +94,15 @@ def epoch_pytorch(x: Array, y: Array, hidden: int) -> Epoch:
     return epoch
 
 
-def epoch_sklearn(x: Array, y: Array, hidden: int) -> Epoch:
+def epoch_sklearn(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH) -> Epoch:
     from sklearn.neural_network import MLPClassifier
 
     model = MLPClassifier(
         [hidden],
         activation="logistic",
         solver="sgd",
-        alpha=LAMBDA * MINI_BATCH / len(x),  # it divides by the mini-batch, where the book divides by n
-        batch_size=MINI_BATCH,
+        alpha=LAMBDA * mini_batch / len(x),  # it divides by the mini-batch, where the book divides by n
+        batch_size=mini_batch,
         learning_rate_init=ETA,
         max_iter=1,
         momentum=0,
@@ -116,9 +116,47 @@ def epoch_sklearn(x: Array, y: Array, hidden: int) -> Epoch:
     return epoch
 
 
-EPOCH: dict[str, Callable[[Array, Array, int], Epoch]] = {
+def epoch_by_example(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH) -> Epoch:
+    """As the book's network2.py: one example after the other, column vectors of float64, lists of arrays."""
+    n, net = len(x), start(hidden)
+    weights, biases = ([p.astype(np.float64) for p in side] for side in (net.weights, net.biases))
+    examples = [(row.astype(np.float64)[:, None], np.eye(10)[:, [label]]) for row, label in zip(x, y)]
+    rng = np.random.default_rng(2)
+
+    def backprop(a: Array, target: Array) -> tuple[list[Array], list[Array]]:
+        activations = [a]
+        for w, b in zip(weights[:-1], biases[:-1]):
+            activations.append(1 / (1 + np.exp(-(w @ activations[-1] + b))))
+        z = weights[-1] @ activations[-1] + biases[-1]
+        delta = np.exp(z - z.max())
+        delta = delta / delta.sum() - target
+        nabla_b, nabla_w = [delta], [delta @ activations[-1].T]
+        hidden_a = activations[-1]
+        delta = (weights[-1].T @ delta) * hidden_a * (1 - hidden_a)
+        return [delta, *nabla_b], [delta @ a.T, *nabla_w]
+
+    def epoch() -> Callable[[], Parameters]:
+        order = rng.permutation(n)
+        for first in range(0, n, mini_batch):
+            nabla_b, nabla_w = [np.zeros(b.shape) for b in biases], [np.zeros(w.shape) for w in weights]
+            batch = order[first : first + mini_batch]
+            for i in batch:
+                of_b, of_w = backprop(*examples[i])
+                nabla_b = [nb + d for nb, d in zip(nabla_b, of_b)]
+                nabla_w = [nw + d for nw, d in zip(nabla_w, of_w)]
+            weights[:] = [
+                (1 - ETA * LAMBDA / n) * w - ETA / len(batch) * nw for w, nw in zip(weights, nabla_w)
+            ]
+            biases[:] = [b - ETA / len(batch) * nb for b, nb in zip(biases, nabla_b)]
+        return lambda: (list(weights), list(biases))
+
+    return epoch
+
+
+EPOCH: dict[str, Callable[..., Epoch]] = {
     "nndl_fast": epoch_nndl_fast,
     "NumPy": epoch_numpy,
     "PyTorch": epoch_pytorch,
     "scikit-learn": epoch_sklearn,
+    "example by example": epoch_by_example,
 }
