@@ -1,8 +1,8 @@
 """A last layer of 50,000 classes, whose logits are never there as a whole:
 ``python examples/many_classes.py`` (a minute or two).
 
-Each class is a direction in 128 dimensions, an example one of them with noise. A batch of 4096 would have
-logits of 800 MB, and as much again for their gradient; linear_log_likelihood needs 32 MB beside its results."""
+Each class is a direction in 128 dimensions, an example one of them with noise. The logits of a batch of 4096
+are 800 MB, and their gradient is as much again; linear_log_likelihood needs 32 MB beside its results."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 # Bytes that a call may hold beside its results: the logits of a block of rows, and a part of a product. With
 # fewer rows the weights are read more often than the products need.
-LOGITS, _PART = 30 << 20, 1 << 20
+LOGITS, _PART = 28 << 20, 1 << 20
 
 
 def linear_log_likelihood(

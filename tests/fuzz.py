@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -21,7 +20,6 @@ import reference as ref
 import nndl_fast as nf
 from nndl_fast import _core
 
-CORPUS = Path(__file__).parent / "corpus.txt"
 CLASSES = [0, 1, 2, 3, 7, 10, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 200, 513, 1100, 4097]
 ROWS = [0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 64, 70]
 DTYPES = ["f4", "f8", "f2", ml_dtypes.bfloat16, "i4", ">f4", ">f8"]

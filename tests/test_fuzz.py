@@ -1,0 +1,22 @@
+"""What the fuzzer found worth keeping, once more; and calls at random."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+fuzz = pytest.importorskip("fuzz", reason="needs ml_dtypes")
+
+CORPUS = Path(__file__).parent / "corpus.txt"
+
+
+def test_the_corpus():
+    lines = CORPUS.read_text().split()
+    assert len(lines) > 100
+    for line in lines:
+        fuzz.call(bytes.fromhex(line))
+
+
+def test_calls_at_random():
+    for seed in range(1000):
+        fuzz.call(np.random.default_rng(seed).bytes(80))
