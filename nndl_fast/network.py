@@ -24,8 +24,8 @@ Array = NDArray[Any]
 Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
 Callback = Callable[[int, dict[str, float]], object]
 
-# Columns that go through the network at a time where nothing is learned: bounds the memory.
-_COLUMNS = 4096
+# Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.
+_COLUMNS, _BYTES = 4096, 64 << 20
 
 
 def _beside_blas() -> AbstractContextManager[None]:
@@ -293,9 +293,10 @@ class Network:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
         from_z = getattr(self.cost, "from_z", None)
         cost, correct = 0.0, 0
+        at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
         with _beside_blas():
-            for start in range(0, len(x), _COLUMNS):
-                part = slice(start, start + _COLUMNS)
+            for start in range(0, len(x), at_once):
+                part = slice(start, start + at_once)
                 z = self._forward(x[part].T)
                 a = _training.activate_output(self.cost, z)
                 correct += _examples.count_correct(a, y[part].T)

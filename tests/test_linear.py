@@ -103,3 +103,13 @@ def test_memory_is_that_of_the_results_and_32_mb():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak - sum(x.nbytes for x in results) < 32 << 20
+
+
+def test_a_wide_network_is_judged_in_parts():
+    net = nf.Network([3, 20_000], rng=0)
+    data = np.random.default_rng(0).random((3000, 3), np.float32), np.arange(3000)
+    tracemalloc.start()
+    net.total_cost(data, 0.1)  # 240 MB of logits, and as much of activations
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6

@@ -197,3 +197,65 @@ def test_a_wide_last_layer_goes_without_logits(monkeypatch, sizes):
     assert len(asked) == 6
     for p, q in zip(*(net.biases + net.weights for net in nets)):
         np.testing.assert_allclose(p, q, rtol=0, atol=1e-13)
+
+
+def trainer(sizes=(7, 5, 4), cost="LogLikelihoodCost", hidden="sigmoid", single=False, gemm="dgemm"):
+    blas = pytest.importorskip("scipy.linalg.cython_blas")
+    return _training._core.Trainer(list(sizes), hidden, cost, blas.__pyx_capi__[gemm], single)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: trainer(gemm="sgemm"), "gemm is .*s \\*"),
+        (lambda: trainer(gemm="dtrsm"), "gemm is"),
+        (lambda: trainer(sizes=[3]), "sizes must be"),
+        (lambda: trainer(sizes=[3, 0]), "sizes must be"),
+        (lambda: trainer(cost="Own"), "cost is 'Own'"),
+        (lambda: trainer(hidden="elu"), "hidden is 'elu'"),
+    ],
+)
+def test_a_trainer_takes_what_it_can_use(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"x": np.zeros((9, 6))}, ValueError),
+        ({"x": np.zeros((9, 7), "f4")}, ValueError),
+        ({"x": np.zeros((9, 14))[:, ::2]}, ValueError),
+        ({"y": np.zeros(9, "i4")}, ValueError),
+        ({"y": np.zeros(8, "i8")}, ValueError),
+        ({"y": np.full(9, 4)}, IndexError),
+        ({"y": np.full(9, -1)}, IndexError),
+        ({"y": np.zeros((9, 5))}, ValueError),
+        ({"order": np.array([0, 9])}, IndexError),
+        ({"order": np.array([-1])}, IndexError),
+        ({"order": np.zeros(3, "i4")}, ValueError),
+        ({"mini_batch": 0}, ValueError),
+        ({"rule": "lbfgs"}, ValueError),
+    ],
+)
+def test_a_trainer_reads_and_writes_nothing_beyond(change, error):
+    made = trainer()
+    arguments = {
+        "x": np.ones((9, 7)),
+        "y": np.zeros(9, "i8"),
+        "order": np.arange(9),
+        "mini_batch": 4,
+        "rule": "sgd",
+    }
+    with pytest.raises(ValueError, match="use"):
+        made.run(*arguments.values(), 0.1, 0.0, 0.9)
+    weights, biases = [np.ones((5, 7)), np.ones((4, 5))], [np.ones((5, 1)), np.ones((4, 1))]
+    for wrong in ([weights[0]], [weights[0], weights[1].T], [w.astype("f4") for w in weights]):
+        with pytest.raises(ValueError):
+            made.use(wrong, biases)
+    made.use(weights, biases)
+    with pytest.raises(error):
+        made.run(*(arguments | change).values(), 0.1, 0.0, 0.9)
+    assert all((p == 1).all() for p in weights + biases)
+    made.run(*arguments.values(), 0.1, 0.0, 0.9)
+    assert not (weights[1] == 1).all()

@@ -22,7 +22,8 @@ T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* wha
     const bool good = array.dtype().is(py::dtype::of<std::remove_const_t<T>>()) && (array.flags() & contiguous_flags) == contiguous_flags &&
                       array.ndim() == ptrdiff_t(shape.size()) && std::equal(shape.begin(), shape.end(), array.shape()) &&
                       (std::is_const_v<T> || array.writeable());
-    if (!good) throw py::value_error(std::string("Trainer: ") + what + " has shape " + shape_of(array) + " and dtype " + dtype_of(array));
+    if (!good) throw py::value_error(std::string("Trainer: ") + what + " has shape " + shape_of(array) + " and dtype " +
+                              dtype_of(array));
     return static_cast<T*>(const_cast<void*>(array.data()));
 }
 
