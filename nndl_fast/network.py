@@ -25,7 +25,7 @@ Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
 Callback = Callable[[int, dict[str, float]], object]
 
 # Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.
-_COLUMNS, _BYTES = 4096, 64 << 20
+_COLUMNS, _BYTES = 4096, 32 << 20
 
 
 def _beside_blas() -> AbstractContextManager[None]:
