@@ -41,6 +41,7 @@ OURS = ["nndl_fast", "nndl_fast, out="]
 MODULES = {
     **{name: ["nndl_fast"] for name in OURS},
     "NumPy": ["numpy"],
+    "example by example": ["numpy"],
     "SciPy": ["scipy"],
     "PyTorch": ["torch"],
     "ONNX Runtime": ["onnxruntime", "onnx"],
