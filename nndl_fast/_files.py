@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import costs
+from . import _training, costs
 
 Array = NDArray[Any]
 Content = tuple[dict[str, Any], list[Array], list[Array]]
@@ -64,15 +64,12 @@ def load(filename: str | PathLike[str]) -> Content:
 
 
 def cost_named(name: str, filename: str | PathLike[str]) -> Any:
-    known = {
-        cls.__name__: cls for cls in (costs.LogLikelihoodCost, costs.CrossEntropyCost, costs.QuadraticCost)
-    }
-    if name not in known:
+    if name not in costs.BY_NAME:
         raise ValueError(
             f"load: {os.fspath(filename)} was trained with the cost {name!r}, which is not one of "
-            f"{', '.join(known)}; give the class as cost="
+            f"{', '.join(costs.BY_NAME)}; give the class as cost="
         )
-    return known[name]
+    return costs.BY_NAME[name]
 
 
 def _read_npz(filename: str | PathLike[str]) -> Content:
@@ -99,7 +96,7 @@ def _check(header: dict[str, Any], biases: list[Array], weights: list[Array]) ->
     sizes = header["sizes"]
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
         raise ValueError(f"its sizes are {sizes}")
-    if not isinstance(header["cost"], str) or header["hidden"] not in ("sigmoid", "tanh", "relu"):
+    if not isinstance(header["cost"], str) or header["hidden"] not in _training.ACTIVATIONS:
         raise ValueError(f"its cost is {header['cost']!r} and its hidden layers are {header['hidden']!r}")
     for layer, (inputs, n) in enumerate(pairwise(sizes)):
         for name, arrays, shape in (("biases", biases, (n, 1)), ("weights", weights, (n, inputs))):

@@ -39,7 +39,8 @@ def linear_log_likelihood(
     share = (1 / divisor if divisor else 0.0) if reduction == "mean" else 1.0
     targets, samples = np.asarray(y), None if sample_weight is None else np.asarray(sample_weight)
 
-    nabla_w, nabla_b, delta_a = np.zeros_like(weights), np.zeros_like(biases), np.zeros_like(inputs)
+    if gradients:
+        nabla_w, nabla_b, delta_a = (np.zeros(x.shape, x.dtype) for x in (weights, biases, inputs))
     costs = []
     at_once = max(1, LOGITS // (classes * inputs.itemsize))
     at_once -= at_once % 16 if at_once > 16 else 0  # BLAS takes some rows at a time

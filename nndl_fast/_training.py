@@ -109,8 +109,9 @@ class Plain:
     def __init__(self, net: Trains, rule: Rule):
         self.net, self.rule = net, rule
         self.steps = 0
-        self.first = [np.zeros_like(p) for side in net._parameters for p in side]
-        self.second = [np.zeros_like(p) for p in self.first]
+        parameters = [] if rule.optimizer == "sgd" else [p for side in net._parameters for p in side]
+        self.first = [np.zeros_like(p) for p in parameters]
+        self.second = [np.zeros_like(p) for p in parameters if rule.optimizer == "adam"]
 
     def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
         """A step for each mini-batch of the examples that `order` lists."""
@@ -190,8 +191,8 @@ def _gemms() -> dict[str, object]:
 
 def trainer_for(net: Trains, rule: Rule, mini_batch: int) -> Plain | Compiled:
     """The compiled way where it computes what the network's cost says, else NumPy."""
-    known = (costs.LogLikelihoodCost, costs.CrossEntropyCost, costs.QuadraticCost)
-    name = next((c.__name__ for c in known if getattr(net.cost, "delta", None) is c.delta), None)
+    delta = getattr(net.cost, "delta", None)
+    name = next((name for name, known in costs.BY_NAME.items() if known.delta is delta), None)
     gemm = _gemms().get(net.dtype.name)
     wide = _is_wide(net.cost, net.sizes[-1], mini_batch, net.dtype)
     if name is None or gemm is None or wide or max(net.sizes) >= 2**31:

@@ -126,3 +126,9 @@ class QuadraticCost:
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:
         """(a - y) sigma'(z), of ``z``'s shape."""
         return np.subtract(a, y) * f.sigmoid_prime(z)
+
+
+# Those that have a name in files and a compiled training.
+BY_NAME: dict[str, Any] = {
+    cost.__name__: cost for cost in (LogLikelihoodCost, CrossEntropyCost, QuadraticCost)
+}
