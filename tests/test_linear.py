@@ -32,11 +32,13 @@ OPTIONS = {
 }
 
 
+@pytest.mark.parametrize("few", [0, 192])  # blocks of rows, blocks of classes
 @pytest.mark.parametrize("rows", [1, 7, 16, 33, 200])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_blocks_of_any_size_give_the_layer(monkeypatch, rows, reduction):
-    monkeypatch.setattr(_linear, "LOGITS", rows * 40 * 8)
-    monkeypatch.setattr(_linear, "_PART", 3 * 7 * 8)
+def test_blocks_of_any_size_give_the_layer(monkeypatch, few, rows, reduction):
+    sizes = {"LOGITS": rows * 40 * 8, "_PART": 3 * 7 * 8, "_FEW": few, "_MANY": 13}
+    for name, size in sizes.items():
+        monkeypatch.setattr(_linear, name, size)
     a, w, b, y = layer()
     for r in range(len(OPTIONS) + 1):
         for names in itertools.combinations(OPTIONS, r):
@@ -95,8 +97,24 @@ def test_what_does_not_fit_is_named(change, error, message):
         nf.linear_log_likelihood(**arguments)
 
 
-def test_memory_is_that_of_the_results_and_32_mb():
-    a, w, b, y = layer(600, 64, 30_000, np.float32)  # logits of 72 MB
+def test_what_the_rest_of_a_row_weighs_is_not_lost_in_blocks_of_classes(monkeypatch):
+    a, w, b, y = layer(classes=41)
+    w[:, 0], a[:, 0] = 0, 0  # leaves room for one class that has nearly all of it
+    b[20] = 25
+    y[::2] = 20
+    rows = nf.linear_log_likelihood(a, w, b, y)
+    monkeypatch.setattr(_linear, "LOGITS", 41 * 8)
+    monkeypatch.setattr(_linear, "_MANY", 13)
+    for one, other in zip(nf.linear_log_likelihood(a, w, b, y), rows):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-24)
+    a[3, 1] = np.nan
+    cost, _, _, delta_a = nf.linear_log_likelihood(a, w, b, y, reduction="none")
+    assert np.flatnonzero(np.isnan(cost)).tolist() == np.flatnonzero(np.isnan(delta_a).any(1)).tolist() == [3]
+
+
+@pytest.mark.parametrize(("n", "classes"), [(600, 30_000), (200, 150_000)])  # logits of 72 and 120 MB
+def test_memory_is_that_of_the_results_and_32_mb(n, classes):
+    a, w, b, y = layer(n, 64, classes, np.float32)
     nf.linear_log_likelihood(a[:2], w, b, y[:2])
     tracemalloc.start()
     results = nf.linear_log_likelihood(a, w, b, y)
