@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 
 Array = NDArray[Any]
+How = tuple[str, Array, Any, Any, float]  # reduction, sample_weight and the rest of the cost's options
 
 # Bytes that a call may hold beside its results: the logits of a block, and a part of a product.
 LOGITS, _PART = 24 << 20, 1 << 20
@@ -63,7 +64,7 @@ def linear_log_likelihood(
             weight *= samples[rows]
         layer = (inputs[rows], weights, biases.ravel())
         to = [nablas[0], nablas[1].ravel(), nablas[2][rows]] if gradients else []
-        how = ("none" if reduction == "none" else "sum", weight, *options)
+        how: How = ("none" if reduction == "none" else "sum", weight, *options)
         block = _classes if by_classes else _rows
         with np.errstate(invalid="ignore"):  # NaN goes through as it does in the kernels
             costs.append(block(room, layer, targets[rows], how, to))
@@ -72,7 +73,7 @@ def linear_log_likelihood(
     return (cost, *(x.astype(dtype, copy=False) for x in nablas)) if gradients else cost
 
 
-def _rows(room: Array, layer: Sequence[Array], y: Array, how: Sequence[Any], to: list[Array]) -> Any:
+def _rows(room: Array, layer: Sequence[Array], y: Array, how: How, to: list[Array]) -> Any:
     """The cost of some rows; their gradients are added."""
     a, w, _ = layer
     z = _weighted_inputs(room[: len(a) * len(w)].reshape(len(a), -1), *layer)
@@ -83,7 +84,7 @@ def _rows(room: Array, layer: Sequence[Array], y: Array, how: Sequence[Any], to:
     return cost
 
 
-def _classes(room: Array, layer: Sequence[Array], y: Array, how: Sequence[Any], to: list[Array]) -> Any:
+def _classes(room: Array, layer: Sequence[Array], y: Array, how: How, to: list[Array]) -> Any:
     """The same in blocks of classes, for labels without smoothing.
 
     Of the classes outside a block the softmax of a row needs one number, the logarithm of the sum of their
