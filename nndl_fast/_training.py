@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import _core, _linear, costs
 from . import functional as f
+from ._config import num_threads
 
 Array = NDArray[Any]
 Parameters = tuple[list[Array], list[Array]]  # biases, weights
@@ -80,21 +81,48 @@ def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bo
 
 def gradients(parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array) -> Parameters:
     """(nabla_b, nabla_w), summed over the columns: BP1 to BP4."""
+    if _is_wide(cost, len(parameters[1][-1]), x.shape[1], x.dtype):
+        return without_logits(parameters, hidden, x, y)[1:]
+    zs, activations = forward(parameters, hidden, x)
+    output = activate_output(cost, zs[-1]) if getattr(cost, "delta_needs_a", True) else None
+    delta = np.asarray(cost.delta(zs[-1], output, y), x.dtype)
+    return backward(parameters[1], hidden, zs, activations, delta)
+
+
+def without_logits(
+    parameters: Parameters, hidden: str, x: Array, y: Array, weight: Array | None = None
+) -> tuple[Any, list[Array], list[Array]]:
+    """(cost, nabla_b, nabla_w), summed over the columns, of a wide layer of softmax and those before it."""
     biases, weights = parameters
-    if _is_wide(cost, len(weights[-1]), x.shape[1], x.dtype):
-        zs, activations = forward((biases[:-1], weights[:-1]), hidden, x)
-        a = ACTIVATIONS[hidden].of(zs[-1]) if zs else x
-        _, last_w, last_b, handed_down = f.linear_log_likelihood(
-            a.T, weights[-1], biases[-1], y.T, reduction="sum"
-        )
-        nabla_b, nabla_w, delta = [last_b], [last_w], handed_down.T
-    else:
-        zs, activations = forward(parameters, hidden, x)
-        output = activate_output(cost, zs[-1]) if getattr(cost, "delta_needs_a", True) else None
-        delta = np.asarray(cost.delta(zs.pop(), output, y), weights[0].dtype)
-        nabla_b, nabla_w = [delta.sum(axis=1, keepdims=True)], [delta @ activations.pop().T]
-        delta = weights[-1].T @ delta
-    for layer in range(len(weights) - 2, -1, -1):
+    zs, activations = forward((biases[:-1], weights[:-1]), hidden, x)
+    a = ACTIVATIONS[hidden].of(zs[-1]) if zs else x
+    cost, last_w, last_b, handed_down = f.linear_log_likelihood(
+        a.T, weights[-1], biases[-1], y.T, reduction="sum", sample_weight=weight
+    )
+    return cost, *_below(weights[:-1], hidden, zs, activations, handed_down.T, ([last_b], [last_w]))
+
+
+def backward(
+    weights: list[Array], hidden: str, zs: list[Array], activations: list[Array], delta: Array
+) -> Parameters:
+    """(nabla_b, nabla_w) from what :func:`forward` gave and the error of the output layer."""
+    last = ([delta.sum(axis=1, keepdims=True)], [delta @ activations[-1].T])
+    handed_down = weights[-1].T @ delta if len(weights) > 1 else delta
+    return _below(weights[:-1], hidden, zs[:-1], activations[:-1], handed_down, last)
+
+
+def _below(
+    weights: list[Array],
+    hidden: str,
+    zs: list[Array],
+    activations: list[Array],
+    handed_down: Array,
+    above: Parameters,
+) -> Parameters:
+    """The gradients of the hidden layers, before those of the layers above them."""
+    nabla_b, nabla_w = above
+    delta = handed_down
+    for layer in range(len(weights) - 1, -1, -1):
         delta = delta * ACTIVATIONS[hidden].prime(zs[layer])
         nabla_b.append(delta.sum(axis=1, keepdims=True))
         nabla_w.append(delta @ activations[layer].T)
@@ -210,9 +238,16 @@ def _controller() -> Any:
     return threadpoolctl.ThreadpoolController()
 
 
+def beside_blas() -> AbstractContextManager[None]:
+    """One thread of ours: BLAS's still spin after a product, and ours would wait milliseconds for a core."""
+    return num_threads(1)
+
+
 def threads_of_blas(sizes: list[int], mini_batch: int) -> AbstractContextManager[Any]:
     """One thread for BLAS where its products are small: then two are slower. (With threadpoolctl.)"""
     largest = 2 * mini_batch * max(inputs * neurons for inputs, neurons in pairwise(sizes))
-    if largest >= _OPERATIONS_FOR_THREADS or _controller() is None:
-        return nullcontext()
-    return _controller().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+    return nullcontext() if largest >= _OPERATIONS_FOR_THREADS else one_thread_of_blas()
+
+
+def one_thread_of_blas() -> AbstractContextManager[Any]:
+    return nullcontext() if _controller() is None else _controller().limit(limits=1, user_api="blas")

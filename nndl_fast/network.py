@@ -7,7 +7,6 @@ caller hands over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -17,7 +16,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _examples, _files, _progress, _training
 from . import functional as f
-from ._config import num_threads
 from .costs import LogLikelihoodCost
 
 Array = NDArray[Any]
@@ -26,11 +24,6 @@ Callback = Callable[[int, dict[str, float]], object]
 
 # Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.
 _COLUMNS, _BYTES = 4096, 32 << 20
-
-
-def _beside_blas() -> AbstractContextManager[None]:
-    """One thread of ours: BLAS's still spin after a product, and ours would wait milliseconds for a core."""
-    return num_threads(1)
 
 
 class Network:
@@ -187,7 +180,7 @@ class Network:
             for epoch in range(1, epochs + 1):
                 rate = float(eta(epoch) if callable(eta) else eta)
                 order = self.rng.permutation(n)
-                with _beside_blas(), _training.threads_of_blas(self.sizes, mini_batch_size):
+                with _training.beside_blas(), _training.threads_of_blas(self.sizes, mini_batch_size):
                     trainer.run(x, y, order, mini_batch_size, rate)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
                 for name, value in values.items():
@@ -294,7 +287,7 @@ class Network:
         from_z = getattr(self.cost, "from_z", None)
         cost, correct = 0.0, 0
         at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
-        with _beside_blas():
+        with _training.beside_blas():
             for start in range(0, len(x), at_once):
                 part = slice(start, start + at_once)
                 z = self._forward(x[part].T)

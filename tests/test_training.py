@@ -199,6 +199,15 @@ def test_a_wide_last_layer_goes_without_logits(monkeypatch, sizes):
         np.testing.assert_allclose(p, q, rtol=0, atol=1e-13)
 
 
+def test_a_dtype_that_is_another_object_is_the_same():
+    x, y = examples()
+    other = np.dtype("f8", copy=True)  # as one that was pickled is
+    nets = [nf.Network([7, 4], dtype=dtype, rng=0) for dtype in (np.dtype("f8"), other)]
+    for net in nets:
+        net.SGD((x, y), 1, 10, 0.1)
+    assert np.array_equal(*(net.weights[0] for net in nets))
+
+
 def trainer(sizes=(7, 5, 4), cost="LogLikelihoodCost", hidden="sigmoid", single=False, gemm="dgemm"):
     blas = pytest.importorskip("scipy.linalg.cython_blas")
     return _training._core.Trainer(list(sizes), hidden, cost, blas.__pyx_capi__[gemm], single)

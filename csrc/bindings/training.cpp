@@ -19,7 +19,7 @@ constexpr int contiguous_flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | 
 // The data of an array that is as it has to be: what is not is a fault of the calling module.
 template <class T>
 T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* what) {
-    const bool good = array.dtype().is(py::dtype::of<std::remove_const_t<T>>()) && (array.flags() & contiguous_flags) == contiguous_flags &&
+    const bool good = py::isinstance<py::array_t<std::remove_const_t<T>>>(array) && (array.flags() & contiguous_flags) == contiguous_flags &&
                       array.ndim() == ptrdiff_t(shape.size()) && std::equal(shape.begin(), shape.end(), array.shape()) &&
                       (std::is_const_v<T> || array.writeable());
     if (!good) throw py::value_error(std::string("Trainer: ") + what + " has shape " + shape_of(array) + " and dtype " +

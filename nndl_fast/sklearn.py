@@ -1,0 +1,453 @@
+"""Softmax regression and networks as an estimator of scikit-learn. It needs the extra ``sklearn``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from . import _objective, _training
+from . import functional as f
+from .network import Network
+
+Array = NDArray[Any]
+
+ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+SOLVERS = ("lbfgs", "sgd", "adam")
+_DENSE = 1 << 24  # bytes of a sparse array's rows that are made dense at a time
+
+
+def _by_mini_batches(estimator: SoftmaxClassifier) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit is there for the solvers 'sgd' and 'adam', not for 'lbfgs'")
+    return True
+
+
+class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Softmax regression, or a network with hidden layers and a softmax layer, after scikit-learn's rules.
+
+    It minimises the log-likelihood cost (80) of the examples, each times its weight, plus ``alpha`` / 2
+    times the sum of the squares of the weights (not of the biases).
+
+    Without hidden layers that is multinomial logistic regression, with two classes the logistic one:
+    the same minimum as ``LogisticRegression(C=1 / alpha)``. With them it is what ``MLPClassifier``
+    minimises, its ``alpha`` being this one; the book calls it lambda.
+
+    Parameters
+    ----------
+    hidden_layer_sizes
+        Neurons of each hidden layer; ``()`` for none.
+    activation
+        Of hidden neurons: ``"relu"``, ``"tanh"`` or ``"logistic"``.
+    solver
+        ``"lbfgs"``: all examples a step, the choice without hidden layers. ``"sgd"`` and ``"adam"``:
+        mini-batches, in compiled code.
+    alpha
+        L2 regularisation, at least 0.
+    class_weight
+        None, ``"balanced"``, or a dict of weights by label.
+    batch_size, learning_rate_init, momentum, nesterovs_momentum
+        Of mini-batches: their size (``"auto"`` is min(200, n)), the learning rate, and for ``"sgd"``
+        the momentum and whether it is Nesterov's.
+    max_iter
+        Steps of L-BFGS, or epochs, at most.
+    tol
+        L-BFGS ends where no gradient of the mean cost is larger; mini-batches where the loss, or with
+        ``early_stopping`` the accuracy on the part left out, has not become better by that for
+        ``n_iter_no_change`` epochs.
+    early_stopping, validation_fraction, n_iter_no_change
+        Of mini-batches: whether a part of the examples, as large as that, decides when to end; the
+        parameters are then those of its best epoch.
+    warm_start
+        Whether ``fit`` begins with the parameters that it left.
+    random_state
+        Of the first weights of hidden layers, of shuffling and of the part left out.
+    verbose
+        Whether each step or epoch prints its loss.
+
+    Attributes
+    ----------
+    classes_, n_features_in_, feature_names_in_, n_iter_
+        As everywhere in scikit-learn.
+    loss_, loss_curve_
+        The minimised cost per example, at the end and after each step or epoch.
+    validation_scores_, best_validation_score_
+        With ``early_stopping``: accuracies on the part left out.
+    network_
+        The :class:`nndl_fast.Network`, to be saved, or trained on.
+    coef_, intercept_
+        Without hidden layers: (classes, features) and (classes,); with two classes one row, as
+        ``LogisticRegression`` has it.
+    coefs_, intercepts_
+        Of each layer, (inputs, neurons) and (neurons,), as ``MLPClassifier`` has them.
+
+    float32 input is computed in float32, all else in float64. Sparse input stays sparse in the first
+    layer with ``"lbfgs"`` and is made dense some rows at a time with mini-batches.
+
+    >>> from sklearn.datasets import load_iris
+    >>> x, y = load_iris(return_X_y=True)
+    >>> round(SoftmaxClassifier().fit(x, y).score(x, y), 2)
+    0.97
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (),
+        *,
+        activation: str = "relu",
+        solver: str = "lbfgs",
+        alpha: float = 1.0,
+        class_weight: dict[Any, float] | str | None = None,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 0.001,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.class_weight = class_weight
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
+        """Fits to examples (n, features), an array or a sparse one, and their labels (n,) of any type.
+
+        ``sample_weight`` is a weight for each example, at least 0. ConvergenceWarning where
+        ``max_iter`` came before ``tol``.
+        """
+        _check_parameters(self)
+        X, y = self._validated(X, y, reset=True)
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(f"SoftmaxClassifier: y has one class, {classes[0]}; at least two are needed")
+        if not (self.warm_start and hasattr(self, "network_") and self._fits(X, classes)):
+            self.classes_ = classes
+            self.network_ = self._new_network(X)
+            self._trainer = None
+        self.loss_curve_: list[float] = []
+        labels = np.searchsorted(self.classes_, y)
+        weight = self._weights(X, y, sample_weight)
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(X, labels, weight)
+        else:
+            self._fit_mini_batches(X, labels, weight)
+        self.n_iter_ = len(self.loss_curve_)
+        self.loss_ = self.loss_curve_[-1]
+        return self
+
+    @available_if(_by_mini_batches)
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> SoftmaxClassifier:
+        """One epoch over these examples. The first call needs ``classes``, all that there will be, and its
+        examples' number is the one that ``alpha`` is shared out among.
+        """
+        _check_parameters(self)
+        first = not hasattr(self, "network_")
+        if first and classes is None:
+            raise ValueError("partial_fit: classes is None; the first call needs all labels there will be")
+        X, y = self._validated(X, y, reset=first)
+        if first:
+            self.classes_ = np.unique(classes)
+            self.network_ = self._new_network(X)
+            self.loss_curve_, self._trainer, self.n_iter_ = [], None, 0
+        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"partial_fit: classes is {classes}; the first call was given {self.classes_}")
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"partial_fit: y has {unknown[0]}, which is not among classes")
+        X = X.astype(self.network_.dtype, copy=False)
+        labels, weight = np.searchsorted(self.classes_, y), self._weights(X, y, sample_weight)
+        self._epoch(X, labels, weight)
+        self._note(self._loss(X, labels, weight))
+        self.n_iter_ += 1
+        self.loss_ = self.loss_curve_[-1]
+        return self
+
+    def decision_function(self, X: Any) -> Array:
+        """The weighted inputs of the last layer, (n, classes); with two classes (n,), that of the second
+        less that of the first."""
+        z = self._weighted_inputs(X)
+        return z[:, 1] - z[:, 0] if len(self.classes_) == 2 else z
+
+    def predict(self, X: Any) -> Array:
+        """The likeliest label of each example."""
+        best = self._weighted_inputs(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    def predict_proba(self, X: Any) -> Array:
+        """The activations of the softmax layer, (n, classes), in the order of ``classes_``."""
+        z = self._weighted_inputs(X)
+        return f.softmax(z, out=z)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Their logarithms, without their rounding."""
+        z = self._weighted_inputs(X)
+        return f.log_softmax(z, out=z)
+
+    @property
+    def coef_(self) -> Array:
+        return self._of_regression(self.network_.weights)
+
+    @property
+    def intercept_(self) -> Array:
+        return self._of_regression(self.network_.biases).ravel()
+
+    @property
+    def coefs_(self) -> list[Array]:
+        return [w.T for w in self.network_.weights]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        return [b.ravel() for b in self.network_.biases]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_trainer", None)  # compiled, and what it remembers of steps is no result
+        return state
+
+    def _validated(self, X: Any, y: ArrayLike, reset: bool) -> tuple[Any, Array]:
+        dtypes = [np.float64, np.float32]
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset)
+        check_classification_targets(y)
+        return X, y
+
+    def _weights(self, X: Any, y: Array, sample_weight: ArrayLike | None) -> Array:
+        """Of each example, its class's weight included."""
+        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        if self.class_weight is not None:
+            of_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y, sample_weight=weight
+            )
+            weight = weight * of_class.astype(X.dtype)[np.searchsorted(self.classes_, y)]
+        return np.asarray(weight)
+
+    def _sizes(self, X: Any) -> list[int]:
+        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist()
+        return [X.shape[1], *hidden, len(self.classes_)]
+
+    def _fits(self, X: Any, classes: Array) -> bool:
+        """Whether the network that is there is the one to go on with."""
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"SoftmaxClassifier: warm_start is True, and y has {classes} instead of {self.classes_}"
+            )
+        return self.network_.sizes == self._sizes(X) and self.network_.dtype == X.dtype
+
+    def _new_network(self, X: Any) -> Network:
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        network = Network(
+            self._sizes(X),
+            hidden=ACTIVATIONS[self.activation],
+            dtype=X.dtype,
+            rng=np.random.default_rng(seed),
+        )
+        if len(network.sizes) == 2:  # one minimum, wherever it begins
+            network.weights = [np.zeros_like(w) for w in network.weights]
+        network.biases = [np.zeros_like(b) for b in network.biases]
+        return network
+
+    def _alpha(self) -> float:
+        """Of the network's weights: with two classes two rows share what one row would have."""
+        regression_of_two = len(self.network_.sizes) == 2 and len(self.classes_) == 2
+        return self.alpha * (2 if regression_of_two else 1)
+
+    def _note(self, loss: float) -> None:
+        self.loss_curve_.append(loss)
+        if self.verbose:
+            print(f"Iteration {len(self.loss_curve_)}, loss = {loss:.8f}")
+
+    def _fit_lbfgs(self, X: Any, labels: Array, weight: Array) -> None:
+        network, total = self.network_, float(weight.sum(dtype=np.float64))
+        parts = _objective.parts(X.shape[0])
+        lower = None
+        if len(network.sizes) == 2 and not sparse.issparse(X) and X.shape[1] <= _objective.FEATURES:
+            lower = _objective.factor(_objective.products_of_features(X, weight), total, self._alpha())
+
+        def sums(parameters: _training.Parameters) -> _objective.Sums:
+            def of(rows: slice) -> _objective.Sums:
+                given = X[rows], labels[rows], weight[rows]
+                return _objective.cost_and_gradients(parameters, network.hidden, *given)
+
+            return _objective.add_up(mapped(of, parts))
+
+        with _objective.in_threads(X.shape[0] * sum(w.size for w in network.weights)) as mapped:
+            found = _objective.minimum(
+                sums,
+                (network.biases, network.weights),
+                total,
+                self._alpha(),
+                self.tol,
+                self.max_iter,
+                lower,
+                lambda _, loss: self._note(loss),
+            )
+        network.biases, network.weights = found.parameters
+        if not found.converged:
+            self._warn(
+                "max_iter" if len(found.costs) >= self.max_iter else "the end of the dtype's precision"
+            )
+
+    def _fit_mini_batches(self, X: Any, labels: Array, weight: Array) -> None:
+        held_out = None
+        if self.early_stopping:
+            X, held_x, labels, held_labels, weight, held_weight = train_test_split(
+                X,
+                labels,
+                weight,
+                test_size=self.validation_fraction,
+                stratify=labels,
+                random_state=self.network_.rng.integers(2**31),
+            )
+            held_out = held_x, self.classes_[held_labels], held_weight
+            self.validation_scores_: list[float] = []
+        best, best_epoch, best_parameters = -np.inf, 0, (self.network_.biases, self.network_.weights)
+        for epoch in range(1, self.max_iter + 1):
+            self._epoch(X, labels, weight)
+            self._note(self._loss(X, labels, weight))
+            gain = -self.loss_curve_[-1]
+            if held_out is not None:
+                gain = self.score(*held_out)
+                self.validation_scores_.append(gain)
+            if gain > best + self.tol:
+                best, best_epoch = gain, epoch
+                best_parameters = self.network_.biases, self.network_.weights
+            if epoch - best_epoch >= self.n_iter_no_change:
+                break
+        else:
+            self._warn("max_iter")
+        if held_out is not None:
+            self.network_.biases, self.network_.weights = best_parameters
+            self.best_validation_score_ = max(self.validation_scores_)
+
+    def _epoch(self, X: Any, labels: Array, weight: Array) -> None:
+        network, n = self.network_, len(labels)
+        mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
+        if getattr(self, "_trainer", None) is None:
+            kind = self.solver
+            if kind == "sgd" and self.momentum:
+                kind = "nesterov" if self.nesterovs_momentum else "momentum"
+            momentum = 0.9 if kind == "adam" else float(self.momentum)
+            rule = _training.Rule(kind, self._alpha() / float(weight.sum(dtype=np.float64)), momentum)
+            self._trainer = _training.trainer_for(network, rule, mini_batch)
+        targets = labels
+        if not np.all(weight == weight[0]):  # a target times a weight is an example times that weight
+            targets = np.zeros((n, len(self.classes_)), X.dtype)
+            targets[np.arange(n), labels] = weight / weight.mean()
+        order = network.rng.permutation(n)
+        with _training.beside_blas(), _training.threads_of_blas(network.sizes, mini_batch):
+            if not sparse.issparse(X):
+                self._trainer.run(X, targets, order, mini_batch, self.learning_rate_init)
+                return
+            at_once = max(1, _DENSE // (mini_batch * X.shape[1] * X.dtype.itemsize)) * mini_batch
+            for start in range(0, n, at_once):
+                part = order[start : start + at_once]
+                every = np.arange(len(part))
+                self._trainer.run(
+                    X[part].toarray(), targets[part], every, mini_batch, self.learning_rate_init
+                )
+
+    def _loss(self, X: Any, labels: Array, weight: Array) -> float:
+        cost = 0.0
+        for rows in _objective.blocks(X, max(self.network_.sizes)):
+            z = _training.forward(self._parameters(), self.network_.hidden, X[rows].T)[0][-1]
+            cost += float(
+                f.log_likelihood_cost(z, labels[rows], 0, reduction="sum", sample_weight=weight[rows])
+            )
+        squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in self.network_.weights)
+        return (cost + 0.5 * self._alpha() * squares) / float(weight.sum(dtype=np.float64))
+
+    def _parameters(self) -> _training.Parameters:
+        return self.network_.biases, self.network_.weights
+
+    def _weighted_inputs(self, X: Any) -> Array:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        z = np.empty((X.shape[0], len(self.classes_)), self.network_.dtype)
+        for rows in _objective.blocks(X, max(self.network_.sizes)):
+            part = X[rows].astype(self.network_.dtype, copy=False)
+            z[rows] = _training.forward(self._parameters(), self.network_.hidden, part.T)[0][-1].T
+        return z
+
+    def _of_regression(self, layers: list[Array]) -> Array:
+        if len(layers) != 1:
+            raise AttributeError(
+                "coef_ and intercept_ are there without hidden layers; see coefs_, intercepts_"
+            )
+        return layers[0][1:] - layers[0][:1] if len(self.classes_) == 2 else layers[0]
+
+    def _warn(self, what: str) -> None:
+        warnings.warn(
+            f"SoftmaxClassifier: {what} came before tol, {self.tol}, in {len(self.loss_curve_)} iterations",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def _check_parameters(estimator: SoftmaxClassifier) -> None:
+    """ValueError that names the parameter, what it is and what it may be."""
+    e = estimator
+    hidden = np.atleast_1d(np.asarray(e.hidden_layer_sizes))
+    whole = (int, np.integer)
+    rules = {
+        "hidden_layer_sizes": (
+            not hidden.size or (hidden.ndim == 1 and hidden.dtype.kind in "iu" and hidden.min() > 0),
+            "numbers of neurons, each at least 1",
+        ),
+        "activation": (e.activation in ACTIVATIONS, f"one of {list(ACTIVATIONS)}"),
+        "solver": (e.solver in SOLVERS, f"one of {list(SOLVERS)}"),
+        "alpha": (0 <= e.alpha < np.inf, "finite and at least 0"),
+        "batch_size": (
+            e.batch_size == "auto" or (isinstance(e.batch_size, whole) and e.batch_size > 0),
+            "'auto' or an integer from 1 on",
+        ),
+        "learning_rate_init": (0 < e.learning_rate_init < np.inf, "finite and above 0"),
+        "momentum": (0 <= e.momentum < 1, "at least 0 and less than 1"),
+        "max_iter": (isinstance(e.max_iter, whole) and e.max_iter > 0, "an integer from 1 on"),
+        "tol": (e.tol >= 0, "at least 0"),
+        "validation_fraction": (0 < e.validation_fraction < 1, "between 0 and 1"),
+        "n_iter_no_change": (e.n_iter_no_change >= 1, "at least 1"),
+    }
+    for name, (right, may_be) in rules.items():
+        if not right:
+            raise ValueError(f"SoftmaxClassifier: {name} is {getattr(e, name)!r}; it may be {may_be}")

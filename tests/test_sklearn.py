@@ -1,0 +1,214 @@
+"""The estimator: scikit-learn's own checks, the same minimum as its LogisticRegression, and its habits."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.7")
+
+from scipy import sparse
+from sklearn.datasets import load_digits, load_iris, make_classification
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import nndl_fast as nf
+from nndl_fast import _objective
+from nndl_fast.sklearn import SoftmaxClassifier
+
+IRIS, LABELS = load_iris(return_X_y=True)
+NETWORKS = {"hidden_layer_sizes": (16,), "learning_rate_init": 0.05, "alpha": 1e-3}
+
+
+def expected_failures(estimator):
+    if estimator.solver == "lbfgs":
+        return {}
+    why = "mini-batches of weighted examples are not those of repeated ones"
+    return {f"check_sample_weight_equivalence_on_{kind}_data": why for kind in ("dense", "sparse")}
+
+
+@pytest.mark.filterwarnings("ignore")  # the checks fit to few examples, with few iterations
+@parametrize_with_checks(
+    [
+        SoftmaxClassifier(),
+        SoftmaxClassifier(**NETWORKS),
+        SoftmaxClassifier(solver="adam", **NETWORKS),
+        SoftmaxClassifier(solver="sgd", learning_rate_init=0.05),
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_the_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def objective(model, x, y, alpha, weight):
+    """What both minimise, by the reference's way: sum of weighted costs, and alpha / 2 |w|^2."""
+    p = np.log(model.predict_proba(x))[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    return float(-(weight * p).sum() + alpha / 2 * np.square(model.coef_).sum())
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 1: 0.5}])
+@pytest.mark.parametrize("features", [4, 2100])  # with and without the factor of the features' products
+def test_the_minimum_is_that_of_logistic_regression(classes, class_weight, features):
+    rng = np.random.default_rng(0)
+    x, y = IRIS[LABELS < classes], LABELS[LABELS < classes]
+    x = np.hstack([x, rng.standard_normal((len(x), features - 4))])
+    weight = rng.random(len(y)) + 0.1
+    given = {"tol": 1e-7, "max_iter": 5000, "class_weight": class_weight}
+    own = SoftmaxClassifier(alpha=0.5, **given).fit(x, y, weight)
+    peer = LogisticRegression(C=2, **given).fit(x, y, weight)
+    np.testing.assert_allclose(own.coef_, peer.coef_, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(own.intercept_, peer.intercept_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(own.predict_proba(x), peer.predict_proba(x), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(
+        own.decision_function(x), x @ own.coef_.T.squeeze() + own.intercept_, rtol=1e-9
+    )
+    if class_weight is None:
+        np.testing.assert_allclose(own.loss_ * weight.sum(), objective(own, x, y, 0.5, weight), rtol=1e-9)
+
+
+def test_the_factor_saves_steps_and_keeps_the_minimum(monkeypatch):
+    x, y = load_digits(return_X_y=True)
+    given = {"tol": 1e-4, "max_iter": 5000}
+    x = x / 16
+    fast = SoftmaxClassifier(**given).fit(x, y)
+    monkeypatch.setattr(_objective, "FEATURES", 0)
+    slow = SoftmaxClassifier(**given).fit(x, y)
+    np.testing.assert_allclose(fast.loss_, slow.loss_, rtol=1e-4)
+    assert fast.n_iter_ < slow.n_iter_ / 1.5
+
+
+@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("wide", [0, 4096])
+@pytest.mark.parametrize("sizes", [[6, 4], [6, 5, 4], [6, 5, 7, 4]])
+def test_cost_and_gradients_are_those_of_the_network(monkeypatch, hidden, wide, sizes):
+    monkeypatch.setattr(_objective, "_BLOCK", 6 * 8 * 16)
+    monkeypatch.setattr(_objective, "_WIDE", wide)
+    net = nf.Network(sizes, hidden=hidden, dtype=np.float64, rng=0)
+    rng = np.random.default_rng(1)
+    x, y, parameters = rng.standard_normal((50, 6)), rng.integers(0, 4, 50), (net.biases, net.weights)
+    for form in (x, sparse.csr_array(x)):
+        sums = _objective.cost_and_gradients(parameters, hidden, form, y, np.ones(50))
+        np.testing.assert_allclose(sums.cost, 50 * net.total_cost((x, y), 0), rtol=1e-12)
+        nabla_b, nabla_w = net.backprop(x.T, y)
+        for one, other in zip(sums.nabla_b + sums.nabla_w, nabla_b + nabla_w):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+    weight = rng.integers(0, 3, 50)
+    weighted = _objective.cost_and_gradients(parameters, hidden, x, y, weight.astype(float))
+    repeated = np.repeat(np.arange(50), weight)
+    sums = _objective.cost_and_gradients(parameters, hidden, x[repeated], y[repeated], np.ones(len(repeated)))
+    np.testing.assert_allclose(weighted.cost, sums.cost, rtol=1e-12)
+    for one, other in zip(weighted.nabla_b + weighted.nabla_w, sums.nabla_b + sums.nabla_w):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+@pytest.mark.parametrize("hidden", [(), 12, (12, 8)])
+def test_it_learns_keeps_the_dtype_and_takes_sparse_input(solver, hidden):
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).astype(np.float32)
+    names = np.array([f"digit {i}" for i in range(10)])[y]
+    given = {"hidden_layer_sizes": hidden, "solver": solver, "max_iter": 60, "batch_size": 20, "alpha": 0.1}
+    given |= {"learning_rate_init": 0.02, "random_state": 0}
+    model = SoftmaxClassifier(**given).fit(x, names)
+    assert model.score(x, names) > 0.93
+    assert model.predict_proba(x).dtype == model.coefs_[0].dtype == np.float32
+    assert [c.shape[0] for c in model.coefs_] == [64, *np.atleast_1d(np.array(hidden, int))]
+    np.testing.assert_allclose(
+        np.exp(model.predict_log_proba(x)), model.predict_proba(x), rtol=1e-4, atol=1e-30
+    )
+    assert len(model.loss_curve_) == model.n_iter_ and model.loss_curve_[-1] < model.loss_curve_[0]
+    again = SoftmaxClassifier(**given).fit(sparse.csr_array(x), names)
+    assert again.score(sparse.csr_matrix(x), names) > 0.93
+    copy = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(copy.predict_proba(x), model.predict_proba(x))
+    assert model.network_.accuracy((x, y)) == round(model.score(x, names) * len(y))
+
+
+def test_weights_in_mini_batches():
+    x, y = make_classification(400, n_informative=5, flip_y=0.3, random_state=0)
+    given = {"solver": "sgd", "learning_rate_init": 0.05, "n_iter_no_change": 300, "max_iter": 300, "tol": 0}
+    given["batch_size"] = 400  # all examples: no noise
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        weighted = SoftmaxClassifier(class_weight={0: 1, 1: 3}, **given).fit(x, y)
+        full = SoftmaxClassifier(class_weight={0: 1, 1: 3}, tol=1e-8, max_iter=500).fit(x, y)
+    np.testing.assert_allclose(weighted.coef_, full.coef_, atol=1e-6)
+
+
+def test_warm_start_and_partial_fit():
+    model = SoftmaxClassifier(warm_start=True, tol=1e-6).fit(IRIS, LABELS)
+    steps = model.n_iter_
+    assert model.fit(IRIS, LABELS).n_iter_ < steps / 3
+    with pytest.raises(ValueError, match="warm_start"):
+        model.fit(IRIS[:100], LABELS[:100])
+    model = SoftmaxClassifier((8,), solver="adam", learning_rate_init=0.05, random_state=0)
+    with pytest.raises(ValueError, match="classes is None"):
+        model.partial_fit(IRIS, LABELS)
+    for _ in range(100):
+        model.partial_fit(IRIS, LABELS, classes=[0, 1, 2])
+    assert model.score(IRIS, LABELS) > 0.9 and model.n_iter_ == 100
+    model = pickle.loads(pickle.dumps(model)).partial_fit(IRIS, LABELS)
+    with pytest.raises(ValueError, match="y has 7"):
+        model.partial_fit(IRIS, LABELS + 7)
+    assert not hasattr(SoftmaxClassifier(), "partial_fit")
+
+
+def test_early_stopping_keeps_the_best():
+    x, y = load_digits(return_X_y=True)
+    given = {"solver": "adam", "early_stopping": True, "n_iter_no_change": 3, "random_state": 0}
+    model = SoftmaxClassifier((30,), **given, max_iter=500).fit(x / 16, y)
+    assert model.n_iter_ < 500 and len(model.validation_scores_) == model.n_iter_
+    assert model.best_validation_score_ == max(model.validation_scores_)
+
+
+def test_in_the_tools_of_scikit_learn():
+    pipeline = make_pipeline(StandardScaler(), SoftmaxClassifier())
+    assert cross_val_score(pipeline, IRIS, LABELS).mean() > 0.94
+    search = GridSearchCV(pipeline, {"softmaxclassifier__alpha": [1e-3, 1, 1e3]}, n_jobs=2).fit(IRIS, LABELS)
+    assert search.best_params_["softmaxclassifier__alpha"] < 1e3 and search.best_score_ > 0.94
+
+
+def test_what_it_says(capsys):
+    with pytest.warns(ConvergenceWarning, match="max_iter came before tol"):
+        SoftmaxClassifier(max_iter=2, verbose=True).fit(IRIS, LABELS)
+    assert capsys.readouterr().out.startswith("Iteration 1, loss = ")
+    with pytest.raises(NotFittedError):
+        SoftmaxClassifier().predict(IRIS)
+    with pytest.raises(AttributeError, match="coefs_"):
+        _ = SoftmaxClassifier((4,), tol=0.1).fit(IRIS, LABELS).coef_
+    with pytest.raises(ValueError, match="y has one class"):
+        SoftmaxClassifier().fit(IRIS, np.zeros(150))
+    with pytest.raises(ValueError, match="non-zero"):
+        SoftmaxClassifier().fit(IRIS, LABELS, np.zeros(150))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hidden_layer_sizes": (0,)},
+        {"hidden_layer_sizes": 2.5},
+        {"activation": "sin"},
+        {"solver": "newton"},
+        {"alpha": -1},
+        {"batch_size": 0},
+        {"learning_rate_init": 0},
+        {"momentum": 1},
+        {"max_iter": 0},
+        {"tol": -1},
+        {"validation_fraction": 1},
+        {"n_iter_no_change": 0},
+    ],
+)
+def test_a_wrong_parameter_is_named(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError) as error:
+        SoftmaxClassifier(**wrong).fit(IRIS, LABELS)
+    assert f"{name} is {value!r}; it may be" in str(error.value)
