@@ -109,7 +109,7 @@ class CrossEntropyCost:
 
 
 class QuadraticCost:
-    """C = |a - y|^2 / 2, book (6) for one example, with the error (a - y) sigma'(z), (BP1).
+    """C = ``|a - y|^2 / 2``, book (6) for one example, with the error (a - y) sigma'(z), (BP1).
 
     >>> import numpy as np
     >>> QuadraticCost.fn(np.array([[0.5]]), np.array([[1.0]]))

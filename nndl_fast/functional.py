@@ -1,6 +1,6 @@
-"""The functions of the output layer: a docstring each, and one call down.
+"""The functions of the output layer.
 
-Common to all. ``z`` are weighted inputs, of any shape and strides; the classes stand along ``axis``
+Common to all: ``z`` are weighted inputs, of any shape and strides; the classes stand along ``axis``
 (``axis=-1``: examples in rows; ``axis=0``: examples in columns, as in the book). float32 and float64
 are computed and returned as they are, float16 and bfloat16 are computed in float32 and returned as
 they came, integers become float64. A bool, complex, object, string or masked array is a
@@ -159,6 +159,8 @@ def log_likelihood_cost(
     label_smoothing
         s in [0, 1]: the targets become (1 - s) y + s / n.
 
+    Notes
+    -----
     Returns a scalar, or the examples' shape for ``"none"``. The logarithm is taken of the sum that
     leaves the largest class out where that one has nearly everything, so small costs are as
     accurate as large ones: float32 within 4 units in the last place, float64 within 6. The mean of

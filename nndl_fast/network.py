@@ -45,6 +45,8 @@ class Network:
         A ``numpy.random.Generator`` or a seed, for the initial parameters and for shuffling. The
         same seed gives the same network, bit for bit, for any number of threads of this library.
 
+    Notes
+    -----
     ``biases`` and ``weights`` are lists of arrays (n, 1) and (n, n of the layer before), one for each
     layer after the first. Training replaces them, and never changes an array in place.
 

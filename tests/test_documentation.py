@@ -1,10 +1,13 @@
-"""The examples of every docstring and of the README run and give what they say."""
+"""The examples of every docstring, of the README and of docs/ run and give what they say."""
 
 import doctest
 import importlib
 import inspect
 import pkgutil
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,14 @@ MODULES = [
     "nndl_fast",
     *(f"nndl_fast.{m.name}" for m in pkgutil.iter_modules(nf.__path__) if m.name != "_core"),
 ]
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+# Python, and what it prints where that follows at once
+BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", re.DOTALL)
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[-+]\d+)?")
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -35,9 +45,41 @@ def test_every_public_function_has_an_example():
             assert ">>>" in thing.__doc__ or name == "load", name
 
 
-def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+def assert_alike(printed, shown):
+    """The same words; numbers may be a little off, since BLAS has bits of its own."""
+    assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", shown).split()
+    numbers = [[float(x) for x in NUMBER.findall(text)] for text in (printed, shown)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=0.02, abs=0)
+
+
+@pytest.mark.parametrize("page", [name for name, text in PAGES.items() if BLOCK.search(text)])
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
-    for block in blocks:
-        exec(compile(block, str(README), "exec"), {})
+    names = {"__name__": "page"}
+    for code, shown in BLOCK.findall(PAGES[page]):
+        try:
+            exec(compile(code, page, "exec"), names)
+        except ModuleNotFoundError as error:
+            pytest.skip(f"{error.name} is not installed")
+        printed = capsys.readouterr().out
+        if shown:
+            assert_alike(printed, shown)
+
+
+def test_the_reference_has_every_public_name():
+    documented = re.findall(r"\.\. (?:autofunction|autoclass|py:data):: (\w+)", PAGES["docs/reference.md"])
+    assert sorted([*documented, "datasets"]) == sorted(nf.__all__)
+
+
+def test_the_pages_can_be_made(tmp_path):
+    """From a copy, where nothing shadows the installed package, and without a warning."""
+    for module in ("furo", "myst_parser", "matplotlib"):
+        pytest.importorskip(module)
+    for path in ("README.md", "csrc/nndl_fast.h", "examples", "docs"):
+        to = tmp_path / path
+        to.parent.mkdir(exist_ok=True)
+        (shutil.copytree if (ROOT / path).is_dir() else shutil.copy)(ROOT / path, to)
+    command = [sys.executable, "-m", "sphinx", "-qW", "--keep-going", "docs", "html"]
+    result = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "log_likelihood_cost_and_delta" in (tmp_path / "html" / "reference.html").read_text()

@@ -3,6 +3,8 @@
 import ctypes
 import importlib.util
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -81,35 +83,14 @@ def both(real[:, :] z, int64_t[::1] labels, double[::1] costs, real[:, :] out, d
                                                  a, to_row, to_class)
 """
 
-CPP = """
-#include <Python.h>
-#include <nndl_fast.h>
-#include <vector>
 
-// the sum of the squares of what softmax gives for a row of 0, 1, ..., n - 1
-static PyObject* squares(PyObject*, PyObject* given) {
-    const nndl_fast_api* const nndl = nndl_fast_import();
-    if (!nndl) return nullptr;
-    std::vector<double> z(PyLong_AsSsize_t(given)), a(z.size());
-    for (size_t i = 0; i < z.size(); ++i) z[i] = double(i);
-    if (nndl->softmax_f64(1, z.size(), z.data(), 0, 1, a.data(), 0, 1) != -1) return PyErr_NoMemory();
-    double sum = 0;
-    for (double x : a) sum += x * x;
-    return PyFloat_FromDouble(sum);
-}
-static PyMethodDef methods[] = {{"squares", squares, METH_O, nullptr}, {}};
-static PyModuleDef module = {PyModuleDef_HEAD_INIT, "consumer_cpp", nullptr, -1, methods, {}, {}, {}, {}};
-PyMODINIT_FUNC PyInit_consumer_cpp() { return PyModule_Create(&module); }
-"""
-
-
-def run(*command, cwd):
-    result = subprocess.run(command, cwd=cwd, text=True, capture_output=True, check=False)
+def run(*command, cwd, env=None):
+    result = subprocess.run(command, cwd=cwd, env=env, text=True, capture_output=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 def compiled(folder, name, source):
-    """The module of that C or C++ file."""
+    """The module of that C file."""
     compiler = next((tool for tool in ("c++", "g++", "clang++") if shutil.which(tool)), None)
     if compiler is None:
         pytest.skip("no C++ compiler")
@@ -170,28 +151,15 @@ def test_a_label_outside_is_told_and_nothing_written(consumer):
     assert (cost == 7).all() and (out == 7).all()
 
 
-def test_from_cpp(tmp_path):
-    (tmp_path / "consumer_cpp.cpp").write_text(CPP)
-    module = compiled(tmp_path, "consumer_cpp", tmp_path / "consumer_cpp.cpp")
-    assert module.squares(10) == pytest.approx(np.square(nf.softmax(np.arange(10.0))).sum(), rel=1e-15)
-
-
-def test_from_numba():
-    numba = pytest.importorskip("numba")
-    from numba.extending import get_cython_function_address
-
-    size, pointer = ctypes.c_ssize_t, ctypes.c_void_p
-    prototype = ctypes.CFUNCTYPE(size, size, size, pointer, size, size, pointer, size, size)
-    softmax = prototype(get_cython_function_address("nndl_fast.kernels", "softmax_f32"))
-
-    @numba.njit
-    def entropy(z, a):
-        n, classes = z.shape
-        softmax(n, classes, z.ctypes, classes, 1, a.ctypes, classes, 1)
-        return -(a * np.log(a)).sum()
-
-    z = np.random.default_rng(0).standard_normal((6, 5)).astype("f4")
-    a = nf.softmax(z)
-    got = np.zeros_like(z)
-    assert entropy(z, got) == pytest.approx(-(a * np.log(a)).sum(), rel=1e-5)
-    np.testing.assert_array_equal(got, a)
+def test_the_programs_of_the_documentation(tmp_path):
+    """In Cython, C and C++: each in the file that its first line names, compiled by the page's commands."""
+    pytest.importorskip("Cython")
+    if not (shutil.which("cc") and shutil.which("c++")):
+        pytest.skip("no compiler")
+    page = (Path(__file__).parents[1] / "docs" / "howto" / "compiled_callers.md").read_text(encoding="utf-8")
+    for name, program in re.findall(r"```(?:cython|c|cpp)\n\S+ (\S+)[^\n]*\n(.*?)```", page, re.DOTALL):
+        (tmp_path / name).write_text(program)
+    commands = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+    assert len(list(tmp_path.iterdir())) == 3 and commands
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    run("bash", "-ec", commands, cwd=tmp_path, env=os.environ | {"PATH": path})

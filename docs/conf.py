@@ -1,0 +1,39 @@
+"""How Sphinx makes the documentation: ``sphinx-build docs build/docs``. It needs the extra ``docs``."""
+
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+import nndl_fast
+from nndl_fast import cli
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER))
+import pictures  # noqa: E402
+
+# What the pages show and nobody should keep up by hand: pictures, and the help of the command line.
+made = FOLDER / "made"
+made.mkdir(exist_ok=True)
+pictures.draw(made)
+for words in ([], ["train"], ["predict"], ["info"]):
+    text = CliRunner().invoke(cli.main, [*words, "--help"], prog_name="nndl-fast", terminal_width=90).output
+    (made / f"{'-'.join(['help', *words])}.txt").write_text(text, encoding="utf-8")
+
+project = "nndl_fast"
+copyright = "the nndl_fast authors"
+version = release = nndl_fast.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["made"]
+myst_heading_anchors = 3
+nitpicky = True
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+
+html_theme = "furo"
+html_title = f"nndl_fast {version}"
+html_copy_source = False
+html_show_sphinx = False
