@@ -74,12 +74,12 @@ class Network:
             raise ValueError(f"Network: hidden is {hidden!r}; it may be one of {known}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it may be float32 or float64")
-        self.sizes = [int(n) for n in sizes]
-        self.num_layers = len(self.sizes)
+        self.sizes: list[int] = [int(n) for n in sizes]
+        self.num_layers: int = len(self.sizes)
         self.cost = cost
         self.hidden = hidden
-        self.dtype = np.dtype(dtype)
-        self.rng = np.random.default_rng(rng)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.rng: np.random.Generator = np.random.default_rng(rng)
         self._parameters: tuple[list[Array], list[Array]] = ([], [])
         self.default_weight_initializer()
 

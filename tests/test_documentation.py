@@ -30,7 +30,12 @@ NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[-+]\d+)?")
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
-    module = importlib.import_module(name)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as missing:  # a bridge has the name of what it leads to, which is an extra
+        if missing.name != name.removeprefix("nndl_fast."):
+            raise
+        pytest.skip(f"{missing.name} is not installed")
     result = doctest.testmod(
         module, extraglobs={"datasets": nf.datasets}, optionflags=doctest.NORMALIZE_WHITESPACE
     )

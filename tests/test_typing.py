@@ -1,43 +1,154 @@
-"""The types: complete, and the stub of the extension says what the extension has."""
+"""The types: complete, as narrow as results are, and what the stubs say is what the modules have."""
 
+import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import nndl_fast as nf
 
 PACKAGE = Path(nf.__file__).parent
+STUBS = sorted(stub.stem for stub in PACKAGE.glob("*.pyi"))
 
 
 def run(*command, cwd):
-    result = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", *command], cwd=cwd, text=True, capture_output=True, check=False
     )
+
+
+# without the stub too, as mypy leaves aside what a module with one does
+@pytest.mark.parametrize("left_out", ["nothing", "functional.pyi"])
+def test_package_is_typed(tmp_path, left_out):
+    shutil.copytree(PACKAGE, tmp_path / "nndl_fast", ignore=shutil.ignore_patterns(left_out, "*.so"))
+    configuration = str(Path(__file__).parents[1] / "pyproject.toml")
+    options = ["--config-file", configuration, "--cache-dir", "cache"]
+    result = run("mypy", *options, "-p", "nndl_fast", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_package_is_typed(tmp_path):
-    configuration = Path(__file__).parents[1] / "pyproject.toml"
-    run(
-        "mypy",
-        "--config-file",
-        str(configuration),
-        "--cache-dir",
-        str(tmp_path),
-        "-p",
-        "nndl_fast",
-        cwd=tmp_path,
+def test_stubs_match_the_modules(tmp_path):
+    assert {"_core", "functional"} <= set(STUBS)
+    modules = [f"nndl_fast.{name}" for name in STUBS]
+    # stubtest takes a Literal for a class (mypy 2.4); test_functional_says_what_its_stub_says compares it
+    known = tmp_path / "known"
+    known.write_text("nndl_fast.functional.Reduction\n", encoding="utf-8")
+    options = ["--ignore-missing-stub", "--allowlist", str(known), "--ignore-unused-allowlist"]
+    result = run("mypy.stubtest", *modules, *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def said(path):
+    """What a file says of each name: the signatures of a function, or the right side."""
+    names = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            names.setdefault(node.name, []).append(node)
+        elif isinstance(node, ast.Assign):
+            names[node.targets[0].id] = ast.unparse(node.value)
+    return names
+
+
+def parameters(function):
+    """By name: the defaults, and None where there is none."""
+    given = function.args
+    missing = [None] * (len(given.args) - len(given.defaults))
+    names = [*given.args, "*", *given.kwonlyargs]
+    defaults = [*missing, *given.defaults, None, *given.kw_defaults]
+    return [
+        (getattr(name, "arg", name), default and ast.unparse(default))
+        for name, default in zip(names, defaults)
+    ]
+
+
+def test_functional_says_what_its_stub_says():
+    """Of the overloads stubtest reads the last alone, and no annotation."""
+    module, stub = (said(PACKAGE / f"functional.{ending}") for ending in ("py", "pyi"))
+    del stub["_F"]
+    assert module.keys() == stub.keys()
+    for name, own in module.items():
+        if isinstance(own, str):
+            assert stub[name] == own
+            continue
+        *overloads, last = stub[name]
+        assert ast.unparse(last.args) == ast.unparse(own[0].args), name
+        assert ast.unparse(last.returns) == ast.unparse(own[0].returns), name
+        for overload in overloads:
+            for (got, default), expected in zip(parameters(overload), parameters(own[0]), strict=True):
+                assert got == expected[0] and default in (None, expected[1]), name
+
+
+HEAD = """
+from typing import Any, assert_type
+import numpy as np
+from numpy.typing import NDArray
+import nndl_fast as nf
+
+def results(
+    h: NDArray[np.float16], z: NDArray[np.float32], d: NDArray[np.float64], n: NDArray[np.int64]
+) -> None:
+"""
+H, Z, D = (f"NDArray[np.float{bits}]" for bits in (16, 32, 64))
+TYPES = [
+    *((f"nf.{name}({z})", t) for z, t in (("h", H), ("z", Z), ("d", D), ("n", "Any"), ("[1.0, 2.0]", "Any"))
+      for name in ("softmax", "log_softmax", "hardmax", "inverse_softmax", "softmax_jacobian", "sigmoid",
+                   "sigmoid_prime")),
+    ("nf.softmax(z, 0, c=2.0, out=z)", Z),
+    ("nf.softmax_backward(z, d)", Z),
+    ("nf.softmax_backward([1.0], z)", "Any"),
+    ("nf.logsumexp(z)", "Any"),  # an array, or of one row a scalar
+    ("nf.logsumexp(z, None)", "np.float32"),
+    ("nf.logsumexp(z, axis=(0, 1), keepdims=True)", Z),
+    ("nf.logsumexp(n, None)", "Any"),
+    *((f"nf.{family}_{call}", t) for family in ("log_likelihood", "binary_cross_entropy") for call, t in (
+        ("cost(z, n)", "np.float32"),
+        ("cost(h, n, reduction='sum')", "np.float16"),
+        ("cost(d, n, reduction='none', sample_weight=z)", D),
+        ("cost([[1.0, 2.0]], n)", "Any"),
+        ("delta(z, n)", Z),
+        ("delta(h, n, reduction='none')", H),
+        ("delta(n, n)", "Any"),
+        ("cost_and_delta(d, n)", f"tuple[np.float64, {D}]"),
+        ("cost_and_delta(z, n, reduction='none', out=z)", f"tuple[{Z}, {Z}]"),
+        ("cost_and_delta(n, n)", "tuple[Any, Any]"),
+    )),
+    ("nf.linear_log_likelihood(z, d, None, n)", f"tuple[np.float32, {Z}, {Z}, {Z}]"),
+    ("nf.linear_log_likelihood(d, z, z, n, reduction='none')", f"tuple[{D}, {D}, {D}, {D}]"),
+    ("nf.linear_log_likelihood(z, z, z, n, gradients=False)", "np.float32"),
+    ("nf.linear_log_likelihood(z, z, z, n, reduction='none', gradients=False)", Z),
+    ("nf.linear_log_likelihood(n, z, z, n)", "Any"),
+    ("nf.LogLikelihoodCost.fn(z, n)", "float"),
+    ("nf.LogLikelihoodCost.delta(z, None, n)", "NDArray[Any]"),
+    ("nf.Network([2, 3]).feedforward(z)", "NDArray[Any]"),
+    ("nf.Network([2, 3]).accuracy((z, n))", "int"),
+]  # fmt: skip
+
+
+def strict(tmp_path, *lines):
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + "".join(f"    {line}\n" for line in lines), encoding="utf-8")
+    return run(
+        "mypy", "--strict", "--python-version", "3.11", "--cache-dir", "cache", "program.py", cwd=tmp_path
     )
-
-
-def test_stub_matches_the_extension(tmp_path):
-    run("mypy.stubtest", "nndl_fast._core", "--ignore-missing-stub", cwd=tmp_path)
 
 
 def test_a_user_gets_types(tmp_path):
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import nndl_fast as nf\nnet: nf.Network = nf.Network([2, 3])\nreveal = nf.softmax([1.0], c=2.0)\n"
-    )
-    run("mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program), cwd=tmp_path)
+    result = strict(tmp_path, *(f"assert_type({expression}, {t})" for expression, t in TYPES))
+    assert result.returncode == 0, result.stdout + result.stderr
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_what_is_wrong_is_refused(tmp_path):
+    wrong = [
+        "assert_type(nf.softmax(z), NDArray[np.float64])",
+        "assert_type(nf.log_likelihood_cost(z, n), NDArray[np.float32])",
+        "nf.log_likelihood_cost(z, n, reduction='max')",
+        "nf.softmax(z, out=[0.0])",
+    ]
+    result = strict(tmp_path, *wrong)
+    lines = [int(line.split(":")[1]) for line in result.stdout.splitlines() if ": error:" in line]
+    first = HEAD.count("\n") + 1
+    assert lines == [first + k for k in range(len(wrong))], result.stdout
