@@ -148,10 +148,14 @@ class Plain:
             self._step(x[batch].T, y[batch].T, eta)
 
     def _step(self, x: Array, y: Array, eta: float) -> None:
+        net = self.net
+        self.apply(*gradients(net._parameters, net.hidden, net.cost, x, y), x.shape[1], eta)
+
+    def apply(self, nabla_b: list[Array], nabla_w: list[Array], examples: float, eta: float) -> None:
+        """A step by gradients that are sums over so many examples; they are used up."""
         net, rule = self.net, self.rule
-        nabla_b, nabla_w = gradients(net._parameters, net.hidden, net.cost, x, y)
         biases, weights = net._parameters
-        rate = (eta if rule.optimizer == "sgd" else 1) / x.shape[1]
+        rate = (eta if rule.optimizer == "sgd" else 1) / examples
         for nabla in nabla_b + nabla_w:
             nabla *= rate
         if rule.optimizer == "sgd":

@@ -19,12 +19,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from . import _objective, _training
 from . import functional as f
-from .network import Network
+from ._estimator import Fitted, check_parameters, weighted_inputs
 
 Array = NDArray[Any]
 
-ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
-SOLVERS = ("lbfgs", "sgd", "adam")
 _DENSE = 1 << 24  # bytes of a sparse array's rows that are made dense at a time
 
 
@@ -34,7 +32,7 @@ def _by_mini_batches(estimator: SoftmaxClassifier) -> bool:
     return True
 
 
-class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Softmax regression, or a network with hidden layers and a softmax layer, after scikit-learn's rules.
 
     It minimises the log-likelihood cost (80) of the examples, each times its weight, plus ``alpha`` / 2
@@ -140,21 +138,21 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
         """Fits to examples (n, features), an array or a sparse one, and their labels (n,) of any type.
 
         ``sample_weight`` is a weight for each example, at least 0. ConvergenceWarning where
         ``max_iter`` came before ``tol``.
         """
-        _check_parameters(self)
+        check_parameters(self)
         X, y = self._validated(X, y, reset=True)
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(f"SoftmaxClassifier: y has one class, {classes[0]}; at least two are needed")
         if not (self.warm_start and hasattr(self, "network_") and self._fits(X, classes)):
             self.classes_ = classes
-            self.network_ = self._new_network(X)
-            self._trainer = None
+            self.network_ = self._new_network(X.shape[1], X.dtype, self._seed())
+            self._trainer: Any = None
         self.loss_curve_: list[float] = []
         labels = np.searchsorted(self.classes_, y)
         weight = self._weights(X, y, sample_weight)
@@ -166,25 +164,25 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.loss_ = self.loss_curve_[-1]
         return self
 
-    @available_if(_by_mini_batches)
+    @available_if(_by_mini_batches)  # type: ignore[untyped-decorator]
     def partial_fit(
         self,
         X: Any,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
+        y: Any,
+        classes: Any = None,
         sample_weight: ArrayLike | None = None,
     ) -> SoftmaxClassifier:
         """One epoch over these examples. The first call needs ``classes``, all that there will be, and its
         examples' number is the one that ``alpha`` is shared out among.
         """
-        _check_parameters(self)
+        check_parameters(self)
         first = not hasattr(self, "network_")
         if first and classes is None:
             raise ValueError("partial_fit: classes is None; the first call needs all labels there will be")
         X, y = self._validated(X, y, reset=first)
         if first:
             self.classes_ = np.unique(classes)
-            self.network_ = self._new_network(X)
+            self.network_ = self._new_network(X.shape[1], X.dtype, self._seed())
             self.loss_curve_, self._trainer, self.n_iter_ = [], None, 0
         if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(f"partial_fit: classes is {classes}; the first call was given {self.classes_}")
@@ -220,22 +218,6 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         z = self._weighted_inputs(X)
         return f.log_softmax(z, out=z)
 
-    @property
-    def coef_(self) -> Array:
-        return self._of_regression(self.network_.weights)
-
-    @property
-    def intercept_(self) -> Array:
-        return self._of_regression(self.network_.biases).ravel()
-
-    @property
-    def coefs_(self) -> list[Array]:
-        return [w.T for w in self.network_.weights]
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        return [b.ravel() for b in self.network_.biases]
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -246,7 +228,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         state.pop("_trainer", None)  # compiled, and what it remembers of steps is no result
         return state
 
-    def _validated(self, X: Any, y: ArrayLike, reset: bool) -> tuple[Any, Array]:
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         dtypes = [np.float64, np.float32]
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset)
         check_classification_targets(y)
@@ -262,40 +244,16 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             weight = weight * of_class.astype(X.dtype)[np.searchsorted(self.classes_, y)]
         return np.asarray(weight)
 
-    def _sizes(self, X: Any) -> list[int]:
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist()
-        return [X.shape[1], *hidden, len(self.classes_)]
-
     def _fits(self, X: Any, classes: Array) -> bool:
         """Whether the network that is there is the one to go on with."""
         if not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"SoftmaxClassifier: warm_start is True, and y has {classes} instead of {self.classes_}"
             )
-        return self.network_.sizes == self._sizes(X) and self.network_.dtype == X.dtype
+        return self.network_.sizes == self._sizes(X.shape[1]) and self.network_.dtype == X.dtype
 
-    def _new_network(self, X: Any) -> Network:
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        network = Network(
-            self._sizes(X),
-            hidden=ACTIVATIONS[self.activation],
-            dtype=X.dtype,
-            rng=np.random.default_rng(seed),
-        )
-        if len(network.sizes) == 2:  # one minimum, wherever it begins
-            network.weights = [np.zeros_like(w) for w in network.weights]
-        network.biases = [np.zeros_like(b) for b in network.biases]
-        return network
-
-    def _alpha(self) -> float:
-        """Of the network's weights: with two classes two rows share what one row would have."""
-        regression_of_two = len(self.network_.sizes) == 2 and len(self.classes_) == 2
-        return self.alpha * (2 if regression_of_two else 1)
-
-    def _note(self, loss: float) -> None:
-        self.loss_curve_.append(loss)
-        if self.verbose:
-            print(f"Iteration {len(self.loss_curve_)}, loss = {loss:.8f}")
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _fit_lbfgs(self, X: Any, labels: Array, weight: Array) -> None:
         network, total = self.network_, float(weight.sum(dtype=np.float64))
@@ -364,11 +322,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         network, n = self.network_, len(labels)
         mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
         if getattr(self, "_trainer", None) is None:
-            kind = self.solver
-            if kind == "sgd" and self.momentum:
-                kind = "nesterov" if self.nesterovs_momentum else "momentum"
-            momentum = 0.9 if kind == "adam" else float(self.momentum)
-            rule = _training.Rule(kind, self._alpha() / float(weight.sum(dtype=np.float64)), momentum)
+            rule = self._rule(float(weight.sum(dtype=np.float64)))
             self._trainer = _training.trainer_for(network, rule, mini_batch)
         targets = labels
         if not np.all(weight == weight[0]):  # a target times a weight is an example times that weight
@@ -397,24 +351,10 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in self.network_.weights)
         return (cost + 0.5 * self._alpha() * squares) / float(weight.sum(dtype=np.float64))
 
-    def _parameters(self) -> _training.Parameters:
-        return self.network_.biases, self.network_.weights
-
     def _weighted_inputs(self, X: Any) -> Array:
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
-        z = np.empty((X.shape[0], len(self.classes_)), self.network_.dtype)
-        for rows in _objective.blocks(X, max(self.network_.sizes)):
-            part = X[rows].astype(self.network_.dtype, copy=False)
-            z[rows] = _training.forward(self._parameters(), self.network_.hidden, part.T)[0][-1].T
-        return z
-
-    def _of_regression(self, layers: list[Array]) -> Array:
-        if len(layers) != 1:
-            raise AttributeError(
-                "coef_ and intercept_ are there without hidden layers; see coefs_, intercepts_"
-            )
-        return layers[0][1:] - layers[0][:1] if len(self.classes_) == 2 else layers[0]
+        return weighted_inputs(X, self.network_)
 
     def _warn(self, what: str) -> None:
         warnings.warn(
@@ -422,32 +362,3 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ConvergenceWarning,
             stacklevel=4,
         )
-
-
-def _check_parameters(estimator: SoftmaxClassifier) -> None:
-    """ValueError that names the parameter, what it is and what it may be."""
-    e = estimator
-    hidden = np.atleast_1d(np.asarray(e.hidden_layer_sizes))
-    whole = (int, np.integer)
-    rules = {
-        "hidden_layer_sizes": (
-            not hidden.size or (hidden.ndim == 1 and hidden.dtype.kind in "iu" and hidden.min() > 0),
-            "numbers of neurons, each at least 1",
-        ),
-        "activation": (e.activation in ACTIVATIONS, f"one of {list(ACTIVATIONS)}"),
-        "solver": (e.solver in SOLVERS, f"one of {list(SOLVERS)}"),
-        "alpha": (0 <= e.alpha < np.inf, "finite and at least 0"),
-        "batch_size": (
-            e.batch_size == "auto" or (isinstance(e.batch_size, whole) and e.batch_size > 0),
-            "'auto' or an integer from 1 on",
-        ),
-        "learning_rate_init": (0 < e.learning_rate_init < np.inf, "finite and above 0"),
-        "momentum": (0 <= e.momentum < 1, "at least 0 and less than 1"),
-        "max_iter": (isinstance(e.max_iter, whole) and e.max_iter > 0, "an integer from 1 on"),
-        "tol": (e.tol >= 0, "at least 0"),
-        "validation_fraction": (0 < e.validation_fraction < 1, "between 0 and 1"),
-        "n_iter_no_change": (e.n_iter_no_change >= 1, "at least 1"),
-    }
-    for name, (right, may_be) in rules.items():
-        if not right:
-            raise ValueError(f"SoftmaxClassifier: {name} is {getattr(e, name)!r}; it may be {may_be}")

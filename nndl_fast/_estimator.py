@@ -1,0 +1,128 @@
+"""What the estimators share: their parameters, and what they show of the network that they fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _objective, _training
+from .network import Network
+
+Array = NDArray[Any]
+
+ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+SOLVERS = ("lbfgs", "sgd", "adam")
+
+
+def _are_neurons(sizes: Any) -> bool:
+    sizes = np.atleast_1d(np.asarray(sizes))
+    return bool(not sizes.size or (sizes.ndim == 1 and sizes.dtype.kind in "iu" and sizes.min() > 0))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and bool(value > 0)
+
+
+RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "hidden_layer_sizes": (_are_neurons, "numbers of neurons, each at least 1"),
+    "activation": (ACTIVATIONS.__contains__, f"one of {list(ACTIVATIONS)}"),
+    "solver": (SOLVERS.__contains__, f"one of {list(SOLVERS)}"),
+    "alpha": (lambda value: 0 <= value < np.inf, "finite and at least 0"),
+    "batch_size": (lambda value: value == "auto" or _is_count(value), "'auto' or an integer from 1 on"),
+    "learning_rate_init": (lambda value: 0 < value < np.inf, "finite and above 0"),
+    "momentum": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
+    "max_iter": (_is_count, "an integer from 1 on"),
+    "tol": (lambda value: value >= 0, "at least 0"),
+    "validation_fraction": (lambda value: 0 < value < 1, "between 0 and 1"),
+    "n_iter_no_change": (_is_count, "an integer from 1 on"),
+}
+
+
+def check_parameters(estimator: Any) -> None:
+    """ValueError that names the parameter, what it is and what it may be."""
+    for name, (is_right, may_be) in RULES.items():
+        value = getattr(estimator, name, None)
+        if hasattr(estimator, name) and not is_right(value):
+            raise ValueError(f"SoftmaxClassifier: {name} is {value!r}; it may be {may_be}")
+
+
+def weighted_inputs(x: Any, network: Network) -> Array:
+    """Of the last layer, for examples in rows, dense or sparse."""
+    z = np.empty((x.shape[0], network.sizes[-1]), network.dtype)
+    for rows in _objective.blocks(x, max(network.sizes)):
+        part = x[rows].astype(network.dtype, copy=False)
+        z[rows] = _training.forward((network.biases, network.weights), network.hidden, part.T)[0][-1].T
+    return z
+
+
+class Fitted:
+    """An estimator's network, by the names that scikit-learn has for its parts."""
+
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str
+    solver: str
+    alpha: float
+    momentum: float
+    nesterovs_momentum: bool
+    verbose: bool
+    classes_: Array
+    network_: Network
+    loss_curve_: list[float]
+
+    @property
+    def coef_(self) -> Array:
+        return self._of_regression(self.network_.weights)
+
+    @property
+    def intercept_(self) -> Array:
+        return self._of_regression(self.network_.biases).ravel()
+
+    @property
+    def coefs_(self) -> list[Array]:
+        return [w.T for w in self.network_.weights]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        return [b.ravel() for b in self.network_.biases]
+
+    def _of_regression(self, layers: list[Array]) -> Array:
+        if len(layers) != 1:
+            raise AttributeError(
+                "coef_ and intercept_ are there without hidden layers; see coefs_, intercepts_"
+            )
+        return layers[0][1:] - layers[0][:1] if len(self.classes_) == 2 else layers[0]
+
+    def _parameters(self) -> _training.Parameters:
+        return self.network_.biases, self.network_.weights
+
+    def _sizes(self, features: int) -> list[int]:
+        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist()
+        return [features, *hidden, len(self.classes_)]
+
+    def _new_network(self, features: int, dtype: Any, seed: Any) -> Network:
+        hidden = ACTIVATIONS[self.activation]
+        network = Network(self._sizes(features), hidden=hidden, dtype=dtype, rng=np.random.default_rng(seed))
+        if len(network.sizes) == 2:  # one minimum, wherever it begins
+            network.weights = [np.zeros_like(w) for w in network.weights]
+        network.biases = [np.zeros_like(b) for b in network.biases]
+        return network
+
+    def _alpha(self) -> float:
+        """Of the network's weights: with two classes two rows share what one row would have."""
+        regression_of_two = len(self.network_.sizes) == 2 and len(self.classes_) == 2
+        return self.alpha * (2 if regression_of_two else 1)
+
+    def _rule(self, total: float) -> _training.Rule:
+        """A step of the mini-batch solvers, the examples' weights having that sum."""
+        kind = self.solver
+        if kind == "sgd" and self.momentum:
+            kind = "nesterov" if self.nesterovs_momentum else "momentum"
+        return _training.Rule(kind, self._alpha() / total, 0.9 if kind == "adam" else float(self.momentum))
+
+    def _note(self, loss: float) -> None:
+        self.loss_curve_.append(loss)
+        if self.verbose:
+            print(f"Iteration {len(self.loss_curve_)}, loss = {loss:.8f}")

@@ -1,0 +1,298 @@
+"""Softmax regression and networks on Dask's arrays: data beyond one memory or one machine. It needs the
+extra ``dask``.
+
+The functions themselves need nothing from here: ``z.map_blocks(nndl_fast.softmax)``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import dask
+import dask.array as da
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _objective, _training
+from . import functional as f
+from ._estimator import Fitted, check_parameters, weighted_inputs
+from .network import Network
+
+Array = NDArray[Any]
+
+# Results that meet in one task of the tree that adds them up.
+_ARITY = 8
+
+
+class SoftmaxClassifier(Fitted):
+    """Softmax regression, or a network with a softmax layer, fitted to Dask's arrays.
+
+    The same minimum as :class:`nndl_fast.sklearn.SoftmaxClassifier` on the same data in one array: the
+    log-likelihood cost of all examples plus ``alpha`` / 2 times the squares of the weights. Every step
+    computes each block's cost and gradient where the block lies and adds them up in a tree; only
+    parameters and gradients travel. The sum does not depend on which worker did what, so that a fit
+    which loses a worker ends with the same bits, where the blocks can be made again.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, alpha, tol, verbose
+        As there.
+    solver
+        ``"lbfgs"``: all examples a step. ``"sgd"`` and ``"adam"``: synchronous mini-batches, of which
+        every block gives its share, drawn anew.
+    batch_size, learning_rate_init, momentum, nesterovs_momentum
+        Of mini-batches: examples a step, from all blocks together, and the rest as there.
+    max_iter
+        Steps at most; mini-batches take all of them.
+    random_state
+        A seed: of the first weights of hidden layers and of what is drawn.
+
+    Attributes: ``classes_``, ``network_``, ``coef_``, ``intercept_``, ``coefs_``, ``intercepts_``,
+    ``n_iter_``, ``loss_``, ``loss_curve_`` as there (of mini-batches: the cost of each).
+
+    >>> import dask.array as da
+    >>> rng = da.random.default_rng(0)
+    >>> x = rng.standard_normal((1000, 2), chunks=(250, 2))
+    >>> y = (x[:, 0] > x[:, 1]).astype(int)
+    >>> model = SoftmaxClassifier().fit(x, y)
+    >>> float((model.predict(x) == y).mean().compute()) > 0.98
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (),
+        *,
+        activation: str = "relu",
+        solver: str = "lbfgs",
+        alpha: float = 1.0,
+        batch_size: int = 1024,
+        learning_rate_init: float = 0.001,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        random_state: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SoftmaxClassifier:
+        """Fits to examples (n, features) and their labels (n,) of any type, Dask's arrays with any blocks
+        of rows; ``sample_weight`` is a weight for each example, at least 0.
+
+        What is not persisted is made again in every step: read from the disk, say.
+        """
+        check_parameters(self)
+        X, blocks, y = _blocks(X, y, sample_weight)
+        self.classes_ = np.asarray(_computed(da.unique(y)))
+        if len(self.classes_) < 2:
+            raise ValueError(f"SoftmaxClassifier: y has the classes {self.classes_}; at least two are needed")
+        self.network_ = self._new_network(X.shape[1], X.dtype, self.random_state)
+        self.loss_curve_ = []
+        bounded = len(self.network_.sizes) == 2 and X.shape[1] <= _objective.FEATURES
+        about = _tree([dask.delayed(_about)(*block, bounded) for block in blocks], _sum_of_abouts)
+        if not np.isfinite(about.greatest):
+            raise ValueError("SoftmaxClassifier: X has values that are not finite")
+        if not (about.least >= 0 and 0 < about.weight < np.inf):
+            raise ValueError(
+                f"SoftmaxClassifier: sample_weight is {about.least} at least and sums to {about.weight}; "
+                "weights must be 0 or above, finite, and not all 0"
+            )
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(blocks, about)
+        else:
+            self._fit_mini_batches(blocks, about)
+        self.n_iter_ = len(self.loss_curve_)
+        self.loss_ = self.loss_curve_[-1]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The likeliest label of each example: a Dask array for one, else a NumPy array."""
+        return self._mapped(_predicted, X, self.classes_.dtype)
+
+    def predict_proba(self, X: Any) -> Any:
+        """The activations of the softmax layer, (n, classes), in the order of ``classes_``."""
+        return self._mapped(_probabilities, X, self.network_.dtype, len(self.classes_))
+
+    def _mapped(self, function: Callable[..., Array], X: Any, dtype: Any, columns: int = 0) -> Any:
+        if not isinstance(X, da.Array):
+            return function(np.asarray(X), self.network_, self.classes_)
+        X = _in_rows(X)
+        shape: dict[str, Any] = {"chunks": (X.chunks[0], (columns,))} if columns else {"drop_axis": 1}
+        network = dask.delayed(self.network_, traverse=False)
+        meta = np.empty((0, 0) if columns else (0,), dtype)
+        return X.map_blocks(function, network, self.classes_, dtype=dtype, meta=meta, **shape)
+
+    def _fit_lbfgs(self, blocks: list[Any], about: About) -> None:
+        network = self.network_
+        lower = None
+        if about.products is not None:
+            lower = _objective.factor(about.products, about.weight, self._alpha())
+
+        def sums(parameters: _training.Parameters) -> _objective.Sums:
+            sent = dask.delayed(parameters, traverse=False)
+            of_blocks = [dask.delayed(_sums)(sent, network.hidden, self.classes_, *b) for b in blocks]
+            return _tree(of_blocks, _objective.add_up)  # type: ignore[no-any-return]
+
+        found = _objective.minimum(
+            sums,
+            self._parameters(),
+            about.weight,
+            self._alpha(),
+            self.tol,
+            self.max_iter,
+            lower,
+            lambda _, loss: self._note(loss),
+        )
+        network.biases, network.weights = found.parameters
+        if not found.converged:
+            warnings.warn(
+                f"SoftmaxClassifier: tol, {self.tol}, was not reached in {len(found.costs)} iterations",
+                stacklevel=3,
+            )
+
+    def _fit_mini_batches(self, blocks: list[Any], about: About) -> None:
+        network = self.network_
+        share = max(1, int(self.batch_size) // len(blocks))
+        trainer = _training.Plain(network, self._rule(about.weight))
+        seeds = np.random.SeedSequence(self.random_state)
+        for step in range(self.max_iter):
+            sent = dask.delayed(self._parameters(), traverse=False)
+            of_blocks = [
+                dask.delayed(_sums_of_some)(
+                    sent, network.hidden, self.classes_, *block, share, (seeds.entropy, step, i)
+                )
+                for i, block in enumerate(blocks)
+            ]
+            sums, weight = _tree(of_blocks, _sum_of_some)
+            if weight:
+                trainer.apply(sums.nabla_b, sums.nabla_w, weight, self.learning_rate_init)
+                self._note(sums.cost / weight)
+
+
+class About(NamedTuple):
+    """What has to be known of all examples before the first step."""
+
+    weight: float
+    least: float
+    greatest: float
+    products: Array | None
+
+
+def _blocks(X: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any]:
+    """X and y as Dask's arrays, and for each block of rows what it takes to make its parts."""
+    if not isinstance(X, da.Array):
+        raise TypeError(
+            f"SoftmaxClassifier: X is {type(X)}; it must be a dask.array (see dask.array.from_array)"
+        )
+    X = _in_rows(X)
+    if X.dtype not in (np.float32, np.float64):
+        if X.dtype.kind not in "fiu":
+            raise TypeError(f"SoftmaxClassifier: X has dtype {X.dtype}; it must hold real numbers")
+        X = X.astype(np.float64)
+    columns = []
+    for name, column in (("y", y), ("sample_weight", sample_weight)):
+        if column is None:
+            columns.append([None] * X.numblocks[0])
+            continue
+        column = column if isinstance(column, da.Array) else da.asarray(column)
+        if column.ndim != 1 or (not np.isnan(X.shape[0]) and column.shape != X.shape[:1]):
+            raise ValueError(
+                f"SoftmaxClassifier: {name} has shape {column.shape}; for X of shape {X.shape} "
+                f"it must be {X.shape[:1]}"
+            )
+        if not np.isnan(X.shape[0]):
+            column = column.rechunk((X.chunks[0],))
+        columns.append(column.to_delayed().tolist())
+        y = column if name == "y" else y
+    return X, list(zip(X.to_delayed().ravel().tolist(), *columns)), y
+
+
+def _in_rows(X: Any) -> Any:
+    """Blocks of whole rows."""
+    if X.ndim != 2:
+        raise ValueError(f"SoftmaxClassifier: X has shape {X.shape}; it must be (n, features)")
+    return X if X.numblocks[1] == 1 else X.rechunk({1: -1})
+
+
+def _computed(what: Any) -> Any:
+    """On whatever scheduler is there. One in this process has its own threads: BLAS and we take one."""
+    with _training.beside_blas(), _training.one_thread_of_blas():
+        return dask.compute(what)[0]
+
+
+def _tree(parts: list[Any], add_up: Callable[[list[Any]], Any]) -> Any:
+    while len(parts) > 1:
+        parts = [dask.delayed(add_up)(parts[i : i + _ARITY]) for i in range(0, len(parts), _ARITY)]
+    return _computed(parts[0])
+
+
+def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> About:
+    weight = _weight(x, weight)
+    least, greatest = float(weight.min(initial=0)), float(np.abs(x).max(initial=0))
+    good = least >= 0 and np.isfinite(greatest)
+    products = _objective.products_of_features(x, weight) if with_products and good else None
+    return About(float(weight.sum(dtype=np.float64)), least, greatest, products)
+
+
+def _sum_of_abouts(abouts: list[About]) -> About:
+    products = [a.products for a in abouts]
+    total = None if any(p is None for p in products) else sum(products)  # type: ignore[arg-type]
+    weight, least = sum(a.weight for a in abouts), min(a.least for a in abouts)
+    return About(weight, least, float(np.max([a.greatest for a in abouts])), total)  # type: ignore[arg-type]
+
+
+def _weight(x: Array, weight: Array | None) -> Array:
+    return np.ones(len(x), x.dtype) if weight is None else weight.astype(x.dtype)
+
+
+def _sums(
+    parameters: _training.Parameters, hidden: str, classes: Array, x: Array, y: Array, weight: Array | None
+) -> _objective.Sums:
+    """Of one block, whose labels are among the classes."""
+    return _objective.cost_and_gradients(
+        parameters, hidden, np.ascontiguousarray(x), np.searchsorted(classes, y), _weight(x, weight)
+    )
+
+
+def _sums_of_some(
+    parameters: _training.Parameters,
+    hidden: str,
+    classes: Array,
+    x: Array,
+    y: Array,
+    weight: Array | None,
+    share: int,
+    seed: tuple[int, ...],
+) -> tuple[_objective.Sums, float]:
+    rows = np.random.default_rng(seed).integers(0, max(1, len(x)), min(share, len(x)))
+    weight = _weight(x, weight)[rows]
+    return _sums(parameters, hidden, classes, x[rows], y[rows], weight), float(weight.sum(dtype=np.float64))
+
+
+def _sum_of_some(parts: list[tuple[_objective.Sums, float]]) -> tuple[_objective.Sums, float]:
+    sums, weights = zip(*parts)
+    return _objective.add_up(sums), sum(weights)
+
+
+def _predicted(x: Array, network: Network, classes: Array) -> Array:
+    return np.asarray(classes[weighted_inputs(x, network).argmax(axis=1)])
+
+
+def _probabilities(x: Array, network: Network, classes: Array) -> Array:
+    z = weighted_inputs(x, network)
+    return f.softmax(z, out=z)
