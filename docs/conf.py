@@ -1,6 +1,7 @@
 """How Sphinx makes the documentation: ``sphinx-build docs build/docs``. It needs the extra ``docs``."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -29,6 +30,9 @@ exclude_patterns = ["made"]
 myst_heading_anchors = 3
 nitpicky = True
 autodoc_typehints = "none"
+napoleon_attr_annotations = False
+# which of PyTorch's builds fits a machine is for the machine's owner to say
+autodoc_mock_imports = [name for name in ["torch"] if find_spec(name) is None]
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

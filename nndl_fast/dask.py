@@ -49,9 +49,15 @@ class SoftmaxClassifier(Fitted):
     random_state
         A seed: of the first weights of hidden layers and of what is drawn.
 
-    Attributes: ``classes_``, ``network_``, ``coef_``, ``intercept_``, ``coefs_``, ``intercepts_``,
-    ``n_iter_``, ``loss_``, ``loss_curve_`` as there (of mini-batches: the cost of each).
+    Attributes
+    ----------
+    classes_, network_, coef_, intercept_, coefs_, intercepts_, n_iter_, loss_
+        As there.
+    loss_curve_
+        As there, of mini-batches the cost of each.
 
+    Examples
+    --------
     >>> import dask.array as da
     >>> rng = da.random.default_rng(0)
     >>> x = rng.standard_normal((1000, 2), chunks=(250, 2))

@@ -90,9 +90,13 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
     coefs_, intercepts_
         Of each layer, (inputs, neurons) and (neurons,), as ``MLPClassifier`` has them.
 
+    Notes
+    -----
     float32 input is computed in float32, all else in float64. Sparse input stays sparse in the first
     layer with ``"lbfgs"`` and is made dense some rows at a time with mini-batches.
 
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> x, y = load_iris(return_X_y=True)
     >>> round(SoftmaxClassifier().fit(x, y).score(x, y), 2)
