@@ -1,4 +1,4 @@
-"""The examples of every docstring and of the README run and give what they say."""
+"""The examples of docstrings and of the README run and give what they say; versions are the package's."""
 
 import doctest
 import importlib
@@ -15,7 +15,8 @@ MODULES = [
     "nndl_fast",
     *(f"nndl_fast.{m.name}" for m in pkgutil.iter_modules(nf.__path__) if m.name != "_core"),
 ]
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -41,3 +42,11 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert blocks
     for block in blocks:
         exec(compile(block, str(README), "exec"), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"), [("CITATION.cff", r"^version: (.*)$"), ("CHANGELOG.md", r"^## (.*)$")]
+)
+def test_the_version_is_that_of_the_package(name, entry):
+    first = re.search(entry, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    assert first and first.group(1) == nf.__version__
