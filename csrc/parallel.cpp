@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <limits>
 #include <new>
 #include <type_traits>
@@ -41,12 +40,12 @@ const bool watching_forks = [] {
 
 class Scratch {
 public:
-    ~Scratch() { std::free(data_); }
+    ~Scratch() { ::operator delete(data_, alignment); }
     void* reserve(size_t bytes) {
         if (bytes > size_) {
-            std::free(data_);
+            ::operator delete(data_, alignment);
             size_ = (bytes + 63) / 64 * 64;
-            data_ = std::aligned_alloc(64, size_);
+            data_ = ::operator new(size_, alignment, std::nothrow);  // Windows has no std::aligned_alloc
             if (!data_) {
                 size_ = 0;
                 throw std::bad_alloc();
@@ -56,6 +55,7 @@ public:
     }
 
 private:
+    static constexpr std::align_val_t alignment{64};
     void* data_ = nullptr;
     size_t size_ = 0;
 };

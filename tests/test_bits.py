@@ -101,7 +101,7 @@ def test_threads(isa, n, classes, dtype):
         one, mean = results(z, y, t), nf.log_likelihood_cost(z[6:], y[6:])
     for count in (2, 7):
         with nf.num_threads(count):
-            assert nf.get_num_threads() == count
+            assert nf.get_num_threads() == (count if nf.show_config()["openmp"] else 1)
             assert_same(results(z, y, t), one)
             assert nf.log_likelihood_cost(z[6:], y[6:]) == mean or np.isnan(mean)
 

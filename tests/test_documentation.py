@@ -1,4 +1,4 @@
-"""The examples of every docstring, of the README and of docs/ run and give what they say."""
+"""The examples of docstrings, the README and docs/ run and give what they say; versions are the package's."""
 
 import doctest
 import importlib
@@ -90,3 +90,11 @@ def test_the_pages_can_be_made(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "log_likelihood_cost_and_delta" in (tmp_path / "html" / "reference.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"), [("CITATION.cff", r"^version: (.*)$"), ("CHANGELOG.md", r"^## (.*)$")]
+)
+def test_the_version_is_that_of_the_package(name, entry):
+    first = re.search(entry, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    assert first and first.group(1) == nf.__version__

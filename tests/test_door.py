@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import CXX
 
 import nndl_fast as nf
 from nndl_fast import kernels
@@ -91,12 +92,11 @@ def run(*command, cwd, env=None):
 
 def compiled(folder, name, source):
     """The module of that C file."""
-    compiler = next((tool for tool in ("c++", "g++", "clang++") if shutil.which(tool)), None)
-    if compiler is None:
+    if CXX is None:
         pytest.skip("no C++ compiler")
     target = folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
     include = ["-I", sysconfig.get_path("include"), "-I", nf.get_include()]
-    run(compiler, "-shared", "-fPIC", "-O1", *include, str(source), "-o", str(target), cwd=folder)
+    run(CXX, "-shared", "-fPIC", "-O1", *include, str(source), "-o", str(target), cwd=folder)
     spec = importlib.util.spec_from_file_location(name, target)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -255,6 +255,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatc
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):
     """No file may grow beyond 20 kB: the system refuses, as it does where a disk is full."""
+    pytest.importorskip("resource")
     path = tmp_path / "model.npz"
     small_network().save(path)
     content = path.read_bytes()
@@ -309,6 +310,7 @@ def test_a_save_replaces_the_old_file_and_leaves_no_other(tmp_path):
     assert os.listdir(tmp_path) == ["model.npz"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="permissions are not the umask's there")
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_permissions_follow_the_umask(tmp_path, mask):
     before = os.umask(mask)

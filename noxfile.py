@@ -1,0 +1,44 @@
+"""What CONTRIBUTING.md says by hand, each in an environment of its own: ``nox -s lint types tests``."""
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    session.install("ruff==0.17.5")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    session.install(".[test]")
+    session.run("pytest", "tests/test_typing.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "docs", *(session.posargs or [session.create_tmp()]))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The report; ``nox -s bench -- FOLDER --quick`` for where and how much."""
+    session.install(".[bench]")
+    session.run("python", "bench/report.py", *(session.posargs or ["build/report"]))
+
+
+@nox.session
+def sanitizers(session: nox.Session) -> None:
+    build = nox.project.load_toml("pyproject.toml")["build-system"]["requires"]
+    session.install(*build, ".[test]")
+    session.run("python", "tests/sanitize.py", *session.posargs)
