@@ -1,5 +1,5 @@
 """The fit on Dask's arrays to data several times larger than what the workers may hold, beside the fit of one
-process to the same file: ``python bench/beyond_memory.py FOLDER`` (1.6 GB are written there; minutes)."""
+process to the same file: ``python bench/beyond_memory.py FOLDER`` (3.2 GB are written there; minutes)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from distributed import Client, LocalCluster
 from nndl_fast import dask as nf_dask
 from nndl_fast import sklearn as nf_sklearn
 
-N, FEATURES, CLASSES, BLOCKS = 800_000, 500, 10, 32
-LIMIT = 300  # MB a worker
+N, FEATURES, CLASSES, BLOCKS = 1_600_000, 500, 10, 80
+LIMIT = 400  # MB a worker
 
 
 def write(folder: Path) -> None:
