@@ -44,8 +44,14 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 def check_parameters(estimator: Any) -> None:
     """ValueError that names the parameter, what it is and what it may be."""
     for name, (is_right, may_be) in RULES.items():
-        value = getattr(estimator, name, None)
-        if hasattr(estimator, name) and not is_right(value):
+        if not hasattr(estimator, name):
+            continue
+        value = getattr(estimator, name)
+        try:
+            right = is_right(value)
+        except (TypeError, ValueError):  # of a type that the question does not fit
+            right = False
+        if not right:
             raise ValueError(f"SoftmaxClassifier: {name} is {value!r}; it may be {may_be}")
 
 
@@ -123,6 +129,11 @@ class Fitted:
         return _training.Rule(kind, self._alpha() / total, 0.9 if kind == "adam" else float(self.momentum))
 
     def _note(self, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"SoftmaxClassifier: the loss is {loss} after iteration {len(self.loss_curve_) + 1}; "
+                "a lower learning_rate_init or smaller values in X may help"
+            )
         self.loss_curve_.append(loss)
         if self.verbose:
             print(f"Iteration {len(self.loss_curve_)}, loss = {loss:.8f}")

@@ -102,13 +102,18 @@ def products_of_features(x: Array, weight: Array) -> Array:
     n = x.shape[1]
     total = np.zeros((n + 1, n + 1))
     for rows in parts(len(x)):
-        part = x[rows] * np.sqrt(weight[rows, None])
         ones = np.sqrt(weight[rows])
+        part = x[rows] * ones[:, None]
         total[:n, :n] += part.T @ part
         total[n, :n] += ones @ part
         total[n, n] += ones @ ones
     total[:n, n] = total[n, :n]
     return total
+
+
+def quarters(n: int) -> list[slice]:
+    """Of n examples: few enough for a matrix each of the features' products."""
+    return [slice(n * i // 4, n * (i + 1) // 4) for i in range(4)]
 
 
 def factor(products: Array, total: float, alpha: float) -> Array | None:
@@ -170,8 +175,9 @@ class Coordinates:
 
 class Minimum(NamedTuple):
     parameters: _training.Parameters
-    costs: list[float]  # after each step, per example, with the regularisation
-    converged: bool
+    cost: float  # per example, with the regularisation
+    steps: int
+    ended_early: str  # by what, or nothing
 
 
 def minimum(
@@ -187,13 +193,12 @@ def minimum(
     """By L-BFGS, until no gradient of the mean cost per example is larger than tol.
 
     ``sums`` gives the cost of all examples and its gradients; ``total`` is the sum of their weights;
-    alpha / 2 times the squares of the weights is added.
+    alpha / 2 times the squares of the weights is added. ValueError where the cost is not finite.
     """
     from scipy.optimize import minimize
 
     coordinates = Coordinates(start, lower)
-    costs: list[float] = []
-    steepest = np.inf
+    steps, steepest = 0, np.inf
 
     def cost_and_gradient(vector: Array) -> tuple[float, Array]:
         nonlocal steepest
@@ -206,9 +211,10 @@ def minimum(
         return (cost + 0.5 * alpha * squares) / total, coordinates.gradient((nabla_b, nabla_w))
 
     def after_step(intermediate_result: Any) -> None:
-        costs.append(float(intermediate_result.fun))
+        nonlocal steps
+        steps += 1
         if callback is not None:
-            callback(len(costs), costs[-1])
+            callback(steps, float(intermediate_result.fun))
         if steepest <= tol:
             raise StopIteration
 
@@ -222,4 +228,16 @@ def minimum(
         callback=after_step,
         options=options,
     )
-    return Minimum(coordinates.parameters(result.x), costs, steepest <= tol or result.status == 0)
+    cost = float(result.fun)
+    if not np.isfinite(cost):
+        raise ValueError(
+            f"SoftmaxClassifier: the cost is {cost}; X has values that are too large to compute with"
+        )
+    ended = (
+        ""
+        if steepest <= tol
+        else "max_iter"
+        if steps >= max_iter
+        else f"the precision of {coordinates.dtype}"
+    )
+    return Minimum(coordinates.parameters(result.x), cost, steps, ended)

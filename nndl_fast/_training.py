@@ -3,7 +3,10 @@ call, with the matrix products of SciPy's BLAS; and plain NumPy, for costs of on
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import pairwise
@@ -242,9 +245,45 @@ def _controller() -> Any:
     return threadpoolctl.ThreadpoolController()
 
 
+class _Shared:
+    """A limit of the whole process that several threads may hold: the first sets it, the last lifts it.
+
+    Both are done by a thread of its own: threadpoolctl lets no other lift what one has set.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager[Any]]):
+        self.make = make
+        self.forget()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        self.lock, self.holders, self.owner = threading.Lock(), 0, ThreadPoolExecutor(1)
+
+    def set(self) -> None:
+        self.limit = self.make()
+        self.limit.__enter__()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.holders:
+                self.owner.submit(self.set).result()
+            self.holders += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self.lock:
+            self.holders -= 1
+            if not self.holders:
+                self.owner.submit(self.limit.__exit__, None, None, None).result()
+
+
+# BLAS's threads still spin after a product, and ours would wait milliseconds for a core.
+_one_of_ours = _Shared(lambda: num_threads(1))
+_one_of_blas = _Shared(lambda: _controller().limit(limits=1, user_api="blas"))
+
+
 def beside_blas() -> AbstractContextManager[None]:
-    """One thread of ours: BLAS's still spin after a product, and ours would wait milliseconds for a core."""
-    return num_threads(1)
+    return _one_of_ours
 
 
 def threads_of_blas(sizes: list[int], mini_batch: int) -> AbstractContextManager[Any]:
@@ -254,4 +293,4 @@ def threads_of_blas(sizes: list[int], mini_batch: int) -> AbstractContextManager
 
 
 def one_thread_of_blas() -> AbstractContextManager[Any]:
-    return nullcontext() if _controller() is None else _controller().limit(limits=1, user_api="blas")
+    return nullcontext() if _controller() is None else _one_of_blas

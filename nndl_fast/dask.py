@@ -33,7 +33,8 @@ class SoftmaxClassifier(Fitted):
     log-likelihood cost of all examples plus ``alpha`` / 2 times the squares of the weights. Every step
     computes each block's cost and gradient where the block lies and adds them up in a tree; only
     parameters and gradients travel. The sum does not depend on which worker did what, so that a fit
-    which loses a worker ends with the same bits, where the blocks can be made again.
+    which loses a worker ends with the same bits, where the blocks can be made again and the workers are
+    alike (the products in a block are BLAS's).
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ class SoftmaxClassifier(Fitted):
         ``"lbfgs"``: all examples a step. ``"sgd"`` and ``"adam"``: synchronous mini-batches, of which
         every block gives its share, drawn anew.
     batch_size, learning_rate_init, momentum, nesterovs_momentum
-        Of mini-batches: examples a step, from all blocks together, and the rest as there.
+        Of mini-batches: examples a step, from all blocks together (``"auto"`` is 1024; one of each
+        block at least), and the rest as there.
     max_iter
         Steps at most; mini-batches take all of them.
     random_state
@@ -74,7 +76,7 @@ class SoftmaxClassifier(Fitted):
         activation: str = "relu",
         solver: str = "lbfgs",
         alpha: float = 1.0,
-        batch_size: int = 1024,
+        batch_size: int | str = "auto",
         learning_rate_init: float = 0.001,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -97,16 +99,22 @@ class SoftmaxClassifier(Fitted):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SoftmaxClassifier:
-        """Fits to examples (n, features) and their labels (n,) of any type, Dask's arrays with any blocks
-        of rows; ``sample_weight`` is a weight for each example, at least 0.
+        """Fits to examples (n, features) and their labels (n,) of any one type, Dask's arrays with any
+        blocks of rows; ``sample_weight`` is a weight for each example, at least 0.
 
         What is not persisted is made again in every step: read from the disk, say.
         """
         check_parameters(self)
         X, blocks, y = _blocks(X, y, sample_weight)
         self.classes_ = np.asarray(_computed(da.unique(y)))
-        if len(self.classes_) < 2:
-            raise ValueError(f"SoftmaxClassifier: y has the classes {self.classes_}; at least two are needed")
+        kind = self.classes_.dtype.kind
+        if len(self.classes_) < 2 or (
+            kind == "f" and not np.array_equal(self.classes_, self.classes_.round())
+        ):
+            raise ValueError(
+                f"SoftmaxClassifier: y has the values {self.classes_[:10]}; they must be labels of two "
+                "classes or more"
+            )
         self.network_ = self._new_network(X.shape[1], X.dtype, self.random_state)
         self.loss_curve_ = []
         bounded = len(self.network_.sizes) == 2 and X.shape[1] <= _objective.FEATURES
@@ -122,26 +130,32 @@ class SoftmaxClassifier(Fitted):
             self._fit_lbfgs(blocks, about)
         else:
             self._fit_mini_batches(blocks, about)
-        self.n_iter_ = len(self.loss_curve_)
-        self.loss_ = self.loss_curve_[-1]
         return self
 
     def predict(self, X: Any) -> Any:
         """The likeliest label of each example: a Dask array for one, else a NumPy array."""
-        return self._mapped(_predicted, X, self.classes_.dtype)
+        return self._mapped(_predicted, X)
 
     def predict_proba(self, X: Any) -> Any:
         """The activations of the softmax layer, (n, classes), in the order of ``classes_``."""
-        return self._mapped(_probabilities, X, self.network_.dtype, len(self.classes_))
+        return self._mapped(_probabilities, X, columns=True)
 
-    def _mapped(self, function: Callable[..., Array], X: Any, dtype: Any, columns: int = 0) -> Any:
+    def _mapped(self, function: Callable[..., Array], X: Any, columns: bool = False) -> Any:
+        if not hasattr(self, "network_"):
+            raise AttributeError("SoftmaxClassifier: there is nothing to predict with before fit")
+        if np.ndim(X) != 2 or X.shape[1] != self.network_.sizes[0]:
+            raise ValueError(
+                f"SoftmaxClassifier: X has shape {np.shape(X)}; it must be (n, {self.network_.sizes[0]})"
+            )
         if not isinstance(X, da.Array):
             return function(np.asarray(X), self.network_, self.classes_)
         X = _in_rows(X)
-        shape: dict[str, Any] = {"chunks": (X.chunks[0], (columns,))} if columns else {"drop_axis": 1}
+        shape: dict[str, Any] = {"drop_axis": 1}
+        if columns:
+            shape = {"chunks": (X.chunks[0], (len(self.classes_),))}
+        meta = np.empty((0,) * (1 + columns), self.network_.dtype if columns else self.classes_.dtype)
         network = dask.delayed(self.network_, traverse=False)
-        meta = np.empty((0, 0) if columns else (0,), dtype)
-        return X.map_blocks(function, network, self.classes_, dtype=dtype, meta=meta, **shape)
+        return X.map_blocks(function, network, self.classes_, dtype=meta.dtype, meta=meta, **shape)
 
     def _fit_lbfgs(self, blocks: list[Any], about: About) -> None:
         network = self.network_
@@ -165,15 +179,18 @@ class SoftmaxClassifier(Fitted):
             lambda _, loss: self._note(loss),
         )
         network.biases, network.weights = found.parameters
-        if not found.converged:
+        self.n_iter_, self.loss_ = found.steps, found.cost
+        if found.ended_early:
             warnings.warn(
-                f"SoftmaxClassifier: tol, {self.tol}, was not reached in {len(found.costs)} iterations",
+                f"SoftmaxClassifier: {found.ended_early} came before tol, {self.tol}, "
+                f"in {found.steps} iterations",
                 stacklevel=3,
             )
 
     def _fit_mini_batches(self, blocks: list[Any], about: About) -> None:
         network = self.network_
-        share = max(1, int(self.batch_size) // len(blocks))
+        batch_size = 1024 if self.batch_size == "auto" else int(self.batch_size)
+        share = max(1, batch_size // len(blocks))
         trainer = _training.Plain(network, self._rule(about.weight))
         seeds = np.random.SeedSequence(self.random_state)
         for step in range(self.max_iter):
@@ -188,6 +205,8 @@ class SoftmaxClassifier(Fitted):
             if weight:
                 trainer.apply(sums.nabla_b, sums.nabla_w, weight, self.learning_rate_init)
                 self._note(sums.cost / weight)
+        self.n_iter_ = self.max_iter
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
 
 
 class About(NamedTuple):
@@ -223,6 +242,11 @@ def _blocks(X: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any]:
             )
         if not np.isnan(X.shape[0]):
             column = column.rechunk((X.chunks[0],))
+        elif column.numblocks != X.numblocks[:1]:
+            raise ValueError(
+                f"SoftmaxClassifier: {name} has {column.numblocks[0]} blocks; X, of unknown length, has "
+                f"{X.numblocks[0]}, and they must match"
+            )
         columns.append(column.to_delayed().tolist())
         y = column if name == "y" else y
     return X, list(zip(X.to_delayed().ravel().tolist(), *columns)), y
@@ -248,6 +272,11 @@ def _tree(parts: list[Any], add_up: Callable[[list[Any]], Any]) -> Any:
 
 
 def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> About:
+    for name, column in (("y", y), ("sample_weight", weight)):
+        if column is not None and len(column) != len(x):
+            raise ValueError(
+                f"SoftmaxClassifier: a block of X has {len(x)} examples, and that of {name} {len(column)}"
+            )
     weight = _weight(x, weight)
     least, greatest = float(weight.min(initial=0)), float(np.abs(x).max(initial=0))
     good = least >= 0 and np.isfinite(greatest)
@@ -286,7 +315,8 @@ def _sums_of_some(
     seed: tuple[int, ...],
 ) -> tuple[_objective.Sums, float]:
     rows = np.random.default_rng(seed).integers(0, max(1, len(x)), min(share, len(x)))
-    weight = _weight(x, weight)[rows]
+    # each stands for as many as the block has of them, so that blocks may be of any length
+    weight = _weight(x, weight)[rows] * x.dtype.type(len(x) / max(1, len(rows)))
     return _sums(parameters, hidden, classes, x[rows], y[rows], weight), float(weight.sum(dtype=np.float64))
 
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from . import _objective, _training
 from . import functional as f
-from ._estimator import Fitted, check_parameters, weighted_inputs
+from ._estimator import ACTIVATIONS, Fitted, check_parameters, weighted_inputs
 
 Array = NDArray[Any]
 
@@ -39,8 +39,9 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
     times the sum of the squares of the weights (not of the biases).
 
     Without hidden layers that is multinomial logistic regression, with two classes the logistic one:
-    the same minimum as ``LogisticRegression(C=1 / alpha)``. With them it is what ``MLPClassifier``
-    minimises, its ``alpha`` being this one; the book calls it lambda.
+    the same minimum as ``LogisticRegression(C=1 / alpha)``. With them, three classes or more and
+    ``"lbfgs"`` it is what ``MLPClassifier`` minimises, its ``alpha`` being this one; the book calls it
+    lambda. (In mini-batches theirs counts n / batch_size times as much.)
 
     Parameters
     ----------
@@ -88,12 +89,13 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         Without hidden layers: (classes, features) and (classes,); with two classes one row, as
         ``LogisticRegression`` has it.
     coefs_, intercepts_
-        Of each layer, (inputs, neurons) and (neurons,), as ``MLPClassifier`` has them.
+        Of each layer, (inputs, neurons) and (neurons,); the last has a neuron a class, also of two.
 
     Notes
     -----
     float32 input is computed in float32, all else in float64. Sparse input stays sparse in the first
-    layer with ``"lbfgs"`` and is made dense some rows at a time with mini-batches.
+    layer with ``"lbfgs"`` and is made dense some rows at a time with mini-batches. Fits have the same
+    bits for any number of threads where BLAS is the same; with mini-batches, where BLAS's threads are.
 
     Examples
     --------
@@ -143,7 +145,7 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
-        """Fits to examples (n, features), an array or a sparse one, and their labels (n,) of any type.
+        """Fits to examples (n, features), an array or a sparse one, and their labels (n,), of any one type.
 
         ``sample_weight`` is a weight for each example, at least 0. ConvergenceWarning where
         ``max_iter`` came before ``tol``.
@@ -153,19 +155,17 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(f"SoftmaxClassifier: y has one class, {classes[0]}; at least two are needed")
-        if not (self.warm_start and hasattr(self, "network_") and self._fits(X, classes)):
+        goes_on = self.warm_start and hasattr(self, "network_") and self._fits(X, classes)
+        weight = self._weights(X, y, classes, sample_weight)
+        if not goes_on:
             self.classes_ = classes
             self.network_ = self._new_network(X.shape[1], X.dtype, self._seed())
-            self._trainer: Any = None
-        self.loss_curve_: list[float] = []
-        labels = np.searchsorted(self.classes_, y)
-        weight = self._weights(X, y, sample_weight)
+        self._start(weight)
+        labels = np.searchsorted(classes, y)
         if self.solver == "lbfgs":
             self._fit_lbfgs(X, labels, weight)
         else:
             self._fit_mini_batches(X, labels, weight)
-        self.n_iter_ = len(self.loss_curve_)
-        self.loss_ = self.loss_curve_[-1]
         return self
 
     @available_if(_by_mini_batches)  # type: ignore[untyped-decorator]
@@ -184,17 +184,23 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         if first and classes is None:
             raise ValueError("partial_fit: classes is None; the first call needs all labels there will be")
         X, y = self._validated(X, y, reset=first)
-        if first:
-            self.classes_ = np.unique(classes)
-            self.network_ = self._new_network(X.shape[1], X.dtype, self._seed())
-            self.loss_curve_, self._trainer, self.n_iter_ = [], None, 0
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(f"partial_fit: classes is {classes}; the first call was given {self.classes_}")
-        unknown = np.setdiff1d(y, self.classes_)
+        known = np.unique(classes) if first else self.classes_
+        if classes is not None and not np.array_equal(np.unique(classes), known):
+            raise ValueError(f"partial_fit: classes is {classes}; the first call was given {known}")
+        unknown = np.setdiff1d(y, known)
         if len(unknown):
             raise ValueError(f"partial_fit: y has {unknown[0]}, which is not among classes")
-        X = X.astype(self.network_.dtype, copy=False)
-        labels, weight = np.searchsorted(self.classes_, y), self._weights(X, y, sample_weight)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit: class_weight is 'balanced', which takes all examples; give weights"
+            )
+        weight = self._weights(X, y, known, sample_weight)
+        if first:
+            self.classes_ = known
+            self.network_ = self._new_network(X.shape[1], X.dtype, self._seed())
+            self._start(weight)
+        X, weight = (array.astype(self.network_.dtype, copy=False) for array in (X, weight))
+        labels = np.searchsorted(known, y)
         self._epoch(X, labels, weight)
         self._note(self._loss(X, labels, weight))
         self.n_iter_ += 1
@@ -238,15 +244,24 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         check_classification_targets(y)
         return X, y
 
-    def _weights(self, X: Any, y: Array, sample_weight: ArrayLike | None) -> Array:
+    def _weights(self, X: Any, y: Array, classes: Array, sample_weight: ArrayLike | None) -> Array:
         """Of each example, its class's weight included."""
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         if self.class_weight is not None:
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=weight
-            )
-            weight = weight * of_class.astype(X.dtype)[np.searchsorted(self.classes_, y)]
+            of_class = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=weight)
+            weight = weight * of_class.astype(X.dtype)[np.searchsorted(classes, y)]
+            if not (np.all(np.isfinite(weight)) and weight.min() >= 0 and weight.sum() > 0):
+                raise ValueError(
+                    f"SoftmaxClassifier: class_weight is {self.class_weight!r}, by which classes weigh "
+                    f"{of_class}; with sample_weight that must be finite, at least 0, and not all 0"
+                )
         return np.asarray(weight)
+
+    def _start(self, weight: Array) -> None:
+        self.loss_curve_: list[float] = []
+        self.n_iter_ = 0
+        self._total = float(weight.sum(dtype=np.float64))  # what alpha is shared out among
+        self._trainer: Any = None
 
     def _fits(self, X: Any, classes: Array) -> bool:
         """Whether the network that is there is the one to go on with."""
@@ -254,30 +269,36 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
             raise ValueError(
                 f"SoftmaxClassifier: warm_start is True, and y has {classes} instead of {self.classes_}"
             )
-        return self.network_.sizes == self._sizes(X.shape[1]) and self.network_.dtype == X.dtype
+        network = self.network_
+        shown = network.sizes, network.dtype, network.hidden
+        return shown == (self._sizes(X.shape[1]), X.dtype, ACTIVATIONS[self.activation])
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _fit_lbfgs(self, X: Any, labels: Array, weight: Array) -> None:
-        network, total = self.network_, float(weight.sum(dtype=np.float64))
-        parts = _objective.parts(X.shape[0])
-        lower = None
-        if len(network.sizes) == 2 and not sparse.issparse(X) and X.shape[1] <= _objective.FEATURES:
-            lower = _objective.factor(_objective.products_of_features(X, weight), total, self._alpha())
+        network, x_parts = self.network_, _objective.parts(X.shape[0])
+        bounded = len(network.sizes) == 2 and not sparse.issparse(X) and X.shape[1] <= _objective.FEATURES
+
+        def products(rows: slice) -> Array:
+            return _objective.products_of_features(X[rows], weight[rows])
 
         def sums(parameters: _training.Parameters) -> _objective.Sums:
             def of(rows: slice) -> _objective.Sums:
                 given = X[rows], labels[rows], weight[rows]
                 return _objective.cost_and_gradients(parameters, network.hidden, *given)
 
-            return _objective.add_up(mapped(of, parts))
+            return _objective.add_up(mapped(of, x_parts))
 
         with _objective.in_threads(X.shape[0] * sum(w.size for w in network.weights)) as mapped:
+            lower = None
+            if bounded:
+                of_all = sum(mapped(products, _objective.quarters(X.shape[0])))
+                lower = _objective.factor(np.asarray(of_all), self._total, self._alpha())
             found = _objective.minimum(
                 sums,
                 (network.biases, network.weights),
-                total,
+                self._total,
                 self._alpha(),
                 self.tol,
                 self.max_iter,
@@ -285,10 +306,9 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
                 lambda _, loss: self._note(loss),
             )
         network.biases, network.weights = found.parameters
-        if not found.converged:
-            self._warn(
-                "max_iter" if len(found.costs) >= self.max_iter else "the end of the dtype's precision"
-            )
+        self.n_iter_, self.loss_ = found.steps, found.cost
+        if found.ended_early:
+            self._warn(found.ended_early)
 
     def _fit_mini_batches(self, X: Any, labels: Array, weight: Array) -> None:
         held_out = None
@@ -302,48 +322,51 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
                 random_state=self.network_.rng.integers(2**31),
             )
             held_out = held_x, self.classes_[held_labels], held_weight
+            self._total = float(weight.sum(dtype=np.float64))
             self.validation_scores_: list[float] = []
-        best, best_epoch, best_parameters = -np.inf, 0, (self.network_.biases, self.network_.weights)
+        best, best_epoch, best_parameters = -np.inf, 0, self._parameters()
+        passed = -np.inf  # what the next gain has to pass by tol to count
         for epoch in range(1, self.max_iter + 1):
             self._epoch(X, labels, weight)
             self._note(self._loss(X, labels, weight))
-            gain = -self.loss_curve_[-1]
+            self.n_iter_, self.loss_ = epoch, self.loss_curve_[-1]
+            gain = -self.loss_
             if held_out is not None:
                 gain = self.score(*held_out)
                 self.validation_scores_.append(gain)
-            if gain > best + self.tol:
-                best, best_epoch = gain, epoch
-                best_parameters = self.network_.biases, self.network_.weights
+            if gain > best:
+                best, best_parameters = gain, self._parameters()
+            if gain > passed + self.tol:
+                passed, best_epoch = gain, epoch
             if epoch - best_epoch >= self.n_iter_no_change:
                 break
         else:
             self._warn("max_iter")
         if held_out is not None:
             self.network_.biases, self.network_.weights = best_parameters
-            self.best_validation_score_ = max(self.validation_scores_)
+            self.best_validation_score_ = best
 
     def _epoch(self, X: Any, labels: Array, weight: Array) -> None:
         network, n = self.network_, len(labels)
         mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
-        if getattr(self, "_trainer", None) is None:
-            rule = self._rule(float(weight.sum(dtype=np.float64)))
+        rule = self._rule(self._total)
+        if getattr(self, "_trainer", None) is None or self._trainer.rule != rule:
             self._trainer = _training.trainer_for(network, rule, mini_batch)
-        targets = labels
-        if not np.all(weight == weight[0]):  # a target times a weight is an example times that weight
-            targets = np.zeros((n, len(self.classes_)), X.dtype)
-            targets[np.arange(n), labels] = weight / weight.mean()
-        order = network.rng.permutation(n)
+        trainer, rate, order = self._trainer, self.learning_rate_init, network.rng.permutation(n)
+        alike = bool(np.all(weight == weight[0]))
         with _training.beside_blas(), _training.threads_of_blas(network.sizes, mini_batch):
-            if not sparse.issparse(X):
-                self._trainer.run(X, targets, order, mini_batch, self.learning_rate_init)
+            if alike and not sparse.issparse(X):
+                trainer.run(X, labels, order, mini_batch, rate)
                 return
-            at_once = max(1, _DENSE // (mini_batch * X.shape[1] * X.dtype.itemsize)) * mini_batch
+            width = X.shape[1] + (0 if alike else len(self.classes_))
+            at_once = max(1, _DENSE // (mini_batch * width * X.dtype.itemsize)) * mini_batch
             for start in range(0, n, at_once):
-                part = order[start : start + at_once]
-                every = np.arange(len(part))
-                self._trainer.run(
-                    X[part].toarray(), targets[part], every, mini_batch, self.learning_rate_init
-                )
+                some = order[start : start + at_once]
+                x, y, every = X[some], labels[some], np.arange(len(some))
+                if not alike:  # a target times a weight is an example times that weight
+                    y = np.zeros((len(some), len(self.classes_)), X.dtype)
+                    y[every, labels[some]] = weight[some] / weight.mean()
+                trainer.run(x.toarray() if sparse.issparse(x) else x, y, every, mini_batch, rate)
 
     def _loss(self, X: Any, labels: Array, weight: Array) -> float:
         cost = 0.0
@@ -356,13 +379,13 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         return (cost + 0.5 * self._alpha() * squares) / float(weight.sum(dtype=np.float64))
 
     def _weighted_inputs(self, X: Any) -> Array:
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         return weighted_inputs(X, self.network_)
 
     def _warn(self, what: str) -> None:
         warnings.warn(
-            f"SoftmaxClassifier: {what} came before tol, {self.tol}, in {len(self.loss_curve_)} iterations",
+            f"SoftmaxClassifier: {what} came before tol, {self.tol}, in {self.n_iter_} iterations",
             ConvergenceWarning,
             stacklevel=4,
         )

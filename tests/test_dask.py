@@ -53,7 +53,7 @@ def test_the_fit_is_that_of_one_array(dtype, hidden):
         own = InMemory(**given).fit(X.astype(dtype), Y, weight)
         rtol = 1e-6 if dtype == np.float64 else 2e-5  # float32 ends where its gradients are uncertain
         np.testing.assert_allclose(model.loss_, own.loss_, rtol=rtol)
-        np.testing.assert_allclose(model.coef_, own.coef_, atol=0.02)
+        np.testing.assert_allclose(model.coef_, own.coef_, atol=0.05)
     predicted, chances = model.predict(x), model.predict_proba(x)
     assert isinstance(predicted, da.Array) and chances.shape == (len(Y), 10) and chances.dtype == dtype
     assert (predicted.compute() == Y).mean() > 0.97
@@ -69,6 +69,24 @@ def test_synchronous_mini_batches(solver):
     assert (model.predict(x) == y).mean().compute() > 0.9 and model.n_iter_ == 60
     again = SoftmaxClassifier((20,), random_state=0, **given).fit(x, y)
     assert all(np.array_equal(p, q) for p, q in zip(model.coefs_, again.coefs_))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_mini_batches_of_uneven_blocks_have_the_same_minimum(weighted):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4000, 3))
+    y = (x[:, 0] + rng.standard_normal(4000) > 0).astype(int)
+    y[3960:] = x[3960:, 0] < 0  # a short block that says the contrary
+    weight = np.where(x[:, 1] > 0, 3.0, 0.1) if weighted else None
+    chunks = (3960, 40)
+    given = {"solver": "sgd", "learning_rate_init": 0.05, "max_iter": 400, "batch_size": 256}
+    parts = (da.from_array(x, chunks=(chunks, 3)), da.from_array(y, chunks=(chunks,)))
+    model = SoftmaxClassifier(momentum=0, random_state=0, **given).fit(*parts, weight)
+    own = InMemory().fit(x, y, weight)
+    np.testing.assert_allclose(model.coef_, own.coef_, atol=0.25)
+    few = SoftmaxClassifier(momentum=0, random_state=0, **given | {"batch_size": 2}).fit(*parts, weight)
+    spread = [np.std(np.diff(m.loss_curve_)) for m in (model, few)]
+    assert spread[1] > 3 * spread[0]
 
 
 def test_blocks_of_unknown_length_and_columns_of_blocks():
@@ -89,16 +107,23 @@ def test_what_does_not_fit_is_named():
         ((X, Y), TypeError, "must be a dask.array"),
         ((x[:, 0], y), ValueError, r"X has shape \(1797,\)"),
         ((x, y[:5]), ValueError, r"y has shape \(5,\)"),
-        ((x, y * 0), ValueError, "at least two"),
+        ((x, y * 0), ValueError, "labels of two classes"),
         ((x.astype(complex), y), TypeError, "complex"),
         ((x, y, -np.ones(1797)), ValueError, "sample_weight is -1.0 at least"),
         ((da.where(x > 0.9, np.nan, x), y), ValueError, "not finite"),
+        ((x, y + 0.5), ValueError, "labels of two classes"),
+        ((x[x[:, 0] < 9], Y), ValueError, "y has 1 blocks; X, of unknown length, has 6"),
+        ((x[y < 5], y), ValueError, r"a block of X has .* examples, and that of y \d+"),
     ):
         with pytest.raises(error, match=message):
             SoftmaxClassifier().fit(*arguments)
+    with pytest.raises(AttributeError, match="before fit"):
+        SoftmaxClassifier().predict(x)
+    with pytest.raises(ValueError, match=r"X has shape \(1797, 60\)"):
+        SoftmaxClassifier().fit(x, y).predict(x[:, 4:])
     with pytest.raises(ValueError, match="solver is 'newton'"):
         SoftmaxClassifier(solver="newton").fit(x, y)
-    with pytest.warns(UserWarning, match="was not reached in 1 iterations"):
+    with pytest.warns(UserWarning, match="max_iter came before tol"):
         SoftmaxClassifier(max_iter=1).fit(x, y)
 
 
