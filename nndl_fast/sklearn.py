@@ -247,6 +247,8 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
     def _weights(self, X: Any, y: Array, classes: Array, sample_weight: ArrayLike | None) -> Array:
         """Of each example, its class's weight included."""
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("SoftmaxClassifier: sample_weight is 0 for every example")
         if self.class_weight is not None:
             of_class = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=weight)
             weight = weight * of_class.astype(X.dtype)[np.searchsorted(classes, y)]
