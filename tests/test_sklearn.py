@@ -281,7 +281,7 @@ def test_what_it_says(capsys):
         _ = SoftmaxClassifier((4,), tol=0.1).fit(IRIS, LABELS).coef_
     with pytest.raises(ValueError, match="y has one class"):
         SoftmaxClassifier().fit(IRIS, np.zeros(150))
-    with pytest.raises(ValueError, match="non-zero|0 for every example"):
+    with pytest.raises(ValueError, match=r"non-zero|0 for every example"):
         SoftmaxClassifier().fit(IRIS, LABELS, np.zeros(150))
     with pytest.raises(ValueError, match=r"class_weight is \{0: -1"):
         SoftmaxClassifier(class_weight={0: -1.0, 1: 1.0, 2: 1.0}).fit(IRIS, LABELS)
