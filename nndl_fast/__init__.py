@@ -6,6 +6,14 @@
 array([0.09  , 0.2447, 0.6652])
 """
 
+try:
+    from . import _core as _core
+except ImportError as error:
+    raise ImportError(
+        "nndl_fast's compiled core is missing. In the source folder Python finds the source before the "
+        "installed package: start it in another folder"
+    ) from error
+
 from . import datasets
 from ._config import __version__, get_include, get_num_threads, num_threads, set_num_threads, show_config
 from .costs import CrossEntropyCost, LogLikelihoodCost, QuadraticCost

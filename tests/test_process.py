@@ -1,6 +1,7 @@
 """Memory, threads and what importing does to the process."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,13 @@ def test_importing_leaves_subnormals_alone():
     """-ffast-math at link time would have switched the process to flush-to-zero."""
     assert np.finfo(F4).smallest_subnormal > 0
     assert F4(1e-40) * F4(0.5) > 0
+
+
+def test_the_source_says_that_it_has_no_core():
+    source = Path(__file__).parents[1]
+    code = f"import sys; sys.path.insert(0, {str(source)!r})\ntry: import nndl_fast\nexcept ImportError as e:"
+    said = ended(code + " print(e)")
+    assert "start it in another folder" in said
 
 
 def test_no_copy_of_the_whole_input_for_odd_strides():
