@@ -20,6 +20,8 @@ def test_importing_leaves_subnormals_alone():
 
 def test_the_source_says_that_it_has_no_core():
     source = Path(__file__).parents[1]
+    if not (source / "nndl_fast").is_dir():
+        pytest.skip("the tests stand alone")
     code = f"import sys; sys.path.insert(0, {str(source)!r})\ntry: import nndl_fast\nexcept ImportError as e:"
     said = ended(code + " print(e)")
     assert "start it in another folder" in said
