@@ -9,6 +9,8 @@ array([0.09  , 0.2447, 0.6652])
 try:
     from . import _core as _core
 except ImportError as error:
+    if error.name != __name__:  # it is there, and what it says is to be heard
+        raise
     raise ImportError(
         "nndl_fast's compiled core is missing. In the source folder Python finds the source before the "
         "installed package: start it in another folder"
