@@ -48,7 +48,8 @@ def extension(folder: Path, sanitizers: str) -> None:
     """Installs the package there, compiled so."""
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(folder / "site")]
     settings = [f"-Ccmake.define.NNDL_FAST_SANITIZE={sanitizers}", f"-Cbuild-dir={folder / 'build'}"]
-    run(sys.executable, "-m", "pip", "install", *options, *settings, str(ROOT), CXX=CLANG)
+    compilers = {"CC": CLANG.replace("++", ""), "CXX": CLANG}
+    run(sys.executable, "-m", "pip", "install", *options, *settings, str(ROOT), **compilers)
 
 
 def core(folder: Path) -> None:
