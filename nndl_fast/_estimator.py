@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,18 @@ def check_parameters(estimator: Any) -> None:
             raise ValueError(f"SoftmaxClassifier: {name} is {value!r}; it may be {may_be}")
 
 
-def weighted_inputs(x: Any, network: Network) -> Array:
-    """Of the last layer, for examples in rows, dense or sparse."""
-    z = np.empty((x.shape[0], network.sizes[-1]), network.dtype)
+def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
+    """Some rows at a time of examples, dense or sparse, and in columns the last layer's weighted inputs."""
     for rows in _objective.blocks(x, max(network.sizes)):
         part = x[rows].astype(network.dtype, copy=False)
-        z[rows] = _training.forward((network.biases, network.weights), network.hidden, part.T)[0][-1].T
+        yield rows, _training.forward((network.biases, network.weights), network.hidden, part.T)[0][-1]
+
+
+def weighted_inputs(x: Any, network: Network) -> Array:
+    """Of the last layer, for examples in rows."""
+    z = np.empty((x.shape[0], network.sizes[-1]), network.dtype)
+    for rows, columns in blocks_of_inputs(x, network):
+        z[rows] = columns.T
     return z
 
 
@@ -74,9 +80,13 @@ class Fitted:
     momentum: float
     nesterovs_momentum: bool
     verbose: bool
+    max_iter: int
+    tol: float
     classes_: Array
     network_: Network
     loss_curve_: list[float]
+    n_iter_: int
+    loss_: float
 
     @property
     def coef_(self) -> Array:
@@ -127,6 +137,21 @@ class Fitted:
         if kind == "sgd" and self.momentum:
             kind = "nesterov" if self.nesterovs_momentum else "momentum"
         return _training.Rule(kind, self._alpha() / total, 0.9 if kind == "adam" else float(self.momentum))
+
+    def _minimise(
+        self,
+        sums: Callable[[_training.Parameters], _objective.Sums],
+        total: float,
+        products: Array | None,
+    ) -> str:
+        """L-BFGS from where the network is; returns what came before tol, if anything did. ``products`` are
+        those of the features, where the cost :func:`is bounded <nndl_fast._objective.is_bounded>`."""
+        lower = None if products is None else _objective.factor(products, total, self._alpha())
+        options = self._alpha(), self.tol, self.max_iter, lower, self._note
+        found = _objective.minimum(sums, self._parameters(), total, *options)
+        self.network_.biases, self.network_.weights = found.parameters
+        self.n_iter_, self.loss_ = found.steps, found.cost
+        return found.ended_early
 
     def _note(self, loss: float) -> None:
         if not np.isfinite(loss):

@@ -116,6 +116,11 @@ def quarters(n: int) -> list[slice]:
     return [slice(n * i // 4, n * (i + 1) // 4) for i in range(4)]
 
 
+def is_bounded(sizes: list[int]) -> bool:
+    """Whether the cost of such a network has the bound that :func:`factor` takes, and it is worth making."""
+    return len(sizes) == 2 and sizes[0] <= FEATURES
+
+
 def factor(products: Array, total: float, alpha: float) -> Array | None:
     """The Cholesky factor of what bounds the Hessian of a layer of softmax for each of its classes:
     1/2 x^T x + alpha (Böhning, 1992). None where numbers are too large for that."""
@@ -187,13 +192,14 @@ def minimum(
     alpha: float,
     tol: float,
     max_iter: int,
-    lower: Array | None = None,
-    callback: Callable[[int, float], object] | None = None,
+    lower: Array | None,
+    callback: Callable[[float], object],
 ) -> Minimum:
     """By L-BFGS, until no gradient of the mean cost per example is larger than tol.
 
     ``sums`` gives the cost of all examples and its gradients; ``total`` is the sum of their weights;
-    alpha / 2 times the squares of the weights is added. ValueError where the cost is not finite.
+    alpha / 2 times the squares of the weights is added; ``lower`` is what :func:`factor` gave, and
+    ``callback`` gets the cost after each step. ValueError where the cost is not finite.
     """
     from scipy.optimize import minimize
 
@@ -204,7 +210,7 @@ def minimum(
         nonlocal steepest
         parameters = coordinates.parameters(vector)
         cost, nabla_b, nabla_w = sums(parameters)
-        squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in parameters[1])
+        squares = _training.sum_of_squares(parameters[1])
         nabla_w = [(nabla + alpha * w) / total for nabla, w in zip(nabla_w, parameters[1])]
         nabla_b = [nabla / total for nabla in nabla_b]
         steepest = max(float(np.abs(nabla).max()) for nabla in nabla_b + nabla_w)
@@ -213,8 +219,7 @@ def minimum(
     def after_step(intermediate_result: Any) -> None:
         nonlocal steps
         steps += 1
-        if callback is not None:
-            callback(steps, float(intermediate_result.fun))
+        callback(float(intermediate_result.fun))
         if steepest <= tol:
             raise StopIteration
 
@@ -233,11 +238,7 @@ def minimum(
         raise ValueError(
             f"SoftmaxClassifier: the cost is {cost}; X has values that are too large to compute with"
         )
-    ended = (
-        ""
-        if steepest <= tol
-        else "max_iter"
-        if steps >= max_iter
-        else f"the precision of {coordinates.dtype}"
-    )
+    ended = ""
+    if steepest > tol:
+        ended = "max_iter" if steps >= max_iter else f"the precision of {coordinates.dtype}"
     return Minimum(coordinates.parameters(result.x), cost, steps, ended)

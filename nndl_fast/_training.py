@@ -72,6 +72,11 @@ def forward(parameters: Parameters, hidden: str, x: Array) -> tuple[list[Array],
     return zs, activations
 
 
+def sum_of_squares(weights: list[Array]) -> float:
+    """Of all weights, which the regularisation takes half lambda of."""
+    return sum(float(np.sum(np.square(w, dtype=np.float64))) for w in weights)
+
+
 def activate_output(cost: Any, z: Array) -> Array:
     return np.asarray(getattr(cost, "activation", f.sigmoid)(z))
 

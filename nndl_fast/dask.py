@@ -117,7 +117,7 @@ class SoftmaxClassifier(Fitted):
             )
         self.network_ = self._new_network(X.shape[1], X.dtype, self.random_state)
         self.loss_curve_ = []
-        bounded = len(self.network_.sizes) == 2 and X.shape[1] <= _objective.FEATURES
+        bounded = _objective.is_bounded(self.network_.sizes)
         about = _tree([dask.delayed(_about)(*block, bounded) for block in blocks], _sum_of_abouts)
         if not np.isfinite(about.greatest):
             raise ValueError("SoftmaxClassifier: X has values that are not finite")
@@ -159,31 +159,16 @@ class SoftmaxClassifier(Fitted):
 
     def _fit_lbfgs(self, blocks: list[Any], about: About) -> None:
         network = self.network_
-        lower = None
-        if about.products is not None:
-            lower = _objective.factor(about.products, about.weight, self._alpha())
 
         def sums(parameters: _training.Parameters) -> _objective.Sums:
             sent = dask.delayed(parameters, traverse=False)
             of_blocks = [dask.delayed(_sums)(sent, network.hidden, self.classes_, *b) for b in blocks]
             return _tree(of_blocks, _objective.add_up)  # type: ignore[no-any-return]
 
-        found = _objective.minimum(
-            sums,
-            self._parameters(),
-            about.weight,
-            self._alpha(),
-            self.tol,
-            self.max_iter,
-            lower,
-            lambda _, loss: self._note(loss),
-        )
-        network.biases, network.weights = found.parameters
-        self.n_iter_, self.loss_ = found.steps, found.cost
-        if found.ended_early:
+        ended_early = self._minimise(sums, about.weight, about.products)
+        if ended_early:
             warnings.warn(
-                f"SoftmaxClassifier: {found.ended_early} came before tol, {self.tol}, "
-                f"in {found.steps} iterations",
+                f"SoftmaxClassifier: {ended_early} came before tol, {self.tol}, in {self.n_iter_} iterations",
                 stacklevel=3,
             )
 
@@ -316,8 +301,10 @@ def _sums_of_some(
 ) -> tuple[_objective.Sums, float]:
     rows = np.random.default_rng(seed).integers(0, max(1, len(x)), min(share, len(x)))
     # each stands for as many as the block has of them, so that blocks may be of any length
-    weight = _weight(x, weight)[rows] * x.dtype.type(len(x) / max(1, len(rows)))
-    return _sums(parameters, hidden, classes, x[rows], y[rows], weight), float(weight.sum(dtype=np.float64))
+    times = x.dtype.type(len(x) / max(1, len(rows)))
+    some = x[rows]
+    weight = _weight(some, None if weight is None else weight[rows]) * times
+    return _sums(parameters, hidden, classes, some, y[rows], weight), float(weight.sum(dtype=np.float64))
 
 
 def _sum_of_some(parts: list[tuple[_objective.Sums, float]]) -> tuple[_objective.Sums, float]:

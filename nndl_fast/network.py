@@ -299,7 +299,7 @@ class Network:
                     cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))
         if lmbda is None:
             return 0.0, correct
-        squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in self.weights)
+        squares = _training.sum_of_squares(self.weights)
         return (cost + 0.5 * float(lmbda) * squares) / len(x), correct
 
     def _shown(self, values: dict[str, float], data: tuple[Array, Array], lmbda: float) -> dict[str, str]:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from . import _objective, _training
 from . import functional as f
-from ._estimator import ACTIVATIONS, Fitted, check_parameters, weighted_inputs
+from ._estimator import ACTIVATIONS, Fitted, blocks_of_inputs, check_parameters, weighted_inputs
 
 Array = NDArray[Any]
 
@@ -235,7 +235,8 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        state.pop("_trainer", None)  # compiled, and what it remembers of steps is no result
+        if "_trainer" in state:
+            state["_trainer"] = None  # compiled, and what it remembers of steps is no result
         return state
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
@@ -280,7 +281,7 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _fit_lbfgs(self, X: Any, labels: Array, weight: Array) -> None:
         network, x_parts = self.network_, _objective.parts(X.shape[0])
-        bounded = len(network.sizes) == 2 and not sparse.issparse(X) and X.shape[1] <= _objective.FEATURES
+        bounded = _objective.is_bounded(network.sizes) and not sparse.issparse(X)
 
         def products(rows: slice) -> Array:
             return _objective.products_of_features(X[rows], weight[rows])
@@ -293,24 +294,10 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
             return _objective.add_up(mapped(of, x_parts))
 
         with _objective.in_threads(X.shape[0] * sum(w.size for w in network.weights)) as mapped:
-            lower = None
-            if bounded:
-                of_all = sum(mapped(products, _objective.quarters(X.shape[0])))
-                lower = _objective.factor(np.asarray(of_all), self._total, self._alpha())
-            found = _objective.minimum(
-                sums,
-                (network.biases, network.weights),
-                self._total,
-                self._alpha(),
-                self.tol,
-                self.max_iter,
-                lower,
-                lambda _, loss: self._note(loss),
-            )
-        network.biases, network.weights = found.parameters
-        self.n_iter_, self.loss_ = found.steps, found.cost
-        if found.ended_early:
-            self._warn(found.ended_early)
+            of_all = sum(mapped(products, _objective.quarters(X.shape[0]))) if bounded else None
+            ended_early = self._minimise(sums, self._total, of_all)
+        if ended_early:
+            self._warn(ended_early)
 
     def _fit_mini_batches(self, X: Any, labels: Array, weight: Array) -> None:
         held_out = None
@@ -352,7 +339,7 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         network, n = self.network_, len(labels)
         mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
         rule = self._rule(self._total)
-        if getattr(self, "_trainer", None) is None or self._trainer.rule != rule:
+        if self._trainer is None or self._trainer.rule != rule:
             self._trainer = _training.trainer_for(network, rule, mini_batch)
         trainer, rate, order = self._trainer, self.learning_rate_init, network.rng.permutation(n)
         alike = bool(np.all(weight == weight[0]))
@@ -372,12 +359,10 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _loss(self, X: Any, labels: Array, weight: Array) -> float:
         cost = 0.0
-        for rows in _objective.blocks(X, max(self.network_.sizes)):
-            z = _training.forward(self._parameters(), self.network_.hidden, X[rows].T)[0][-1]
-            cost += float(
-                f.log_likelihood_cost(z, labels[rows], 0, reduction="sum", sample_weight=weight[rows])
-            )
-        squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in self.network_.weights)
+        for rows, z in blocks_of_inputs(X, self.network_):
+            of_rows = f.log_likelihood_cost(z, labels[rows], 0, reduction="sum", sample_weight=weight[rows])
+            cost += float(of_rows)
+        squares = _training.sum_of_squares(self.network_.weights)
         return (cost + 0.5 * self._alpha() * squares) / float(weight.sum(dtype=np.float64))
 
     def _weighted_inputs(self, X: Any) -> Array:
