@@ -1,42 +1,22 @@
 #include "parallel.h"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <new>
-#include <type_traits>
 #include <vector>
 
+#include "estimate.h"
 #include "halves.h"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
+#include "threads/threads.h"
 
 namespace nndl_fast {
 namespace {
 
-// Below this many elements a thread, waking it costs more than it does (bench/NOTES.md).
-constexpr ptrdiff_t elements_a_thread = 8192;
 // Sums over a batch are made of groups of so many, and those of groups again.
 constexpr ptrdiff_t group = 16;
 // Rows whose results are kept apart at a time; more rows than this go to threads by whole groups.
 constexpr ptrdiff_t rows_at_once = 4096;
 constexpr ptrdiff_t elements_at_once = 1024;
-
-std::atomic<int> wanted_threads{0};  // 0: as many as OpenMP would take
-std::atomic<bool> in_forked_child{false};
-
-// libgomp waits forever in a child whose parent had a team of threads, so a child stays serial.
-const bool watching_forks = [] {
-#if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, [] { in_forked_child = true; });
-#endif
-    return true;
-}();
 
 class Scratch {
 public:
@@ -73,33 +53,6 @@ double fold(double* x, ptrdiff_t n) {
         n = groups;
     }
     return n ? x[0] : 0;
-}
-
-int threads_for(ptrdiff_t units, double elements) {
-    if (in_forked_child) return 1;
-    const double worth = std::min(double(units), elements / double(elements_a_thread));
-    return worth < 2 ? 1 : int(std::min(double(get_num_threads()), worth));
-}
-
-// f(first, last) for the parts of 0..units, one a thread. A failure in one is thrown here.
-template <class F>
-void in_parallel(ptrdiff_t units, int threads, F f) {
-    if (threads <= 1) return f(ptrdiff_t(0), units);
-#ifdef _OPENMP
-    std::atomic<bool> failed{false};
-#pragma omp parallel num_threads(threads)
-    {
-        const ptrdiff_t team = omp_get_num_threads(), me = omp_get_thread_num();
-        const ptrdiff_t share = units / team, more = units % team;
-        const ptrdiff_t first = me * share + std::min(me, more);
-        try {
-            f(first, first + share + (me < more));
-        } catch (...) {  // of memory: nothing else is thrown here
-            failed = true;
-        }
-    }
-    if (failed) throw std::bad_alloc();
-#endif
 }
 
 // A walk through a batch in C order, a run of the last dimension at a time.
@@ -173,15 +126,20 @@ E* row_scratch(const Job<E>& job) {
     return static_cast<E*>(thread_scratch.reserve(scratch_elements(job) * sizeof(E)));
 }
 
+template <class E>
+ptrdiff_t segments_of(const Job<E>& row) {
+    return (row.classes + segment_classes<E> - 1) / segment_classes<E>;
+}
+
 // One row, shared out among threads. The bits are those that one thread gives.
 template <class E>
 void run_shared(RowKernel<E> kernel, const Job<E>& row, int threads) {
-    const ptrdiff_t segments = (row.classes + segment_classes<E> - 1) / segment_classes<E>;
+    const ptrdiff_t segments = segments_of(row);
+    const double time = nanoseconds(kernel, row, 1);
     std::vector<double> sums(size_t(2 * segments));
     std::vector<E> maxima(size_t(segments), -std::numeric_limits<E>::infinity());
     Share<E> share{Share<E>::add_up, 0, row.classes, row.z.data[0], sums.data(), 0};
     const auto run = [&](ptrdiff_t first, ptrdiff_t last) {
-        if (first == last) return;
         Share<E> mine = share;
         mine.first = first * segment_classes<E>;
         mine.last = std::min(row.classes, last * segment_classes<E>);
@@ -192,25 +150,49 @@ void run_shared(RowKernel<E> kernel, const Job<E>& row, int threads) {
         if (share.task == Share<E>::add_up) maxima[size_t(first)] = mine.maximum;
     };
     for (;;) {  // at most twice
-        in_parallel(segments, threads, run);
+        share_out(segments, threads, time, run);
         share.maximum = *std::max_element(maxima.begin(), maxima.end());
         if (serves(share.near, share.maximum, row.c)) break;
         share.near = share.maximum;
     }
     if (row.out.data) {
         share.task = Share<E>::store;
-        in_parallel(segments, threads, run);
+        share_out(segments, threads, time / 2, run);
     }
     share.task = Share<E>::finish;
     run(0, segments);
 }
 
-// Whether the rows are too few for the threads, and long enough to be shared out.
+// The same for a row of a 16-bit type, by float32 copies of it and of its result.
+void run_shared_halves(RowKernel<float> kernel, const Job<float>& row, int threads) {
+    const ptrdiff_t segments = segments_of(row), classes = row.classes;
+    const bool out = row.halves.out.data;
+    float* const copy = static_cast<float*>(thread_copy.reserve(size_t(classes) * (out ? 2 : 1) * sizeof(float)));
+    Job<float> widened = row;
+    widened.halves = {};
+    widened.z = {copy, 0, 1};
+    if (out) widened.out = {copy + classes, 0, 1};
+    // f(first class, number of classes) for each part
+    const auto convert = [&](auto f) {
+        share_out(segments, threads, nanoseconds(kernel, row, 1) / 4, [&](ptrdiff_t first, ptrdiff_t last) {
+            const ptrdiff_t begin = first * segment_classes<float>, end = std::min(classes, last * segment_classes<float>);
+            f(begin, end - begin);
+        });
+    };
+    const Halves& halves = row.halves;
+    convert([&](ptrdiff_t j, ptrdiff_t n) { halves.convert.widen(halves.z.data + j * halves.z.cls, halves.z.cls, n, copy + j); });
+    run_shared(kernel, widened, threads);
+    if (out)
+        convert([&](ptrdiff_t j, ptrdiff_t n) { halves.convert.narrow(copy + classes + j, n, halves.out.data + j * halves.out.cls, halves.out.cls); });
+}
+void run_shared_halves(RowKernel<double>, const Job<double>&, int) {}  // there is no such job
+
+// More than 1 if the rows are too few for the threads, and long enough to be shared out.
 template <class E>
-int threads_for_shares(const Job<E>& job, ptrdiff_t rows) {
-    const bool fits = job.may_share && !job.halves && job.z.cls == 1 &&
-                      (!job.out.data || (job.out.cls == 1 && job.out.data != job.z.data));
-    const int threads = fits ? threads_for(job.classes / segment_classes<E>, double(job.classes)) : 1;
+int threads_for_shares(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows) {
+    const bool in_place = job.out.data && (job.out.cls != 1 || job.out.data == job.z.data);
+    const bool fits = job.may_share && (job.halves || (job.z.cls == 1 && !in_place));
+    const int threads = fits ? threads_for(job.classes / segment_classes<E>, nanoseconds(kernel, job, 1)) : 1;
     return rows < threads ? threads : 1;
 }
 
@@ -247,15 +229,19 @@ void Batch::simplify() {
 template <class E>
 void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     const ptrdiff_t rows = batch.size();
-    if (const int threads = threads_for_shares(job, rows); threads > 1) {
+    if (const int threads = threads_for_shares(kernel, job, rows); threads > 1) {
         Walk walk(batch, 0);
-        for (ptrdiff_t r = 0; r < rows; ++r, walk.advance(1)) run_shared(kernel, rows_at(walk, job, r, r + 1, moved(job.row_result, r)), threads);
+        for (ptrdiff_t r = 0; r < rows; ++r, walk.advance(1)) {
+            const Job<E> row = rows_at(walk, job, r, r + 1, moved(job.row_result, r));
+            job.halves ? run_shared_halves(kernel, row, threads) : run_shared(kernel, row, threads);
+        }
         return;
     }
     // whole groups where a vector's width of rows is handled at a time
     const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || rows > rows_at_once ? group : 1;
     const ptrdiff_t units = (rows + unit - 1) / unit;
-    in_parallel(units, threads_for(units, double(rows) * double(job.classes)), [&](ptrdiff_t first, ptrdiff_t last) {
+    const double time = nanoseconds(kernel, job, rows);
+    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         Job<E> mine = job;
         mine.scratch = row_scratch(job);
         run_range(kernel, mine, batch, first * unit, std::min(rows, last * unit), moved(job.row_result, first * unit));
@@ -273,7 +259,8 @@ double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     }
     const ptrdiff_t groups = (rows + group - 1) / group;
     std::vector<double> sums(groups);
-    in_parallel(groups, threads_for(groups, double(rows) * double(job.classes)), [&](ptrdiff_t first, ptrdiff_t last) {
+    const double time = nanoseconds(kernel, job, rows);
+    share_out(groups, threads_for(groups, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         Job<E> mine = job;
         mine.scratch = row_scratch(job);
         double* const results = static_cast<double*>(thread_sums.reserve(rows_at_once * sizeof(double)));
@@ -295,7 +282,8 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
                                               (!job.y || batch.stride[Batch::y][0] == 1) &&
                                               (!job.out || batch.stride[Batch::out][0] == 1) &&
                                               (!job.weight || batch.stride[Batch::weight][0] == 1));
-    in_parallel(chunks, threads_for(chunks, double(n)), [&](ptrdiff_t first, ptrdiff_t last) {
+    const double time = nanoseconds(kernel, n);
+    share_out(chunks, threads_for(chunks, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         E* const room = in_place ? nullptr
                                  : static_cast<E*>(thread_scratch.reserve(Batch::operands * elements_at_once * sizeof(E)));
         for (ptrdiff_t chunk = first; chunk < last; ++chunk) {
@@ -340,7 +328,7 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
 template <class E>
 void run_parts(MapKernel<E> kernel, const MapJob<E>& job) {
     const ptrdiff_t chunks = (job.n + elements_at_once - 1) / elements_at_once;
-    in_parallel(chunks, in_forked_child ? 1 : get_num_threads(), [&](ptrdiff_t first, ptrdiff_t last) {
+    share_out(chunks, get_num_threads(), nanoseconds(kernel, job.n), [&](ptrdiff_t first, ptrdiff_t last) {
         MapJob<E> part = job;
         part.n = std::min(job.n, last * elements_at_once) - first * elements_at_once;
         part.z = job.z + first * elements_at_once;
@@ -356,21 +344,5 @@ template double sum_rows(RowKernel<float>, const Job<float>&, const Batch&);
 template double sum_rows(RowKernel<double>, const Job<double>&, const Batch&);
 template double run_elements(MapKernel<float>, const MapJob<float>&, const Batch&);
 template double run_elements(MapKernel<double>, const MapJob<double>&, const Batch&);
-
-#ifdef _OPENMP
-bool has_openmp() { return true; }
-int get_num_threads() {
-    const int limit = omp_get_max_threads(), wanted = wanted_threads;
-    if (!wanted) return limit;
-    // below the number of processors it is somebody's wish: OMP_NUM_THREADS, threadpoolctl
-    return limit < omp_get_num_procs() ? std::min(wanted, limit) : wanted;
-}
-#else
-bool has_openmp() { return false; }
-int get_num_threads() { return 1; }
-#endif
-
-void set_num_threads(int n) { wanted_threads = n; }
-int thread_setting() { return wanted_threads; }
 
 }  // namespace nndl_fast

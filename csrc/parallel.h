@@ -36,10 +36,4 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
 template <class E>
 void run_parts(MapKernel<E> kernel, const MapJob<E>& job);
 
-bool has_openmp();
-int get_num_threads();
-// 0: OpenMP's own number. Where OpenMP has been limited, that limit holds as well.
-void set_num_threads(int n);
-int thread_setting();  // what was set last
-
 }  // namespace nndl_fast

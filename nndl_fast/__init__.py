@@ -16,7 +16,7 @@ except ImportError as error:
         "installed package: start it in another folder"
     ) from error
 
-from . import datasets
+from . import _threadpoolctl, datasets
 from ._config import __version__, get_include, get_num_threads, num_threads, set_num_threads, show_config
 from .costs import CrossEntropyCost, LogLikelihoodCost, QuadraticCost
 from .functional import (
@@ -69,3 +69,6 @@ __all__ = [
     "softmax_backward",
     "softmax_jacobian",
 ]
+
+if _core.threads_by() == "pool":
+    _threadpoolctl.register_when_imported()

@@ -19,9 +19,9 @@ __version__ = version("nndl_fast")
 def get_num_threads() -> int:
     """The largest number of threads that a call may use.
 
-    Where none was set, it is OpenMP's: the processors that this process may use, or
-    ``OMP_NUM_THREADS``, or what ``threadpoolctl`` says. Small work always stays on one thread, and
-    the number changes no bit of any result.
+    If none was set, it is the number of processors that this process may use (its affinity mask,
+    and the quota of a container, rounded up), or ``OMP_NUM_THREADS``, or what ``threadpoolctl``
+    says. Small work always stays on one thread, and the number changes no bit of any result.
 
     >>> get_num_threads() >= 1
     True
@@ -32,8 +32,9 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Sets the largest number of threads that a call may use, for the whole process.
 
-    Raises ``ValueError`` where ``n`` is less than 1. A lower limit that OpenMP was given
-    (``OMP_NUM_THREADS``, ``threadpoolctl``) still holds.
+    Raises ``ValueError`` if ``n`` is less than 1. A limit below the number of processors that was set
+    otherwise (``OMP_NUM_THREADS``, ``threadpoolctl``) still holds, and a call never uses more threads
+    at once than there are processors.
 
     >>> before = get_num_threads()
     >>> set_num_threads(1)
@@ -74,19 +75,21 @@ def show_config() -> dict[str, object]:
     """What is needed to repeat a result or report a fault, as a dictionary.
 
     ``NNDL_FAST_ISA`` in the environment, set before the first import, forces one of the
-    ``instruction_sets``; the bits of every result are the same with each.
+    ``instruction_sets``; the bits of every result are the same with each. ``threads_by`` says whose
+    threads share out large work: ``"pool"``, our own, or ``"openmp"`` or ``"none"``, if it was built so.
 
     >>> sorted(show_config())
-    ['compiler', 'instruction_set', 'instruction_sets', 'numpy', 'openmp', 'platform', 'processors', 'python',
-     'threads', 'version']
+    ['compiler', 'instruction_set', 'instruction_sets', 'numpy', 'platform', 'processors', 'python', 'threads',
+     'threads_by', 'usable_processors', 'version']
     """
     return {
         "version": __version__,
         "instruction_set": _core.isa(),
         "instruction_sets": _core.isas(),
-        "openmp": _core.has_openmp(),
+        "threads_by": _core.threads_by(),
         "threads": get_num_threads(),
         "processors": os.cpu_count(),
+        "usable_processors": _core.processors(),
         "compiler": _core.compiler(),
         "python": platform.python_version(),
         "numpy": np.__version__,

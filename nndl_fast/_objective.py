@@ -87,7 +87,7 @@ def in_threads(work: int) -> Iterator[Callable[..., Iterable[Any]]]:
     are always the same, so the number of threads changes no bit.
     """
     threads = get_num_threads() if work >= _WORK_FOR_THREADS else 1
-    with _training.beside_blas(), _training.one_thread_of_blas(), ThreadPoolExecutor(threads) as pool:
+    with _training.one_thread_of_blas(), ThreadPoolExecutor(threads) as pool:
         yield pool.map if threads > 1 else map
 
 

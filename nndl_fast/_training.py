@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from . import _core, _linear, costs
 from . import functional as f
-from ._config import num_threads
 
 Array = NDArray[Any]
 Parameters = tuple[list[Array], list[Array]]  # biases, weights
@@ -282,13 +281,7 @@ class _Shared:
                 self.owner.submit(self.limit.__exit__, None, None, None).result()
 
 
-# BLAS's threads still spin after a product, and ours would wait milliseconds for a core.
-_one_of_ours = _Shared(lambda: num_threads(1))
 _one_of_blas = _Shared(lambda: _controller().limit(limits=1, user_api="blas"))
-
-
-def beside_blas() -> AbstractContextManager[None]:
-    return _one_of_ours
 
 
 def threads_of_blas(sizes: list[int], mini_batch: int) -> AbstractContextManager[Any]:

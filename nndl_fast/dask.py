@@ -246,7 +246,7 @@ def _in_rows(X: Any) -> Any:
 
 def _computed(what: Any) -> Any:
     """On whatever scheduler is there. One in this process has its own threads: BLAS and we take one."""
-    with _training.beside_blas(), _training.one_thread_of_blas():
+    with _training.one_thread_of_blas():
         return dask.compute(what)[0]
 
 

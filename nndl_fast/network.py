@@ -182,7 +182,7 @@ class Network:
             for epoch in range(1, epochs + 1):
                 rate = float(eta(epoch) if callable(eta) else eta)
                 order = self.rng.permutation(n)
-                with _training.beside_blas(), _training.threads_of_blas(self.sizes, mini_batch_size):
+                with _training.threads_of_blas(self.sizes, mini_batch_size):
                     trainer.run(x, y, order, mini_batch_size, rate)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
                 for name, value in values.items():
@@ -289,14 +289,13 @@ class Network:
         from_z = getattr(self.cost, "from_z", None)
         cost, correct = 0.0, 0
         at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
-        with _training.beside_blas():
-            for start in range(0, len(x), at_once):
-                part = slice(start, start + at_once)
-                z = self._forward(x[part].T)
-                a = _training.activate_output(self.cost, z)
-                correct += _examples.count_correct(a, y[part].T)
-                if lmbda is not None:
-                    cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))
+        for start in range(0, len(x), at_once):
+            part = slice(start, start + at_once)
+            z = self._forward(x[part].T)
+            a = _training.activate_output(self.cost, z)
+            correct += _examples.count_correct(a, y[part].T)
+            if lmbda is not None:
+                cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))
         if lmbda is None:
             return 0.0, correct
         squares = _training.sum_of_squares(self.weights)

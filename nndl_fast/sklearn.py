@@ -316,8 +316,10 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         best, best_epoch, best_parameters = -np.inf, 0, self._parameters()
         passed = -np.inf  # what the next gain has to pass by tol to count
         for epoch in range(1, self.max_iter + 1):
-            self._epoch(X, labels, weight)
-            self._note(self._loss(X, labels, weight))
+            # The loss too: two processes whose BLAS threads wait for each other take ten times as long.
+            with _training.threads_of_blas(self.network_.sizes, self._mini_batch(len(labels))):
+                self._epoch(X, labels, weight)
+                self._note(self._loss(X, labels, weight))
             self.n_iter_, self.loss_ = epoch, self.loss_curve_[-1]
             gain = -self.loss_
             if held_out is not None:
@@ -335,15 +337,18 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
             self.network_.biases, self.network_.weights = best_parameters
             self.best_validation_score_ = best
 
+    def _mini_batch(self, n: int) -> int:
+        return min(200, n) if self.batch_size == "auto" else int(self.batch_size)
+
     def _epoch(self, X: Any, labels: Array, weight: Array) -> None:
         network, n = self.network_, len(labels)
-        mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
+        mini_batch = self._mini_batch(n)
         rule = self._rule(self._total)
         if self._trainer is None or self._trainer.rule != rule:
             self._trainer = _training.trainer_for(network, rule, mini_batch)
         trainer, rate, order = self._trainer, self.learning_rate_init, network.rng.permutation(n)
         alike = bool(np.all(weight == weight[0]))
-        with _training.beside_blas(), _training.threads_of_blas(network.sizes, mini_batch):
+        with _training.threads_of_blas(network.sizes, mini_batch):
             if alike and not sparse.issparse(X):
                 trainer.run(X, labels, order, mini_batch, rate)
                 return

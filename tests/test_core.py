@@ -1,4 +1,4 @@
-"""The C++ core builds and passes its own test without Python, with and without OpenMP, and the files
+"""The C++ core builds and passes its own tests without Python, with each kind of threads, and the files
 that are compiled for an instruction set hand nothing to the linker but their table."""
 
 import os
@@ -60,16 +60,24 @@ def test_instruction_set_files_export_one_table(build):
         assert not any("_GLOBAL__sub_I" in symbol[-1] for symbol in symbols), path.name
 
 
-def test_core_without_openmp(build):
-    serial = build.parent / "serial"
-    serial.mkdir()
-    objects = [str(p) for p in build.rglob("*.o") if p.parent.name != "core" and p.name != "parallel.cpp.o"]
-    sources = [str(ROOT / "csrc/parallel.cpp"), str(ROOT / "tests/core/core_test.cpp")]
+def test_threads_share_out_work(build, tmp_path):
+    output = run(str(build / "threads_test"), str(tmp_path / "groups"))
+    assert "threads by pool" in output
+    assert re.search(r"\d{4,} checks, 0 failures", output)
+
+
+@pytest.mark.parametrize("threads", ["openmp", "none"])
+def test_other_threads(build, threads, tmp_path):
+    """NNDL_FAST_THREADS=openmp and none, from the objects that are there but for that file."""
+    objects = [str(p) for p in build.rglob("*.o") if p.parent.name != "core" and p.name != "pool.cpp.o"]
     # the C++ compiler that CMake found
     compiler = re.search(r"CMAKE_CXX_COMPILER:\w+=(.*)", (build / "CMakeCache.txt").read_text()).group(1)
-    run(compiler, "-std=c++17", "-O1", *sources, *objects, "-pthread", "-o", str(serial / "core_test"))
-    output = run(str(serial / "core_test"), HASHES)
-    assert "OpenMP: no" in output and "0 failures" in output
+    flags = ["-std=c++17", "-O1", "-pthread"] + ["-fopenmp"] * (threads == "openmp")
+    for test, argument in (("core_test", HASHES), ("threads_test", str(tmp_path / "groups"))):
+        sources = [str(ROOT / f"csrc/threads/{threads}.cpp"), str(ROOT / f"tests/core/{test}.cpp")]
+        run(compiler, *flags, *sources, *objects, "-o", str(tmp_path / test))
+        output = run(str(tmp_path / test), argument)
+        assert f"threads by {threads}" in output and ", 0 failures" in output
 
 
 @pytest.mark.parametrize("isa", nf.show_config()["instruction_sets"])

@@ -45,6 +45,7 @@ def functions(y, t):
     [
         *[((7, 10), -1), ((10, 7), 0), ((900, 10), 1), ((10, 900), 0), ((33, 129), 1), ((129, 33), 0)],
         *[((4, 5, 6), 1), ((3, 9000), 1), ((9000, 3), 0), ((17,), 0)],
+        *[((1, 100_001), 1), ((100_001, 1), 0)],  # one row, shared out among threads
     ],
 )
 def test_results_are_those_of_float32_rounded(half, shape, axis, threads):

@@ -65,6 +65,103 @@ def test_the_limit_of_others_is_not_kept():
     assert nf.get_num_threads() == before
 
 
+@pytest.mark.parametrize("first, second", [("nndl_fast", "threadpoolctl"), ("threadpoolctl", "nndl_fast")])
+def test_threadpoolctl_limits_us_whoever_is_imported_first(first, second):
+    pytest.importorskip("threadpoolctl")
+    code = f"""
+import sys, {first}
+assert {first!r} == "threadpoolctl" or "threadpoolctl" not in sys.modules
+import {second}
+from threadpoolctl import threadpool_info, threadpool_limits
+import nndl_fast as nf
+nf._core.assume_processors(4)
+ours = [pool for pool in threadpool_info() if pool["internal_api"] == "nndl_fast"]
+assert [(pool["user_api"], pool["num_threads"]) for pool in ours] == [("openmp", 4)], ours
+for options in dict(), dict(user_api="openmp"):
+    with threadpool_limits(2, **options):
+        print(nf.get_num_threads())
+with threadpool_limits(2, user_api="blas"):
+    print(nf.get_num_threads())
+print(sum(type(finder).__module__.startswith("nndl_fast") for finder in sys.meta_path))
+"""
+    if nf.show_config()["threads_by"] != "pool":
+        pytest.skip("threadpoolctl knows the runtime that is used instead")
+    assert ended(code).split() == ["2", "2", "4", "0"]
+
+
+def test_the_environment_limits_us():
+    code = "import os; os.environ['OMP_NUM_THREADS'] = '1'\nimport nndl_fast as nf; nf.set_num_threads(9)"
+    assert ended(code + "\nnf._core.assume_processors(4); print(nf.get_num_threads())") == "1"
+
+
+COUNT_THREADS = """
+import os, numpy as np, nndl_fast as nf
+def threads():  # of this process, those of BLAS and others left out
+    names = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
+    return names.count("nndl_fast")
+z = np.zeros((2000, 1000), np.float32)
+nf._core.assume_processors(4)
+"""
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists() or nf.show_config()["threads_by"] != "pool",
+    reason="no pool, or no /proc",
+)
+
+
+@needs_proc
+def test_no_thread_before_there_is_work_for_it():
+    code = """
+before = threads()
+nf.softmax(z[:10, :10])
+small = threads()
+nf.set_num_threads(10**6)
+nf.softmax(z)
+print(before, small, threads())
+"""
+    assert ended(COUNT_THREADS + code) == "0 0 3"
+
+
+@needs_proc
+def test_a_forked_child_computes_in_parallel():
+    code = """
+expected = nf.softmax(z)
+child = os.fork()
+if child == 0:
+    before = threads()
+    same = np.array_equal(nf.softmax(z), expected)
+    os._exit(0 if same and (before, threads()) == (0, 3) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert ended(COUNT_THREADS + code) == "0"
+
+
+@pytest.mark.parametrize("last", ["", "time.sleep(0.01)", "sys.exit(0)"])
+def test_daemon_threads_in_a_call_when_the_interpreter_ends(last):
+    """Up to 3.13 Python unwinds them, which once ended in std::terminate."""
+    code = f"""
+import sys, threading, time, numpy as np, nndl_fast as nf
+z = np.zeros((3000, 1000), np.float32)
+def work():
+    while True:
+        nf.softmax(z, out=z)
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+print("ended")
+{last}
+"""
+    for _ in range(3):
+        assert ended(code) == "ended"
+
+
+def test_calls_at_exit():
+    code = """
+import atexit, numpy as np, nndl_fast as nf
+atexit.register(lambda: print(nf.softmax(np.zeros((2000, 1000), np.float32)).shape))
+"""
+    assert ended(code) == "(2000, 1000)"
+
+
 def test_output_over_what_the_kernel_reads():
     """As if computed in a temporary: labels, say, are checked once and must not change afterwards."""
     z = np.random.default_rng(0).standard_normal((40, 5))

@@ -4,9 +4,11 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <chrono>
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../parallel.h"
@@ -162,7 +164,14 @@ class ReleaseGil {
 public:
     explicit ReleaseGil(ptrdiff_t elements) : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()) {}
     ~ReleaseGil() {
-        if (state_) PyEval_RestoreThread(state_);
+        if (!state_) return;
+        // A daemon thread that comes back after the interpreter has ended is unwound by Python up to 3.13. That must
+        // not reach our frames, which hold references: the thread stays here until the process ends.
+        try {
+            PyEval_RestoreThread(state_);
+        } catch (...) {
+            for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+        }
     }
     ReleaseGil(const ReleaseGil&) = delete;
     ReleaseGil& operator=(const ReleaseGil&) = delete;

@@ -6,10 +6,13 @@
 
 #include "../api.h"
 #include "../dispatch.h"
-#include "../parallel.h"
+#include "../threads/threads.h"
 
 namespace py = pybind11;
 using namespace nndl_fast;
+
+// By this symbol threadpoolctl tells our _core from those of others (nndl_fast/_threadpoolctl.py).
+extern "C" PYBIND11_EXPORT int nndl_fast_get_num_threads() { return get_num_threads(); }
 
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     const char* isa = std::getenv("NNDL_FAST_ISA");
@@ -29,11 +32,15 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     module.def("isa", [] { return std::string(active_table().name); });
     module.def("isas", &available_isas);
     module.def("use_isa", &activate_isa);  // for tests: the environment variable is the public way
-    module.def("has_openmp", &has_openmp);
+    module.def("threads_by", [] { return std::string(threads_by()); });
     module.def("compiler", [] { return std::string(NNDL_COMPILER); });
     module.def("get_num_threads", &get_num_threads);
     module.def("thread_setting", &thread_setting);
     module.def("restore_thread_setting", &set_num_threads);
+    module.def("thread_limit", &thread_limit);
+    module.def("set_thread_limit", &set_thread_limit);
+    module.def("processors", &processors);
+    module.def("assume_processors", &assume_processors);  // for tests
     module.def("set_num_threads", [](int n) {
         if (n < 1) throw py::value_error("set_num_threads: n is " + std::to_string(n) + "; it must be at least 1");
         set_num_threads(n);

@@ -87,7 +87,7 @@ public:
                 throw py::index_error("Trainer: label " + std::to_string(given.labels[places[i]]) + " of example " + std::to_string(places[i]) +
                                       " is outside 0.." + std::to_string(sizes_.back() - 1));
         }
-        py::gil_scoped_release release;
+        const ReleaseGil released(elements_worth_the_gil);
         training_.run(given, places, n, mini_batch, rule);
     }
 

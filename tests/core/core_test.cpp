@@ -13,6 +13,7 @@
 
 #include "../../csrc/dispatch.h"
 #include "../../csrc/parallel.h"
+#include "../../csrc/threads/threads.h"
 #include "hashes.h"
 
 using namespace nndl_fast;
@@ -191,7 +192,7 @@ void check_hashes(Hashes& table, const std::string& type) {
     }
 }
 
-// Several threads of the caller at once, on inputs they share, each with a team of its own.
+// Several threads of the caller at once, on inputs that they share.
 void check_callers() {
     const ptrdiff_t classes = 300, n = 64;
     std::mt19937 random(2);
@@ -264,7 +265,8 @@ void check_halves(const HalfKernels& convert, const std::string& name, int manti
 int main(int count, char** arguments) {
     std::printf("instruction sets:");
     for (const std::string& isa : available_isas()) std::printf(" %s", isa.c_str());
-    std::printf("; OpenMP: %s\n", has_openmp() ? "yes" : "no");
+    std::printf("; threads by %s\n", threads_by());
+    assume_processors(8);  // so that as many threads as are set do take part
     check_type<float>("float32");
     check_type<double>("float64");
     for (const std::string& isa : available_isas()) {

@@ -1,0 +1,13 @@
+// About how long work takes on one thread, in nanoseconds: how many threads it is worth is decided by that.
+#pragma once
+#include "kernels/job.h"
+
+namespace nndl_fast {
+
+template <class E>
+double nanoseconds(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows);
+
+template <class E>
+double nanoseconds(MapKernel<E> kernel, ptrdiff_t elements);
+
+}  // namespace nndl_fast

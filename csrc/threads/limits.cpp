@@ -1,0 +1,142 @@
+// How many threads: settings, limits, and what the system gives this process.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "implementation.h"
+#include "threads.h"
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+namespace nndl_fast {
+namespace {
+
+std::atomic<int> setting{0}, known_processors{0}, assumed_processors{0};  // 0: none, not known yet
+thread_local int limit = 0;  // of calls from this thread, as OpenMP has it; 0: none
+
+// A child may have been given other processors than its parent.
+[[maybe_unused]] const bool watching_forks = [] {
+#if defined(__unix__) || defined(__APPLE__)
+    pthread_atfork(nullptr, nullptr, [] { known_processors = 0; });
+#endif
+    return true;
+}();
+
+std::string text_of(const std::string& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+// quota / period, or 0 where there is no quota ("max", -1, or no such file)
+double ratio(const std::string& quota, const std::string& period) {
+    const double q = std::atof(quota.c_str()), p = std::atof(period.c_str());
+    return q > 0 && p > 0 ? q / p : 0;
+}
+
+double quota_of_folder(const std::string& folder, bool version_2) {
+    if (!version_2) return ratio(text_of(folder + "/cpu.cfs_quota_us"), text_of(folder + "/cpu.cfs_period_us"));
+    std::istringstream both(text_of(folder + "/cpu.max"));
+    std::string quota, period;
+    both >> quota >> period;
+    return ratio(quota, period);
+}
+
+// The least quota of a group and those around it; within a container the group's own path may not be there.
+double least_quota(const std::string& root, std::string path, bool version_2) {
+    double least = 0;
+    for (;;) {
+        const double found = quota_of_folder(root + path, version_2);
+        if (found > 0 && (least == 0 || found < least)) least = found;
+        if (path.empty()) return least;
+        path.erase(path.find_last_of('/'));
+    }
+}
+
+int affinity() {
+#if defined(__linux__)
+    for (int room = 1024; room <= 1 << 20; room *= 4) {  // more processors than the room has are an error
+        cpu_set_t* const set = CPU_ALLOC(room);
+        if (!set) break;
+        const size_t bytes = CPU_ALLOC_SIZE(room);
+        const int count = sched_getaffinity(0, bytes, set) ? 0 : CPU_COUNT_S(bytes, set);
+        CPU_FREE(set);
+        if (count) return count;
+    }
+#endif
+    return std::max(1, int(std::thread::hardware_concurrency()));
+}
+
+int wished_by_environment() {
+    const char* const text = std::getenv("OMP_NUM_THREADS");  // a list has a number for each level of nesting
+    const long n = text ? std::strtol(text, nullptr, 10) : 0;
+    return n >= 1 ? int(std::min(n, 1L << 20)) : 0;
+}
+
+}  // namespace
+
+double quota(const std::string& groups, const std::string& root) {
+    double least = 0;
+    std::istringstream lines(groups);
+    for (std::string line; std::getline(lines, line);) {  // number:controllers:path
+        const size_t first = line.find(':'), second = line.find(':', first + 1);
+        if (second == std::string::npos) continue;
+        const std::string controllers = line.substr(first + 1, second - first - 1);
+        std::string path = line.substr(second + 1);
+        if (path == "/") path.clear();
+        if (!path.empty() && path[0] != '/') continue;
+        double found = 0;
+        if (controllers.empty()) found = least_quota(root, path, true);
+        else if (("," + controllers + ",").find(",cpu,") != std::string::npos) found = least_quota(root + "/cpu", path, false);
+        if (found > 0 && (least == 0 || found < least)) least = found;
+    }
+    return least;
+}
+
+int processors() {
+    if (const int assumed = assumed_processors) return assumed;
+    int n = known_processors;
+    if (!n) {
+        n = affinity();
+        const double share = quota(text_of("/proc/self/cgroup"), "/sys/fs/cgroup");
+        if (share > 0) n = std::min(n, std::max(1, int(std::ceil(share))));
+        known_processors = n;
+    }
+    return n;
+}
+void assume_processors(int n) { assumed_processors = n; }
+
+int thread_limit() {
+    int n = limit;
+    if (!n) {
+        n = wished_by_environment();
+        if (!n) n = processors();
+    }
+    return std::max(1, std::min(n, implementation_limit()));
+}
+void set_thread_limit(int n) { limit = std::max(1, n); }
+
+int get_num_threads() {
+    const int most = thread_limit(), wanted = setting;
+    if (!wanted || !implementation_limit()) return most;
+    return most < processors() ? std::min(wanted, most) : wanted;
+}
+void set_num_threads(int n) { setting = n; }
+int thread_setting() { return setting; }
+
+int threads_for(ptrdiff_t units, double nanoseconds) {
+    const double worth = std::min(double(units), nanoseconds / least_share);
+    return worth < 2 ? 1 : int(std::min(double(get_num_threads()), worth));
+}
+
+}  // namespace nndl_fast

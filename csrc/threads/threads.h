@@ -1,0 +1,48 @@
+// Shares work out among threads. Which implementation stands behind share_out() is chosen when the core is
+// built (NNDL_FAST_THREADS): pool.cpp, openmp.cpp or none.cpp. Nothing else starts, names or limits a thread.
+#pragma once
+#include <stddef.h>
+
+namespace nndl_fast {
+
+// Does units first to last of some work. It may be called for any parts, in any order, several at once, and
+// throws nothing but std::bad_alloc.
+struct Body {
+    void (*run)(void* context, ptrdiff_t first, ptrdiff_t last);
+    void* context;
+};
+
+// Does all units, on the calling thread and at most threads - 1 others, and returns when all are done.
+// `nanoseconds` is about what they take on one thread. Throws std::bad_alloc where a part did.
+void share_out(ptrdiff_t units, int threads, double nanoseconds, Body body);
+
+// The same for f(first, last).
+template <class F>
+void share_out(ptrdiff_t units, int threads, double nanoseconds, F f) {
+    if (threads <= 1 || units <= 1) return f(ptrdiff_t(0), units);
+    const auto run = [](void* context, ptrdiff_t first, ptrdiff_t last) { (*static_cast<F*>(context))(first, last); };
+    share_out(units, threads, nanoseconds, Body{run, &f});
+}
+
+// The largest number of threads that is worth it for so many units of work, within what is allowed.
+int threads_for(ptrdiff_t units, double nanoseconds);
+
+const char* threads_by();  // "pool", "openmp" or "none"
+
+// How many threads a call may use: what was set, or else the limit; and never more than a limit that is below
+// the number of processors, since that is somebody's wish.
+int get_num_threads();
+void set_num_threads(int n);  // 0: as many as the limit
+int thread_setting();         // what was set last
+
+// The limit of calls from this thread: OMP_NUM_THREADS, or else the number of processors, until something like
+// threadpoolctl sets another.
+int thread_limit();
+void set_thread_limit(int n);
+
+// The processors that this process may use: its affinity mask, and the processor time that its control groups
+// leave it, rounded up.
+int processors();
+void assume_processors(int n);  // for tests; 0: the true number
+
+}  // namespace nndl_fast

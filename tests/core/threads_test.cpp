@@ -1,0 +1,218 @@
+// Sharing out work, whoever does it: every unit is done once, by any number of callers and threads; what fails fails
+// in the caller; a child of fork has threads of its own. And the limits that control groups set.
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <new>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../../csrc/threads/implementation.h"
+#include "../../csrc/threads/threads.h"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+using namespace nndl_fast;
+
+namespace {
+
+std::atomic<int> failures{0}, checks{0};
+
+void check(bool good, const std::string& what) {
+    ++checks;
+    if (!good && ++failures <= 20) std::printf("FAILED %s\n", what.c_str());
+}
+
+constexpr double long_work = 1e7;  // nanoseconds, as the caller says: worth waking anyone
+
+bool each_once(ptrdiff_t units, int threads, double nanoseconds) {
+    std::vector<std::atomic<int>> done(static_cast<size_t>(units));
+    for (auto& d : done) d = 0;
+    share_out(units, threads, nanoseconds, [&](ptrdiff_t first, ptrdiff_t last) {
+        for (ptrdiff_t i = first; i < last; ++i) ++done[size_t(i)];
+    });
+    for (auto& d : done)
+        if (d != 1) return false;
+    return true;
+}
+
+void check_units() {
+    for (int processors : {1, 2, 3, 8}) {
+        assume_processors(processors);
+        for (ptrdiff_t units : {1, 2, 3, 7, 8, 63, 64, 65, 1000, 4097})
+            for (int threads : {1, 2, 3, 7, 8, 100, 600})
+                for (double nanoseconds : {0.0, 1e4, long_work})
+                    check(each_once(units, threads, nanoseconds), std::to_string(units) + " units by " + std::to_string(threads) +
+                              " threads on " + std::to_string(processors) + " processors");
+    }
+}
+
+// The threads that take part in a call, each of whose units takes a while.
+std::set<std::thread::id> those_who_work(int threads) {
+    std::mutex mutex;
+    std::set<std::thread::id> ids;
+    share_out(64, threads, long_work, [&](ptrdiff_t first, ptrdiff_t last) {
+        for (ptrdiff_t i = first; i < last; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        const std::lock_guard<std::mutex> lock(mutex);
+        ids.insert(std::this_thread::get_id());
+    });
+    return ids;
+}
+
+void check_parallel() {
+    const size_t expected = std::string(threads_by()) == "none" ? 1 : 4;
+    assume_processors(4);
+    size_t most = 0, limited = 0;
+    for (int round = 0; round < 5; ++round) {
+        most = std::max(most, those_who_work(4).size());
+        limited = std::max(limited, those_who_work(2).size());
+    }
+    check(most == expected, "four threads work: " + std::to_string(most));
+    check(limited == std::min(expected, size_t(2)), "not more than are allowed work: " + std::to_string(limited));
+    if (std::string(threads_by()) != "pool") return;
+    assume_processors(2);
+    check(those_who_work(32).size() <= 2, "not more than there are processors work");
+}
+
+void check_callers() {
+    assume_processors(4);
+    std::vector<std::thread> callers;
+    std::atomic<int> wrong{0};
+    for (int caller = 0; caller < 24; ++caller)  // more than the pool has slots
+        callers.emplace_back([&, caller] {
+            for (int round = 0; round < 200; ++round) wrong += !each_once(1 + (caller * 37 + round * 101) % 700, 1 + round % 5, round % 2 ? long_work : 3e4);
+        });
+    for (auto& caller : callers) caller.join();
+    check(!wrong, "several callers at once");
+}
+
+void check_failure() {
+    assume_processors(4);
+    for (int unit : {0, 100, 999})
+        for (int round = 0; round < 50; ++round) {
+            bool thrown = false;
+            try {
+                share_out(1000, 4, long_work, [&](ptrdiff_t first, ptrdiff_t last) {
+                    if (first <= unit && unit < last) throw std::bad_alloc();
+                });
+            } catch (const std::bad_alloc&) {
+                thrown = true;
+            }
+            check(thrown, "what a part throws comes out in the caller");
+            check(each_once(100, 4, long_work), "and the next call is as ever");
+        }
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+void check_fork() {
+    assume_processors(4);
+    for (int round = 0; round < 20; ++round) {
+        check(each_once(1000, 4, long_work), "before fork");
+        std::fflush(stdout);
+        const pid_t child = fork();
+        if (!child) {
+            size_t most = 0;
+            for (int i = 0; i < 5; ++i) most = std::max(most, those_who_work(4).size());
+            const bool parallel = std::string(threads_by()) != "pool" || most > 1;
+            _exit(each_once(1000, 4, long_work) && parallel ? 0 : 1);
+        }
+        int status = 1;
+        check(each_once(1000, 4, long_work), "after fork");
+        waitpid(child, &status, 0);
+        check(!status, "in the child");
+    }
+}
+
+std::atomic<bool> in_a_helper{false};
+std::thread::id main_thread;
+
+void check_signals() {
+    main_thread = std::this_thread::get_id();
+    signal(SIGUSR1, [](int) { in_a_helper = in_a_helper || std::this_thread::get_id() != main_thread; });
+    assume_processors(4);
+    those_who_work(4);
+    for (int i = 0; i < 100; ++i) kill(getpid(), SIGUSR1);
+    check(!in_a_helper, "signals are not for helpers");
+}
+
+void write(const std::string& path, const std::string& text) {
+    for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) mkdir(path.substr(0, slash).c_str(), 0700);
+    std::ofstream(path) << text;
+}
+
+void check_quota(const std::string& folder) {
+    const auto is = [&](const std::string& groups, double expected, const std::string& what) {
+        check(quota(groups, folder) == expected, what + ": " + std::to_string(quota(groups, folder)));
+    };
+    is("0::/\n", 0, "no files");
+    write(folder + "/a/b/cpu.max", "150000 100000\n");
+    write(folder + "/a/cpu.max", "max 100000\n");
+    is("0::/a/b\n", 1.5, "version 2");
+    is("0::/a\n", 0, "version 2, no limit");
+    write(folder + "/cpu.max", "50000 100000\n");
+    is("0::/a/b\n", 0.5, "the least of a group and those around it");
+    is("0::/not/here\n", 0.5, "a path of another name space");
+    write(folder + "/cpu/jobs/cpu.cfs_quota_us", "400000\n");
+    write(folder + "/cpu/jobs/cpu.cfs_period_us", "100000\n");
+    write(folder + "/cpu/cpu.cfs_quota_us", "-1\n");
+    write(folder + "/cpu/cpu.cfs_period_us", "100000\n");
+    is("7:memory:/jobs\n4:cpu,cpuacct:/jobs\n", 4, "version 1");
+    is("4:cpuacct,cpu:/\n3:cpuset:/jobs\n", 0, "version 1, no limit");
+    is("4:cpu:/jobs\n0::/a/b\n", 0.5, "both versions");
+    is("", 0, "no groups");
+    is("nonsense\n0:\n1:cpu:relative\n", 0, "lines that are none");
+    write(folder + "/odd/cpu.max", "much of it");
+    std::remove((folder + "/cpu.max").c_str());
+    is("0::/odd\n", 0, "a file that is none");
+}
+#endif
+
+void check_limits() {
+    assume_processors(4);
+    if (std::string(threads_by()) != "pool") return;
+    unsetenv("OMP_NUM_THREADS");
+    check(thread_limit() == 4 && get_num_threads() == 4, "the processors");
+    setenv("OMP_NUM_THREADS", "3,2", 1);
+    check(get_num_threads() == 3, "OMP_NUM_THREADS");
+    set_num_threads(8);
+    check(get_num_threads() == 3, "a limit below the processors holds");
+    setenv("OMP_NUM_THREADS", "many", 1);
+    check(get_num_threads() == 8, "what is no number does not count");
+    unsetenv("OMP_NUM_THREADS");
+    set_thread_limit(1);
+    check(get_num_threads() == 1, "a limit that was set");
+    int elsewhere = 0;
+    std::thread([&] { elsewhere = get_num_threads(); }).join();
+    check(elsewhere == 8, "it is one of its thread");
+    set_thread_limit(4);
+    set_num_threads(0);
+    check(get_num_threads() == 4, "no setting");
+    check(threads_for(100, 1e3) == 1 && threads_for(100, 1e9) == 4 && threads_for(1, 1e9) == 1, "threads by work");
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    std::printf("threads by %s\n", threads_by());
+    if (count > 1) check_quota(arguments[1]);
+    check_limits();
+    check_signals();
+    check_units();
+    check_parallel();
+    check_callers();
+    check_failure();
+    check_fork();
+    std::printf("%d checks, %d failures\n", int(checks), int(failures));
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
