@@ -92,7 +92,9 @@ def description() -> dict[str, Any]:
             "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         },
         "versions": versions(),
-        "config": {key: config[key] for key in ("compiler", "instruction_set", "instruction_sets", "openmp")},
+        "config": {
+            key: config[key] for key in ("compiler", "instruction_set", "instruction_sets", "threads_by")
+        },
         "threads": nf.get_num_threads(),
         "commit": commit(),
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(PREFIXES)},

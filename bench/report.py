@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import company
 import machine
 import page
 import peers
@@ -25,6 +26,7 @@ ROUNDS = 15
 QUICK_ROUNDS = 3
 BUSY = 0.5  # load average
 QUICK_SHAPES = ["10x10", "60000x10", "1024x1000"]
+COMPANY_QUICK = 1, 0.1  # rounds, and seconds of a measurement
 
 
 def measured(rounds: int, quick: bool, keep_memory: bool) -> dict[results.Key, results.Time]:
@@ -98,6 +100,7 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
         **described,
         "notes": notes(rounds, quick, keep_memory, described["machine"]["load_before"]),
         "times": results.to_records(times),
+        "company": company.run(*COMPANY_QUICK) if quick else company.run(),
         "errors": accuracy.errors(),
         **derived(times, cache),
     }
@@ -130,6 +133,7 @@ def write_page(
     ]
     for name, table in ratio_tables.items():
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
+    parts[3:3] = [page.section(table) for table in company.tables(report.get("company", []))]
     parts += [page.section(summary.limits_table(times, cache)), limits]
     parts += [page.section(summary.threads_table(times)), page.section(summary.instruction_sets_table(times))]
     parts += [page.section(summary.errors_table(report["errors"], accuracy.KINDS))]
@@ -192,6 +196,8 @@ def main(arguments: list[str] | None = None) -> None:
         text = "\n".join([*map(summary.markdown, comparison), *(f"- {line}" for line in remarks)]) + "\n"
         (options.folder / "comparison.md").write_text(text, encoding="utf-8")
     write_page(report, times, comparison, remarks, options.folder)
+    for table in company.tables(report.get("company", [])):
+        print(summary.markdown(table))
     for name in (summary.COST_AND_DELTA, summary.SOFTMAX):
         print(summary.markdown(summary.ratio_table(times, name)))
     if old:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import results
 from results import OURS, OURS_OUT, Change, Shape, Times
 
-COST_AND_DELTA, SOFTMAX = "cost and delta", "softmax"
+COST_AND_DELTA, SOFTMAX, STEP = "cost and delta", "softmax", "step"
 TITLES = {
+    STEP: "A whole step: product, cost and delta, product; float32",
     COST_AND_DELTA: "Cost and delta, float32, integer labels, mean",
     SOFTMAX: "Softmax, float32",
     "softmax, examples in columns": "Softmax, float32, examples in columns",

@@ -79,8 +79,8 @@ def show_config() -> dict[str, object]:
     threads share out large work: ``"pool"``, our own, or ``"openmp"`` or ``"none"``, if it was built so.
 
     >>> sorted(show_config())
-    ['compiler', 'instruction_set', 'instruction_sets', 'numpy', 'platform', 'processors', 'python', 'threads',
-     'threads_by', 'usable_processors', 'version']
+    ['compiler', 'instruction_set', 'instruction_sets', 'numpy', 'platform', 'processors', 'python',
+     'threads', 'threads_by', 'usable_processors', 'version']
     """
     return {
         "version": __version__,

@@ -21,6 +21,8 @@ def ended(code, seconds=60):
         capture_output=True,
         timeout=seconds,
         check=False,
+        # Dask sets it in a process that starts workers, and so for all that the process starts later.
+        env={name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"},
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()

@@ -5,9 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nndl_fast import _core
+
 fuzz = pytest.importorskip("fuzz", reason="needs ml_dtypes")
 
 CORPUS = Path(__file__).parent / "corpus.txt"
+
+
+@pytest.fixture(autouse=True)
+def settings():
+    """Calls set an instruction set and a number of threads; the tests after these want the usual ones."""
+    isa, threads = _core.isa(), _core.thread_setting()
+    yield
+    _core.use_isa(isa)
+    _core.restore_thread_setting(threads)
 
 
 def test_the_corpus():

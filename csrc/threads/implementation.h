@@ -13,6 +13,9 @@ int implementation_limit();
 // Work that every thread has less of than this is not worth another thread, even one that is awake.
 constexpr double least_share = 5e3;  // nanoseconds (bench/NOTES.md)
 
+// The number of threads that OMP_NUM_THREADS asks for if it has this text; 0 if it asks for none.
+int wished(const char* text);
+
 // The processors' worth of time that control groups leave to a process whose /proc/self/cgroup has this text,
 // with the groups' files below `root`; 0 where they leave it all there is.
 double quota(const std::string& groups, const std::string& root);

@@ -77,13 +77,15 @@ int affinity() {
     return std::max(1, int(std::thread::hardware_concurrency()));
 }
 
-int wished_by_environment() {
-    const char* const text = std::getenv("OMP_NUM_THREADS");  // a list has a number for each level of nesting
-    const long n = text ? std::strtol(text, nullptr, 10) : 0;
-    return n >= 1 ? int(std::min(n, 1L << 20)) : 0;
-}
+// Read once, when the library is loaded, as OpenMP does: programs change the variable for those that they start.
+const int wished_by_environment = wished(std::getenv("OMP_NUM_THREADS"));
 
 }  // namespace
+
+int wished(const char* text) {
+    const long n = text ? std::strtol(text, nullptr, 10) : 0;  // a list has a number for each level of nesting
+    return n >= 1 ? int(std::min(n, 1L << 20)) : 0;
+}
 
 double quota(const std::string& groups, const std::string& root) {
     double least = 0;
@@ -119,7 +121,7 @@ void assume_processors(int n) { assumed_processors = n; }
 int thread_limit() {
     int n = limit;
     if (!n) {
-        n = wished_by_environment();
+        n = wished_by_environment;
         if (!n) n = processors();
     }
     return std::max(1, std::min(n, implementation_limit()));

@@ -181,15 +181,12 @@ void check_quota(const std::string& folder) {
 void check_limits() {
     assume_processors(4);
     if (std::string(threads_by()) != "pool") return;
-    unsetenv("OMP_NUM_THREADS");
+    check(wished(nullptr) == 0 && wished("") == 0 && wished("many") == 0 && wished("-1") == 0, "what is no number does not count");
+    check(wished("3") == 3 && wished("3,2") == 3, "OMP_NUM_THREADS");
     check(thread_limit() == 4 && get_num_threads() == 4, "the processors");
-    setenv("OMP_NUM_THREADS", "3,2", 1);
-    check(get_num_threads() == 3, "OMP_NUM_THREADS");
+    set_thread_limit(3);
     set_num_threads(8);
     check(get_num_threads() == 3, "a limit below the processors holds");
-    setenv("OMP_NUM_THREADS", "many", 1);
-    check(get_num_threads() == 8, "what is no number does not count");
-    unsetenv("OMP_NUM_THREADS");
     set_thread_limit(1);
     check(get_num_threads() == 1, "a limit that was set");
     int elsewhere = 0;
