@@ -4,6 +4,7 @@ and whole steps of a network: ``python bench/company.py``. All settings are the 
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ ROUNDS, SECONDS, LEAST = (
     0.4,
     12,
 )  # of a measurement: rounds, the seconds of one, and its least number of calls
-CALLERS = 8
+CALLERS, MORE_THREADS = 8, (8, 32)
 
 
 class Spread(NamedTuple):
@@ -127,6 +128,28 @@ def by_many_callers(layer: steps.Layer, seconds: float) -> list[tuple[float, ...
     return [((time.perf_counter() - start) / sum(counts),)]
 
 
+def with_threads(n: int, call: Call, seconds: float) -> list[tuple[float, ...]]:
+    with nf.num_threads(n):
+        return timed([call], seconds)
+
+
+def in_a_child(call: Call, seconds: float) -> list[tuple[float, ...]]:
+    """One thread's time over that of all threads, in a child of fork."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        one, every = (
+            spread([t[0] for t in with_threads(n, call, seconds)]) for n in (1, nf.get_num_threads())
+        )
+        os.write(writer, str(one.median / every.median).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        ratio = float(file.read())
+    os.waitpid(child, 0)
+    return [(ratio,)]
+
+
 def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[str, Any]:
     """Everything of a shape, in turn; seconds of a call."""
     layer = steps.layer(*shape)
@@ -138,13 +161,11 @@ def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[s
 
     call = ours(layer, out)
 
-    def one_thread(seconds: float) -> list[tuple[float, ...]]:
-        with nf.num_threads(1):
-            return timed([call], seconds)
-
     plan: dict[str, Callable[[float], list[tuple[float, ...]]]] = {
-        "one thread": one_thread,
+        "one thread": lambda s: with_threads(1, call, s),
         "alone": lambda s: timed([call], s),
+        **{f"{n} threads": lambda s, n=n: with_threads(n, call, s) for n in MORE_THREADS},
+        "child": lambda s: in_a_child(call, s),
         "callers": lambda s: by_many_callers(layer, s),
         "products": lambda s: timed([products], s),
         **{f"step {name}": lambda s, step=step: timed([step], s) for name, step in whole.items()},
@@ -238,14 +259,22 @@ def alone_table(records: list[dict[str, Any]]) -> summary.Table:
     rows = []
     for record in records:
         one, alone, callers = (record[name]["median"] for name in ("one thread", "alone", "callers"))
-        rows.append(
-            [shape_name(record), f"{one / alone:.2f}", f"{callers / (one / nf.get_num_threads()):.2f}"]
-        )
+        more = [record[f"{n} threads"]["median"] / alone for n in MORE_THREADS]
+        ratios = [one / alone, record["child"]["median"], callers / (one / nf.get_num_threads()), *more]
+        rows.append([shape_name(record), *(f"{ratio:.2f}" for ratio in ratios)])
     return summary.Table(
         "Cost and delta alone, and called by many threads",
-        f"One thread's time over that of all threads; and with {CALLERS} threads of Python calling at once, "
-        "the time of a call over one thread's time divided by the number of processors.",
-        ["rows x features x classes", "all threads", f"{CALLERS} callers"],
+        "One thread's time over that of all threads, here and in a child of fork; with "
+        f"{CALLERS} threads of Python calling at once, the time of a call over one thread's time divided by "
+        "the number of processors; and with more threads set than there are processors, the time over that "
+        "with as many.",
+        [
+            "rows x features x classes",
+            "all threads",
+            "in a child",
+            f"{CALLERS} callers",
+            *(f"{n} threads set" for n in MORE_THREADS),
+        ],
         rows,
     )
 

@@ -1,4 +1,4 @@
-"""Negative controls: kernels that are wrong on purpose, each of which the core's own test must catch.
+"""Negative controls: kernels that are wrong on purpose, each of which the core's own tests must catch.
 
 ``python tests/mutants.py`` builds each in a folder of its own (a minute each) and ends with 1 where one is
 not caught; ``python tests/mutants.py scale`` takes those alone whose names have that word."""
@@ -60,16 +60,28 @@ MUTANTS = [
     ),
     Mutant("far rows are reduced as they are", "kernels/job.h", "far_away = 0x1p15f", "far_away = 0x1p30f"),
     Mutant(
-        "threads take a row twice",
-        "parallel.cpp",
-        "first + share + (me < more)",
-        "first + share + (me <= more)",
+        "pieces of the work overlap",
+        "threads/pool.cpp",
+        "last = cut.start(piece + 1)",
+        "last = std::min(cut.units, cut.start(piece + 1) + 1)",
+    ),
+    Mutant(
+        "the caller waits for nobody",
+        "threads/pool.cpp",
+        "if (!all_are_out()) wait();",
+        "if (false) wait();",
+    ),
+    Mutant(
+        "a helper enters a task that is full",
+        "threads/pool.cpp",
+        "while (Left(word).pieces() && Left(word).seats())",
+        "while (Left(word).pieces())",
     ),
 ]
 
 
 def caught(mutant: Mutant, folder: Path) -> bool:
-    """Whether the core's test fails on it. A mutant that cannot be made or built is an error."""
+    """Whether the core's tests fail on it. A mutant that cannot be made or built is an error."""
     for part in ("CMakeLists.txt", "csrc", "tests/core"):
         source, target = ROOT / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,14 +98,15 @@ def caught(mutant: Mutant, folder: Path) -> bool:
         capture_output=True,
     )
     subprocess.run(
-        ["cmake", "--build", str(build), "--target", "core_test", "--parallel", "2"],
+        ["cmake", "--build", str(build), "--target", "core_test", "threads_test", "--parallel", "2"],
         check=True,
         capture_output=True,
     )
-    test = subprocess.run(
-        [str(build / "core_test"), str(ROOT / "tests/hashes.txt")], check=False, capture_output=True
+    tests = [("threads_test", build / "groups"), ("core_test", ROOT / "tests/hashes.txt")]
+    return any(
+        subprocess.run([str(build / test), str(argument)], check=False, capture_output=True).returncode
+        for test, argument in tests
     )
-    return test.returncode != 0
 
 
 def main() -> None:

@@ -1,13 +1,12 @@
 """The core's test, the suite and the fuzzer, compiled with clang's sanitizers:
 ``python tests/sanitize.py core threads suite fuzz`` (some of them, or all but the fuzzer; minutes each).
 
-core: the core's test under AddressSanitizer and UndefinedBehaviorSanitizer. threads: under ThreadSanitizer,
-with LLVM's OpenMP and its library archer, which tells the sanitizer what OpenMP's barriers order. suite:
-the Python tests, the extension under the first two. fuzz: ``fuzz.py`` under atheris, the extension under
-AddressSanitizer; what follows goes to libFuzzer (``fuzz -max_total_time=1800 FOLDER``).
+core: the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer. threads: under ThreadSanitizer.
+suite: the Python tests, the extension under the first two. fuzz: ``fuzz.py`` under atheris, the extension
+under AddressSanitizer; what follows goes to libFuzzer (``fuzz -max_total_time=1800 FOLDER``).
 
-Needs clang++ (Debian: clang, libomp-dev), for suite and fuzz this project's build requirements and test
-extra beside it, and for fuzz atheris."""
+Needs clang++ (Debian: clang), for suite and fuzz this project's build requirements and test extra beside it,
+and for fuzz atheris."""
 
 from __future__ import annotations
 
@@ -32,15 +31,16 @@ def clang(*options: str) -> str:
     return subprocess.run([CLANG, *options], text=True, capture_output=True, check=True).stdout.strip()
 
 
-def core_test(folder: Path, sanitizers: str, **environment: str) -> None:
-    """Builds the core's own test and runs it."""
+def core_tests(folder: Path, sanitizers: str, **environment: str) -> None:
+    """Builds the core's own tests and runs them."""
     options = [
         f"-DCMAKE_CXX_COMPILER={CLANG}",
         f"-DNNDL_FAST_SANITIZE={sanitizers}",
         "-DNNDL_FAST_CORE_TEST=ON",
     ]
     run("cmake", "-S", str(ROOT), "-B", str(folder), *options)
-    run("cmake", "--build", str(folder), "--target", "core_test", "--parallel")
+    run("cmake", "--build", str(folder), "--target", "core_test", "threads_test", "--parallel")
+    run(str(folder / "threads_test"), str(folder / "groups"), **environment)
     run(str(folder / "core_test"), str(ROOT / "tests/hashes.txt"), **environment)
 
 
@@ -53,17 +53,12 @@ def extension(folder: Path, sanitizers: str) -> None:
 
 
 def core(folder: Path) -> None:
-    leaks = folder / "leaks"
-    leaks.write_text("leak:libomp\n")  # LLVM's OpenMP keeps what it has for a thread that called it and ended
-    core_test(folder, "address,undefined", LSAN_OPTIONS=f"suppressions={leaks}")
+    core_tests(folder, "address,undefined")
 
 
 def threads(folder: Path) -> None:
-    archer = Path(clang("-print-resource-dir")).parents[1] / "libarcher.so"
-    if not archer.exists():
-        raise SystemExit(f"sanitize.py: threads needs {archer} (Debian: libomp-dev)")
-    quiet = "ignore_noninstrumented_modules=1"
-    core_test(folder, "thread", TSAN_OPTIONS=quiet, OMP_TOOL_LIBRARIES=str(archer))
+    # A forked child starts threads of its own, which is what is tested.
+    core_tests(folder, "thread", TSAN_OPTIONS="die_after_fork=0")
 
 
 # Python itself leaks, and tests ask for more memory than there is.
