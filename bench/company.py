@@ -4,10 +4,12 @@ and whole steps of a network: ``python bench/company.py``. All settings are the 
 from __future__ import annotations
 
 import argparse
-import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import measure
@@ -133,21 +135,30 @@ def with_threads(n: int, call: Call, seconds: float) -> list[tuple[float, ...]]:
         return timed([call], seconds)
 
 
-def in_a_child(call: Call, seconds: float) -> list[tuple[float, ...]]:
+# In a process of its own: libraries that are imported here may not survive a fork.
+CHILD = """
+import os, sys
+import numpy as np
+import company, steps
+import nndl_fast as nf
+*shape, seconds = map(float, sys.argv[1:])
+layer = steps.layer(*map(int, shape))
+call = company.ours(layer, np.empty_like(layer.z))
+call()  # starts threads, which the child does not have
+if os.fork() == 0:
+    one, every = (company.with_threads(n, call, seconds) for n in (1, nf.get_num_threads()))
+    print(np.median(one) / np.median(every), flush=True)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def in_a_child(shape: tuple[int, int, int], seconds: float) -> list[tuple[float, ...]]:
     """One thread's time over that of all threads, in a child of fork."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        one, every = (
-            spread([t[0] for t in with_threads(n, call, seconds)]) for n in (1, nf.get_num_threads())
-        )
-        os.write(writer, str(one.median / every.median).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as file:
-        ratio = float(file.read())
-    os.waitpid(child, 0)
-    return [(ratio,)]
+    command = [sys.executable, "-c", CHILD, *map(str, shape), str(seconds)]
+    folder = str(Path(__file__).parent)
+    done = subprocess.run(command, check=True, text=True, capture_output=True, cwd=folder)
+    return [(float(done.stdout),)]
 
 
 def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[str, Any]:
@@ -165,7 +176,7 @@ def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[s
         "one thread": lambda s: with_threads(1, call, s),
         "alone": lambda s: timed([call], s),
         **{f"{n} threads": lambda s, n=n: with_threads(n, call, s) for n in MORE_THREADS},
-        "child": lambda s: in_a_child(call, s),
+        "child": lambda s: in_a_child(shape, s),
         "callers": lambda s: by_many_callers(layer, s),
         "products": lambda s: timed([products], s),
         **{f"step {name}": lambda s, step=step: timed([step], s) for name, step in whole.items()},

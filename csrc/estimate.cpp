@@ -35,8 +35,8 @@ double exponential() {
     return best / n;
 }
 
-// What an element takes beside a float32 exponential. Measured at 10, 100 and 1000 classes with AVX2 and without
-// vectors; within a factor of 1.5 or so.
+// What an element takes beside a float32 exponential, here and below: measured at 10, 100 and 1000 classes with AVX2,
+// where the estimates are within a factor of 2 (bench/NOTES.md).
 template <class E>
 constexpr double per_element = sizeof(E) == sizeof(float) ? 1 : 3;
 
