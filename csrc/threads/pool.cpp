@@ -86,12 +86,14 @@ struct alignas(64) Slot {
     std::atomic<bool> taken{false}, failed{false};
     Cut cut{0, 1, 0};
     Body body{};
+    int processor = -1;  // the caller's
     std::mutex mutex;
     std::condition_variable finished;
 
     void publish(const Cut& task_cut, Body task_body) {
         cut = task_cut;
         body = task_body;
+        processor = this_processor();
         failed.store(false, std::memory_order_relaxed);
         const Left next = Left(left.load(std::memory_order_relaxed)).task(cut.pieces(), cut.threads - 1);
         left.store(next.word(), std::memory_order_release);
@@ -249,7 +251,7 @@ private:
 
     void wake(int n) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        place_ = Place::beside_this_thread();
+        place_ = Place::beside(this_processor(), Place::this_thread());
         called_at_ = asleep_ ? now() : 0;
         to_wake_ = n;
         wake_two();
@@ -285,7 +287,7 @@ private:
         name_this_thread();
         spinning_.fetch_add(1, std::memory_order_relaxed);
         for (int64_t idle_since = now();;) {
-            if (help()) {
+            if (help(self)) {
                 idle_since = now();
                 continue;
             }
@@ -298,10 +300,15 @@ private:
         }
     }
 
-    bool help() {
+    bool help(Helper& self) {
         for (Slot& slot : slots_)
             if (const int piece = slot.enter()) {
                 spinning_.fetch_sub(1, std::memory_order_relaxed);
+                // The caller has come to this processor, and cannot go on while we are here.
+                if (slot.processor >= 0 && slot.processor == this_processor()) {
+                    self.place = Place::beside(slot.processor, Place::main_thread());
+                    self.place.hold(0);
+                }
                 slot.help(piece);
                 spinning_.fetch_add(1, std::memory_order_relaxed);
                 return true;

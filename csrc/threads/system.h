@@ -46,15 +46,17 @@ private:
 // The name that debuggers, top and the like show.
 inline void name_this_thread() { pthread_setname_np(pthread_self(), "nndl_fast"); }
 
-// The processors on which a helper may run: those of the thread that wakes it, except the one on which that thread
-// runs itself. When all are busy, the system would often choose that one, and the two would take turns.
+// The processor on which this thread runs; -1 if that is not known.
+inline int this_processor() { return sched_getcpu(); }
+
+// The processors on which a helper may run: those of some thread, except the one on which the helper's caller runs.
+// When all are busy, the system would often choose that one, and the two would take turns.
 class Place {
 public:
-    static Place beside_this_thread() {
+    static Place beside(int processor, int thread) {
         Place place;
-        place.known_ = !sched_getaffinity(0, sizeof place.set_, &place.set_);  // not so beyond 1024 processors
-        const int here = sched_getcpu();
-        if (place.known_ && here >= 0 && CPU_COUNT(&place.set_) > 1) CPU_CLR(here, &place.set_);
+        place.known_ = !sched_getaffinity(thread, sizeof place.set_, &place.set_);  // not so beyond 1024 processors
+        if (place.known_ && processor >= 0 && CPU_COUNT(&place.set_) > 1) CPU_CLR(processor, &place.set_);
         return place;
     }
     bool operator!=(const Place& other) const { return known_ != other.known_ || !CPU_EQUAL(&set_, &other.set_); }
@@ -62,6 +64,7 @@ public:
         if (known_) sched_setaffinity(thread, sizeof set_, &set_);
     }
     static int this_thread() { return int(syscall(SYS_gettid)); }
+    static int main_thread() { return int(getpid()); }
 
 private:
     bool known_ = false;
@@ -71,13 +74,15 @@ private:
 #else
 
 inline void name_this_thread() {}
+inline int this_processor() { return -1; }
 
 class Place {
 public:
-    static Place beside_this_thread() { return {}; }
+    static Place beside(int, int) { return {}; }
     bool operator!=(const Place&) const { return false; }
     void hold(int) const {}
     static int this_thread() { return 0; }
+    static int main_thread() { return 0; }
 };
 
 #endif
