@@ -12,9 +12,9 @@
 #include <climits>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 
 #include "implementation.h"
@@ -275,7 +275,7 @@ private:
             std::thread([this] { live(); }).detach();
             ++helpers_;
             --to_wake_;
-        } catch (const std::system_error&) {
+        } catch (const std::exception&) {  // no more threads, no memory for one: the work is done without it
             refused_ = true;
         }
     }
