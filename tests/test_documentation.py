@@ -93,7 +93,7 @@ def test_the_pages_can_be_made(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "entry"), [("CITATION.cff", r"^version: (.*)$"), ("CHANGELOG.md", r"^## (.*)$")]
+    ("name", "entry"), [("CITATION.cff", r"^version: (.*)$"), ("CHANGELOG.md", r"^## (\d.*)$")]
 )
 def test_the_version_is_that_of_the_package(name, entry):
     first = re.search(entry, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
