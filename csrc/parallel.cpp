@@ -190,8 +190,8 @@ void run_shared_halves(RowKernel<double>, const Job<double>&, int) {}  // there 
 // More than 1 if the rows are too few for the threads, and long enough to be shared out.
 template <class E>
 int threads_for_shares(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows) {
-    const bool in_place = job.out.data && (job.out.cls != 1 || job.out.data == job.z.data);
-    const bool fits = job.may_share && (job.halves || (job.z.cls == 1 && !in_place));
+    const bool out_fits = !job.out.data || (job.out.cls == 1 && job.out.data != job.z.data);
+    const bool fits = job.may_share && (job.halves || (job.z.cls == 1 && out_fits));
     const int threads = fits ? threads_for(job.classes / segment_classes<E>, nanoseconds(kernel, job, 1)) : 1;
     return rows < threads ? threads : 1;
 }

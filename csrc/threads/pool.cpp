@@ -9,7 +9,6 @@
 // may call at once: each has a slot for its task, and helpers look for pieces in all slots.
 #include <algorithm>
 #include <atomic>
-#include <climits>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -20,7 +19,6 @@
 #include "implementation.h"
 #include "system.h"
 #include "threads.h"
-
 
 namespace nndl_fast {
 namespace {
@@ -60,7 +58,6 @@ struct Cut {
 class Left {
 public:
     explicit Left(uint64_t word) : word_(word) {}
-    static Left none() { return Left(0); }
     Left task(int pieces, int seats) const {  // the next one
         return Left((word_ & ~low_bits) + generation + uint64_t(pieces) * piece + uint64_t(seats) * seat);
     }
