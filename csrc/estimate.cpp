@@ -61,6 +61,14 @@ double nanoseconds(MapKernel<E> kernel, ptrdiff_t elements) {
     return double(elements) * each * per_element<E> * exponential();
 }
 
+template <class E>
+double nanoseconds(const ProductJob<E>& job) {
+    const double multiplications = double(job.rows) * double(job.columns) * double(job.depth);
+    return multiplications < 64 * few_elements ? 0 : multiplications * 0.06 * sizeof(E) / sizeof(float) * exponential();
+}
+
+template double nanoseconds(const ProductJob<float>&);
+template double nanoseconds(const ProductJob<double>&);
 template double nanoseconds(RowKernel<float>, const Job<float>&, ptrdiff_t);
 template double nanoseconds(RowKernel<double>, const Job<double>&, ptrdiff_t);
 template double nanoseconds(MapKernel<float>, ptrdiff_t);

@@ -10,4 +10,7 @@ double nanoseconds(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows);
 template <class E>
 double nanoseconds(MapKernel<E> kernel, ptrdiff_t elements);
 
+template <class E>
+double nanoseconds(const ProductJob<E>& job);
+
 }  // namespace nndl_fast

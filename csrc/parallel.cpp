@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <new>
 #include <vector>
 
+#include "buffer.h"
 #include "estimate.h"
 #include "halves.h"
 #include "threads/threads.h"
@@ -18,28 +18,7 @@ constexpr ptrdiff_t group = 16;
 constexpr ptrdiff_t rows_at_once = 4096;
 constexpr ptrdiff_t elements_at_once = 1024;
 
-class Scratch {
-public:
-    ~Scratch() { ::operator delete(data_, alignment); }
-    void* reserve(size_t bytes) {
-        if (bytes > size_) {
-            ::operator delete(data_, alignment);
-            size_ = (bytes + 63) / 64 * 64;
-            data_ = ::operator new(size_, alignment, std::nothrow);  // Windows has no std::aligned_alloc
-            if (!data_) {
-                size_ = 0;
-                throw std::bad_alloc();
-            }
-        }
-        return data_;
-    }
-
-private:
-    static constexpr std::align_val_t alignment{64};
-    void* data_ = nullptr;
-    size_t size_ = 0;
-};
-thread_local Scratch thread_scratch, thread_sums, thread_copy;
+thread_local Buffer thread_scratch, thread_sums, thread_copy;
 
 // Sums n values in place: groups, groups of groups, and so on. Destroys them.
 double fold(double* x, ptrdiff_t n) {

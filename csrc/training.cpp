@@ -3,82 +3,67 @@
 #include <algorithm>
 #include <cmath>
 
-#include "dispatch.h"
+#include "matrix.h"
 #include "parallel.h"
 
 namespace nndl_fast {
 namespace {
 
+// Rows of weights whose gradient is made at a time, before the rule uses it up.
+constexpr ptrdiff_t strip = 32;
+// Examples that go through the network at a time where nothing is learned.
+constexpr ptrdiff_t examples_at_once = 96;
+thread_local Buffer thread_gradient, thread_activations[2];
+
 template <class E>
-void map(MapKernel<E> kernel, const E* z, ptrdiff_t n, E* out) {
-    MapJob<E> job;
-    job.z = z;
-    job.out = out;
-    Batch batch;
-    batch.append(n, 1, 0, 1);
-    run_elements(kernel, job, batch);
+E* room(Buffer& buffer, ptrdiff_t n) {
+    return static_cast<E*>(buffer.reserve(size_t(n) * sizeof(E)));
+}
+// Zeros, where the buffer was smaller.
+template <class E>
+E* room_of_zeros(Buffer& buffer, ptrdiff_t n) {
+    const size_t before = buffer.size();
+    E* const data = room<E>(buffer, n);
+    if (buffer.size() != before) std::fill_n(data, n, E(0));
+    return data;
 }
 
 template <class E>
-void activate(Hidden hidden, const std::vector<E>& z, ptrdiff_t n, std::vector<E>& a) {
-    switch (hidden) {
-        case Hidden::sigmoid: return map(active_kernels<E>().sigmoid, z.data(), n, a.data());
-        case Hidden::tanh: return void(std::transform(z.begin(), z.begin() + n, a.begin(), [](E x) { return std::tanh(x); }));
-        case Hidden::relu: std::transform(z.begin(), z.begin() + n, a.begin(), [](E x) { return x < 0 ? 0 : x; });
-    }
+MapKernel<E> activation_of(Hidden hidden) {
+    const Kernels<E>& k = active_kernels<E>();
+    return hidden == Hidden::sigmoid ? k.sigmoid : hidden == Hidden::tanh ? k.tanh : k.relu;
+}
+template <class E>
+MapKernel<E> times_derivative_of(Hidden hidden) {
+    const Kernels<E>& k = active_kernels<E>();
+    return hidden == Hidden::sigmoid ? k.times_sigmoid_prime : hidden == Hidden::tanh ? k.times_tanh_prime : k.times_relu_prime;
 }
 
-// delta times the derivative of the activation; z is not needed any more, and may be overwritten
+// left (m, depth) times weights in panels, plus biases
 template <class E>
-void times_derivative(Hidden hidden, std::vector<E>& z, const std::vector<E>& a, ptrdiff_t n, std::vector<E>& delta) {
-    switch (hidden) {
-        case Hidden::sigmoid:
-            map(active_kernels<E>().sigmoid_prime, z.data(), n, z.data());
-            for (ptrdiff_t i = 0; i < n; ++i) delta[i] *= z[i];
-            return;
-        case Hidden::tanh:
-            for (ptrdiff_t i = 0; i < n; ++i) delta[i] *= 1 - a[i] * a[i];
-            return;
-        case Hidden::relu:
-            for (ptrdiff_t i = 0; i < n; ++i) delta[i] = a[i] > 0 ? delta[i] : 0;
-    }
-}
-
-// Zero in place of what is too small to matter: the weights of an input that is always 0 shrink for ever, and
-// numbers below the smallest normal one take a processor a hundred times as long.
-template <class E>
-E settled(E x, E least) {
-    return std::fabs(x) < least ? E(0) : x;
-}
-
-// n parameters, with the gradient of their mean cost
-template <class E>
-void step(const Rule& rule, double steps, double shrink, E* w, E* gradient, E* first, E* second, ptrdiff_t n) {
-    const E eta = E(rule.eta), mu = E(rule.mu), decay = E(shrink);
-    constexpr E least = sizeof(E) == sizeof(float) ? E(0x1p-50) : E(0x1p-400);
-    for (ptrdiff_t i = 0; i < n; ++i) gradient[i] = settled(gradient[i] + decay * w[i], least);
-    if (rule.kind == Rule::adam) {
-        const E other = E(rule.second), small = E(rule.small);
-        const E rate = E(rule.eta / (1 - std::pow(rule.mu, steps))), root = E(1 / std::sqrt(1 - std::pow(rule.second, steps)));
-        for (ptrdiff_t i = 0; i < n; ++i) {
-            first[i] = settled(mu * first[i] + (1 - mu) * gradient[i], least);
-            second[i] = settled(other * second[i] + (1 - other) * gradient[i] * gradient[i], least * least);
-            w[i] -= rate * first[i] / (std::sqrt(second[i]) * root + small);
-        }
-        return;
-    }
-    // the book's (107) and (108); with Nesterov the step is the one that the new velocity would make next
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        first[i] = settled(mu * first[i] - eta * gradient[i], least);
-        w[i] += rule.kind == Rule::nesterov ? mu * first[i] - eta * gradient[i] : first[i];
-    }
+ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row, ptrdiff_t left_step,
+                                  const E* weights, const E* biases, E* z) {
+    ProductJob<E> job;
+    job.rows = m;
+    job.columns = whole_vectors<E>(neurons);
+    job.depth = depth;
+    job.left = left;
+    job.left_row = left_row;
+    job.left_step = left_step;
+    job.right = weights;
+    job.right_step = lanes<E>;
+    job.right_panel = depth * lanes<E>;
+    job.out = z;
+    job.out_row = row_stride<E>(neurons);
+    job.out_panel = lanes<E>;
+    job.start_of_column = biases;
+    return job;
 }
 
 }  // namespace
 
 template <class E>
-Training<E>::Training(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost, Gemm<E> gemm)
-    : layers_(sizes.size() - 1), hidden_(hidden), cost_(cost), gemm_(gemm) {
+Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost) : layers_(sizes.size() - 1), hidden_(hidden), cost_(cost) {
     for (size_t i = 0; i < layers_.size(); ++i) {
         layers_[i].inputs = sizes[i];
         layers_[i].neurons = sizes[i + 1];
@@ -86,130 +71,285 @@ Training<E>::Training(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost c
 }
 
 template <class E>
-void Training<E>::use(const std::vector<E*>& weights, const std::vector<E*>& biases) {
+void Network<E>::use(const std::vector<const E*>& weights, const std::vector<const E*>& biases) {
     for (size_t i = 0; i < layers_.size(); ++i) {
-        layers_[i].weights = weights[i];
-        layers_[i].biases = biases[i];
+        Layer& layer = layers_[i];
+        const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
+        TurnJob<E> turn;
+        turn.rows = layer.neurons;
+        turn.columns = turn.row = layer.inputs;
+        turn.from = weights[i];
+        turn.to = room<E>(layer.weights, neurons * layer.inputs);
+        turn.to_step = lanes<E>;
+        turn.to_panel = layer.inputs * lanes<E>;
+        turn.whole = true;
+        active_kernels<E>().turn(turn);
+        E* const b = room<E>(layer.biases, neurons);
+        std::fill(std::copy_n(biases[i], layer.neurons, b), b + neurons, E(0));
     }
 }
 
-// C = alpha A B + beta C, all of them row by row: for BLAS, C^T = alpha B^T A^T + beta C^T.
-// A is (m, k), or (k, m) to be transposed; B is (k, n), or (n, k).
 template <class E>
-void Training<E>::product(bool trans_a, bool trans_b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha, const E* a, const E* b,
-                          double beta, E* c) const {
-    char ta = trans_a ? 'T' : 'N', tb = trans_b ? 'T' : 'N';
-    int rows = int(n), columns = int(m), inner = int(k), lda = trans_a ? columns : inner, ldb = trans_b ? inner : rows;
-    E factor = E(alpha), keep = E(beta);
-    gemm_(&tb, &ta, &rows, &columns, &inner, &factor, const_cast<E*>(b), &ldb, const_cast<E*>(a), &lda, &keep, c, &rows);
+void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& biases) const {
+    for (size_t i = 0; i < layers_.size(); ++i) {
+        const Layer& layer = layers_[i];
+        for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
+            TurnJob<E> turn;
+            turn.rows = layer.inputs;
+            turn.columns = std::min(lanes<E>, layer.neurons - j);
+            turn.from = layer.data(layer.weights) + j * layer.inputs;
+            turn.row = lanes<E>;
+            turn.to = weights[i] + j * layer.inputs;
+            turn.to_step = layer.inputs;
+            turn.to_panel = lanes<E>;
+            active_kernels<E>().turn(turn);
+        }
+        std::copy_n(layer.data(layer.biases), layer.neurons, biases[i]);
+    }
 }
 
 template <class E>
-void Training<E>::reserve(ptrdiff_t mini_batch, const Rule& rule) {
-    const auto room = [](auto& x, ptrdiff_t n) {
-        if (ptrdiff_t(x.size()) < n) x.resize(size_t(n));
-    };
-    room(x_, mini_batch * layers_.front().inputs);
-    room(labels_, mini_batch);
-    room(targets_, mini_batch * layers_.back().neurons);
+void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule) {
+    room<E>(x_, mini_batch * row_stride<E>(layers_.front().inputs));
+    room<int64_t>(labels_, mini_batch);
+    room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
     for (Layer& layer : layers_) {
-        for (auto* x : {&layer.z, &layer.a, &layer.delta}) room(*x, mini_batch * layer.neurons);
-        const ptrdiff_t parameters = (layer.inputs + 1) * layer.neurons;
-        if (rule.kind != Rule::plain) room(layer.gradient, parameters), room(layer.first, parameters);
-        if (rule.kind == Rule::adam) room(layer.second, parameters);
+        for (Buffer* buffer : {&layer.a, &layer.delta}) room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
+        const ptrdiff_t parameters = (layer.inputs + 1) * whole_vectors<E>(layer.neurons);
+        if (rule.kind != StepJob<float>::sgd) room_of_zeros<E>(layer.first, parameters);
+        if (rule.kind == StepJob<float>::adam) room_of_zeros<E>(layer.second, parameters);
     }
 }
 
 template <class E>
-void Training<E>::gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m) {
+void Network<E>::gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m) {
     const ptrdiff_t features = layers_.front().inputs, outputs = layers_.back().neurons;
+    E *const x = static_cast<E*>(x_.data()), *const targets = static_cast<E*>(targets_.data());
     for (ptrdiff_t r = 0; r < m; ++r) {
-        std::copy_n(examples.x + order[r] * features, features, x_.data() + r * features);
-        if (examples.labels) labels_[size_t(r)] = examples.labels[order[r]];
-        if (examples.targets) std::copy_n(examples.targets + order[r] * outputs, outputs, targets_.data() + r * outputs);
+        std::copy_n(examples.x + order[r] * examples.row, features, x + r * row_stride<E>(features));
+        if (examples.labels) {  // which have been checked; but another thread may have changed them since
+            const int64_t label = examples.labels[order[r]];
+            static_cast<int64_t*>(labels_.data())[r] = uint64_t(label) < uint64_t(outputs) ? label : 0;
+        }
+        if (examples.targets) std::copy_n(examples.targets + order[r] * outputs, outputs, targets + r * row_stride<E>(outputs));
     }
 }
 
 template <class E>
-void Training<E>::forward(ptrdiff_t m) {
-    const E* inputs = x_.data();
+void Network<E>::forward(ptrdiff_t m) {
+    const E* inputs = static_cast<const E*>(x_.data());
     for (Layer& layer : layers_) {
-        for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(layer.biases, layer.neurons, layer.z.data() + r * layer.neurons);
-        product(false, true, m, layer.neurons, layer.inputs, 1, inputs, layer.weights, 1, layer.z.data());
-        if (&layer == &layers_.back()) return;
-        activate(hidden_, layer.z, m * layer.neurons, layer.a);
-        inputs = layer.a.data();
+        E* const a = layer.data(layer.a);
+        const ptrdiff_t stride = row_stride<E>(layer.neurons);
+        const bool last = &layer == &layers_.back();
+        share_product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row_stride<E>(layer.inputs), 1, layer.data(layer.weights),
+                                          layer.data(layer.biases), a),
+                      [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
+                          active_kernels<E>().product(part);
+                          if (!last) map(activation_of<E>(hidden_), (end - first) * stride, a + first * stride, a + first * stride);
+                      });
+        inputs = a;
     }
 }
 
-// a - y (84), (68), or times the derivative (BP1)
+// a - y (84), (68), or times the derivative (BP1); all times a number
 template <class E>
-void Training<E>::output_error(ptrdiff_t m, bool labelled) {
+void Network<E>::output_error(ptrdiff_t m, bool labelled, double scale) {
     Layer& last = layers_.back();
-    const ptrdiff_t n = m * last.neurons;
+    const ptrdiff_t stride = row_stride<E>(last.neurons);
+    E *const z = last.data(last.a), *const delta = last.data(last.delta), *const targets = static_cast<E*>(targets_.data());
     if (cost_ == Cost::log_likelihood) {
         Job<E> job;
         job.classes = last.neurons;
-        job.z = {last.z.data(), 0, 1};
-        job.out = {last.delta.data(), 0, 1};
-        if (labelled) job.labels = labels_.data();
-        else job.y = {targets_.data(), 0, 1};
+        job.z = {z, 0, 1};
+        job.out = {delta, 0, 1};
+        job.scale = scale;
+        if (labelled) job.labels = static_cast<const int64_t*>(labels_.data());
+        else job.y = {targets, 0, 1};
         Batch batch;
-        batch.append(m, last.neurons, last.neurons, last.neurons);
+        batch.append(m, stride, stride, stride);
         return run_rows(active_kernels<E>().log_likelihood, job, batch);
     }
-    map(active_kernels<E>().sigmoid, last.z.data(), n, last.delta.data());
-    for (ptrdiff_t i = 0; i < n; ++i) last.delta[i] -= targets_[i];
-    if (cost_ == Cost::quadratic) times_derivative(Hidden::sigmoid, last.z, last.a, n, last.delta);
+    const Kernels<E>& kernels = active_kernels<E>();
+    for (ptrdiff_t r = 0; r < m; ++r) {
+        E *const row_z = z + r * stride, *const row_delta = delta + r * stride;
+        const E* const y = targets + r * stride;
+        if (cost_ == Cost::cross_entropy) {
+            map(kernels.binary_cross_entropy, last.neurons, row_z, row_delta, y, scale);
+            continue;
+        }
+        map(kernels.sigmoid, last.neurons, row_z, row_delta);
+        map(kernels.sigmoid_prime, last.neurons, row_z, row_z);
+        for (ptrdiff_t j = 0; j < last.neurons; ++j) row_delta[j] = (row_delta[j] - y[j]) * row_z[j] * E(scale);
+    }
 }
 
 template <class E>
-void Training<E>::backward(ptrdiff_t m, const Rule& rule) {
+void Network<E>::backward(ptrdiff_t m, const Rule& rule) {
     for (size_t i = layers_.size(); i-- > 0;) {
         Layer& layer = layers_[i];
-        if (!i) return update(layer, x_.data(), m, rule);
-        Layer& before = layers_[i - 1];
-        product(false, false, m, layer.inputs, layer.neurons, 1, layer.delta.data(), layer.weights, 0, before.delta.data());
-        times_derivative(hidden_, before.z, before.a, m * before.neurons, before.delta);
-        update(layer, before.a.data(), m, rule);
+        if (!i) return update(layer, static_cast<const E*>(x_.data()), m, rule);
+        hand_down(layer, layers_[i - 1], m);
+        update(layer, layer.data(layers_[i - 1].a), m, rule);
     }
 }
 
+// (BP2)
 template <class E>
-void Training<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule) {
-    const ptrdiff_t size = layer.inputs * layer.neurons;
-    const auto add_up = [&](E factor, E* to) {
-        for (ptrdiff_t r = 0; r < m; ++r)
-            for (ptrdiff_t j = 0; j < layer.neurons; ++j) to[j] += factor * layer.delta[r * layer.neurons + j];
+void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
+    E* const turned = room<E>(layer.turned, whole_vectors<E>(layer.inputs) * layer.neurons);
+    for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
+        TurnJob<E> turn;
+        turn.rows = layer.inputs;
+        turn.columns = std::min(lanes<E>, layer.neurons - j);
+        turn.from = layer.data(layer.weights) + j * layer.inputs;
+        turn.row = lanes<E>;
+        turn.to = turned + j * lanes<E>;
+        turn.to_step = lanes<E>;
+        turn.to_panel = layer.neurons * lanes<E>;
+        turn.whole = true;
+        active_kernels<E>().turn(turn);
+    }
+    E *const a = before.data(before.a), *const delta = before.data(before.delta);
+    const ptrdiff_t stride = row_stride<E>(before.neurons);
+    share_product(weighted_inputs_job<E>(m, layer.neurons, layer.inputs, layer.data(layer.delta), row_stride<E>(layer.neurons), 1, turned,
+                                         nullptr, delta),
+                  [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
+                      active_kernels<E>().product(part);
+                      map(times_derivative_of<E>(hidden_), (end - first) * stride, a + first * stride, delta + first * stride, delta + first * stride);
+                  });
+}
+
+template <class E>
+StepJob<E> Network<E>::step_of(const Rule& rule, double shrink) const {
+    StepJob<E> step;
+    step.rule = typename StepJob<E>::Rule(rule.kind);
+    step.eta = E(rule.eta);
+    step.decay = E(shrink);
+    step.mu = E(rule.mu);
+    step.one_less_mu = E(1 - rule.mu);
+    step.beta = E(rule.second);
+    step.one_less_beta = E(1 - rule.second);
+    step.rate = E(rule.eta / (1 - mu_power_));
+    step.root = E(1 / std::sqrt(1 - second_power_));
+    step.small = E(rule.small);
+    return step;
+}
+
+// (BP3), (BP4), and the step. The errors hold the mean's 1 / m, and in plain descent the step's -eta as well.
+template <class E>
+void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule) {
+    const bool plain = rule.kind == StepJob<float>::sgd;
+    const ptrdiff_t neurons = whole_vectors<E>(layer.neurons), weights = layer.inputs * neurons;
+    const E one = 1;
+    ProductJob<E> job;
+    job.columns = neurons;
+    job.depth = m;
+    job.right = layer.data(layer.delta);
+    job.right_step = row_stride<E>(layer.neurons);
+    job.right_panel = lanes<E>;
+
+    ProductJob<E> of_biases = job;
+    of_biases.rows = 1;
+    of_biases.left = &one;
+    of_biases.out_panel = lanes<E>;
+    of_biases.keep = plain ? E(1) : E(0);
+    of_biases.out = plain ? layer.data(layer.biases) : room<E>(thread_gradient, neurons);
+    active_kernels<E>().product(of_biases);
+
+    job.rows = layer.inputs;
+    job.left = inputs;
+    job.left_row = 1;
+    job.left_step = row_stride<E>(layer.inputs);
+    job.out = layer.data(layer.weights);
+    job.out_row = lanes<E>;
+    job.out_panel = layer.inputs * lanes<E>;
+    if (plain) {  // the weights shrink and move in the product itself: no gradient is stored
+        job.keep = E(1 - rule.eta * rule.shrink);
+        return run_product(job);
+    }
+    const auto apply = [&](StepJob<E> step, ptrdiff_t n, ptrdiff_t first, E* parameters, E* gradient) {
+        step.n = n;
+        step.parameters = parameters;
+        step.gradient = gradient;
+        step.first = layer.data(layer.first) + first;
+        step.second = rule.kind == StepJob<float>::adam ? layer.data(layer.second) + first : nullptr;
+        active_kernels<E>().step(step);
     };
-    if (rule.kind == Rule::plain) {  // the weights shrink and move in the product itself: no gradient is stored
-        product(true, false, layer.neurons, layer.inputs, m, -rule.eta / double(m), layer.delta.data(), inputs,
-                1 - rule.eta * rule.shrink, layer.weights);
-        return add_up(E(-rule.eta / double(m)), layer.biases);
-    }
-    E* const gradient = layer.gradient.data();
-    product(true, false, layer.neurons, layer.inputs, m, 1 / double(m), layer.delta.data(), inputs, 0, gradient);
-    std::fill_n(gradient + size, layer.neurons, E(0));
-    add_up(E(1 / double(m)), gradient + size);
-    E *const first = layer.first.data(), *const second = layer.second.data();
-    step(rule, steps_, rule.shrink, layer.weights, gradient, first, second, size);
-    step(rule, steps_, 0, layer.biases, gradient + size, first + size, second ? second + size : nullptr, layer.neurons);
+    apply(step_of(rule, 0), neurons, weights, layer.data(layer.biases), of_biases.out);
+    share_product(job, [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
+        E* const gradient = room<E>(thread_gradient, strip * neurons);
+        for (ptrdiff_t top = first; top < end; top += strip) {
+            ProductJob<E> some = part;
+            some.rows = std::min(strip, end - top);
+            some.left = inputs + top;
+            some.out = gradient;
+            some.out_panel = some.rows * lanes<E>;
+            active_kernels<E>().product(some);
+            for (ptrdiff_t j = 0; j < neurons; j += lanes<E>) {
+                const ptrdiff_t place = j * layer.inputs + top * lanes<E>;
+                apply(step_of(rule, rule.shrink), some.rows * lanes<E>, place, layer.data(layer.weights) + place, gradient + j * some.rows);
+            }
+        }
+    });
 }
 
 template <class E>
-void Training<E>::run(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule) {
+void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule) {
     reserve(std::min(n, mini_batch), rule);
     for (ptrdiff_t start = 0; start < n; start += mini_batch) {
         const ptrdiff_t m = std::min(mini_batch, n - start);
         gather(examples, order + start, m);
         forward(m);
-        output_error(m, examples.labels);
-        steps_ += 1;
+        output_error(m, examples.labels, (rule.kind == StepJob<float>::sgd ? -rule.eta : 1) / double(m));
+        mu_power_ *= rule.mu;
+        second_power_ *= rule.second;
         backward(m, rule);
     }
 }
 
-template class Training<float>;
-template class Training<double>;
+template <class E>
+void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const {
+    ptrdiff_t widest = 0;
+    double multiplications = 0;
+    for (const Layer& layer : layers_) {
+        widest = std::max(widest, row_stride<E>(layer.neurons));
+        multiplications += double(layer.inputs) * double(layer.neurons);
+    }
+    ProductJob<E> all;  // whose time is that of the whole
+    all.rows = n;
+    all.columns = 1;
+    all.depth = ptrdiff_t(multiplications);
+    const ptrdiff_t units = (n + examples_at_once - 1) / examples_at_once;
+    const double time = nanoseconds(all);
+    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+        E* place[2];
+        for (int i = 0; i < 2; ++i) place[i] = room_of_zeros<E>(thread_activations[i], examples_at_once * widest);
+        for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once); start += examples_at_once) {
+            const ptrdiff_t m = std::min(examples_at_once, n - start);
+            const E* inputs = examples.x + start * examples.row;
+            ptrdiff_t row = examples.row, step = examples.step;
+            int turn = 0;
+            for (const Layer& layer : layers_) {
+                E* const out = place[turn];
+                const ptrdiff_t stride = row_stride<E>(layer.neurons);
+                active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row, step, layer.data(layer.weights),
+                                                                layer.data(layer.biases), out));
+                if (&layer == &layers_.back()) {
+                    for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(out + r * stride, layer.neurons, z + (start + r) * layer.neurons);
+                    break;
+                }
+                map(activation_of<E>(hidden_), m * stride, out, out);
+                inputs = out;
+                row = stride;
+                step = 1;
+                turn ^= 1;
+            }
+        }
+    });
+}
+
+template class Network<float>;
+template class Network<double>;
 
 }  // namespace nndl_fast

@@ -1,17 +1,15 @@
-// Gradient descent by mini-batches through a feedforward network (the book's equations BP1 to BP4), many
-// mini-batches in one call. The matrix products are those of a BLAS that the caller hands over; the
-// activations, the output error and the update of the parameters are computed here.
+// A feedforward network: its output for many examples, and gradient descent by mini-batches (the book's
+// equations BP1 to BP4), many of them in one call.
+//
+// Everything is computed here, with the products of kernels/product.h, so the same numbers come out on every
+// machine and with any number of threads.
 #pragma once
 #include <vector>
 
+#include "buffer.h"
 #include "kernels/job.h"
 
 namespace nndl_fast {
-
-// Fortran's gemm: matrices stand column by column. Nothing that is pointed to is changed but the last matrix.
-template <class E>
-using Gemm = void (*)(char* trans_a, char* trans_b, int* m, int* n, int* k, E* alpha, E* a, int* lda, E* b, int* ldb, E* beta,
-                      E* c, int* ldc);
 
 enum class Hidden { sigmoid, tanh, relu };
 // The output layer is softmax with the first, sigmoid neurons with the others.
@@ -19,58 +17,64 @@ enum class Cost { log_likelihood, cross_entropy, quadratic };
 
 // What a step does with the gradient g of the mean cost of the mini-batch, regularisation included.
 struct Rule {
-    enum Kind { plain, momentum, nesterov, adam } kind = plain;
+    StepJob<float>::Rule kind = StepJob<float>::sgd;
     double eta = 0;             // learning rate
     double shrink = 0;          // lambda / n: what the regularisation adds to g is shrink * w, not for biases
     double mu = 0;              // momentum; Adam's first decay rate
     double second = 0.999, small = 1e-8;  // Adam's second decay rate, and what keeps its divisor from 0
 };
 
-// (n, features) contiguous; labels (n,) or targets (n, outputs)
+// (n, features), element (i, k) at x[i * row + k * step]; labels (n,) or targets (n, outputs), contiguous
 template <class E>
 struct Examples {
     const E* x = nullptr;
+    ptrdiff_t row = 0, step = 1;
     const int64_t* labels = nullptr;
     const E* targets = nullptr;
 };
 
 template <class E>
-class Training {
+class Network {
 public:
-    Training(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost, Gemm<E> gemm);
+    Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost);
 
-    // The parameters that run() changes in place: weights[i] is (sizes[i + 1], sizes[i]) and biases[i]
-    // (sizes[i + 1],), both contiguous.
-    void use(const std::vector<E*>& weights, const std::vector<E*>& biases);
+    // The parameters: weights[i] is (sizes[i + 1], sizes[i]) and biases[i] (sizes[i + 1],), both contiguous.
+    void use(const std::vector<const E*>& weights, const std::vector<const E*>& biases);
+    // Writes what they have become to arrays of the same shapes.
+    void give(const std::vector<E*>& weights, const std::vector<E*>& biases) const;
 
     // A step for each `mini_batch` of the examples that `order` lists; the last may be smaller.
-    void run(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule);
+    void train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule);
+
+    // The weighted inputs of the output layer for n examples, (n, outputs) contiguous.
+    void weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const;
 
 private:
-    // m examples, a row each
+    // Of m examples the activations and errors have a row each. The weights stand in panels of neurons: that
+    // of neuron j and input k at [j / lanes][k][j % lanes].
     struct Layer {
         ptrdiff_t inputs, neurons;
-        E *weights = nullptr, *biases = nullptr;
-        std::vector<E> z, a, delta;
-        std::vector<E> gradient, first, second;  // of the weights, then of the biases; what the rule keeps of them
+        Buffer weights, biases;
+        Buffer a, delta;
+        Buffer turned;          // the weights in panels of inputs
+        Buffer first, second;   // what the rule keeps of earlier gradients, of the weights, then of the biases
+        E* data(const Buffer& buffer) const { return static_cast<E*>(buffer.data()); }
     };
 
     void reserve(ptrdiff_t mini_batch, const Rule& rule);
     void gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m);
     void forward(ptrdiff_t m);
-    void output_error(ptrdiff_t m, bool labelled);
+    void output_error(ptrdiff_t m, bool labelled, double scale);
     void backward(ptrdiff_t m, const Rule& rule);
+    void hand_down(Layer& layer, Layer& before, ptrdiff_t m);
     void update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule);
-    void product(bool trans_a, bool trans_b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, double alpha, const E* a, const E* b,
-                 double beta, E* c) const;
+    StepJob<E> step_of(const Rule& rule, double shrink) const;
 
     std::vector<Layer> layers_;
     Hidden hidden_;
     Cost cost_;
-    Gemm<E> gemm_;
-    std::vector<E> x_, targets_;  // of the mini-batch in hand
-    std::vector<int64_t> labels_;
-    double steps_ = 0;            // Adam counts them
+    Buffer x_, targets_, labels_;  // of the mini-batch in hand
+    double mu_power_ = 1, second_power_ = 1;  // mu and the second decay rate to the number of steps
 };
 
 }  // namespace nndl_fast

@@ -59,7 +59,11 @@ def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
     """Some rows at a time of examples, dense or sparse, and in columns the last layer's weighted inputs."""
     for rows in _objective.blocks(x, max(network.sizes)):
         part = x[rows].astype(network.dtype, copy=False)
-        yield rows, _training.forward((network.biases, network.weights), network.hidden, part.T)[0][-1]
+        parameters = network.biases, network.weights
+        if isinstance(part, np.ndarray):
+            yield rows, _training.weighted_inputs(parameters, network.hidden, part).T
+        else:
+            yield rows, _training.forward(parameters, network.hidden, part.T)[0][-1]
 
 
 def weighted_inputs(x: Any, network: Network) -> Array:

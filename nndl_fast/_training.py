@@ -1,5 +1,4 @@
-"""Steps of gradient descent, in two ways that differ by rounding alone: many mini-batches in one compiled
-call, with the matrix products of SciPy's BLAS; and plain NumPy, for costs of one's own and without SciPy."""
+"""Steps of gradient descent: many mini-batches in one compiled call, or plain NumPy for costs of one's own."""
 
 from __future__ import annotations
 
@@ -23,9 +22,8 @@ Parameters = tuple[list[Array], list[Array]]  # biases, weights
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
 
-# Floating-point operations after which a compiled call comes back, so that Ctrl-C is heard; and those of a
-# product below which BLAS's threads cost more than they bring (bench/NOTES.md).
-_OPERATIONS_A_CALL, _OPERATIONS_FOR_THREADS = 1e9, 2e7
+# Floating-point operations after which a compiled call comes back, so that Ctrl-C is heard.
+_OPERATIONS_A_CALL = 1e9
 
 
 class Activation(NamedTuple):
@@ -193,55 +191,46 @@ class Plain:
 
 
 class Compiled:
-    """Steps in compiled code, which changes the arrays in its hands: it takes copies at each run, so that
-    what anyone else holds stays as it is."""
+    """Steps in compiled code, whose parameters are new arrays after each call."""
 
-    def __init__(self, net: Trains, rule: Rule, cost: str, gemm: object):
+    def __init__(self, net: Trains, rule: Rule, cost: str):
         self.net, self.rule = net, rule
-        self.trainer = _core.Trainer(net.sizes, net.hidden, cost, gemm, net.dtype == np.float32)
+        self.trainer = _core.Trainer(net.sizes, net.hidden, cost, net.dtype == np.float32)
         weights = sum(inputs * neurons for inputs, neurons in pairwise(net.sizes))
         self.examples = _OPERATIONS_A_CALL / (6 * weights)
 
     def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
         """A step for each mini-batch of the examples that `order` lists."""
+        net, rule = self.net, self.rule
         x = np.ascontiguousarray(x)
         y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else y.dtype)
-        biases, weights = ([p.copy() for p in side] for side in self.net._parameters)
-        self.trainer.use(weights, biases)
-        self.net._parameters = (biases, weights)
+        biases, weights = net._parameters
+        self.trainer.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
         at_once = max(1, int(self.examples / mini_batch)) * mini_batch
         for start in range(0, len(order), at_once):
             part = order[start : start + at_once]
-            self.trainer.run(
-                x, y, part, mini_batch, self.rule.optimizer, eta, self.rule.shrink, self.rule.momentum
-            )
+            self.trainer.run(x, y, part, mini_batch, rule.optimizer, eta, rule.shrink, rule.momentum)
+            net._parameters = self.trainer.parameters()
 
 
-@cache
-def _gemms() -> dict[str, object]:
-    """SciPy's matrix products, as the capsules that it exports for Cython; empty without SciPy."""
-    try:
-        from scipy.linalg import cython_blas
-    except ImportError:
-        return {}
-    exported = cython_blas.__pyx_capi__
-    return {"float32": exported["sgemm"], "float64": exported["dgemm"]}
-
-
-def trainer_for(net: Trains, rule: Rule, mini_batch: int) -> Plain | Compiled:
+def trainer_for(net: Trains, rule: Rule) -> Plain | Compiled:
     """The compiled way where it computes what the network's cost says, else NumPy."""
     delta = getattr(net.cost, "delta", None)
     name = next((name for name, known in costs.BY_NAME.items() if known.delta is delta), None)
-    gemm = _gemms().get(net.dtype.name)
-    wide = _is_wide(net.cost, net.sizes[-1], mini_batch, net.dtype)
-    if name is None or gemm is None or wide or max(net.sizes) >= 2**31:
-        return Plain(net, rule)
-    return Compiled(net, rule, name, gemm)
+    return Plain(net, rule) if name is None else Compiled(net, rule, name)
+
+
+def weighted_inputs(parameters: Parameters, hidden: str, x: Array) -> Array:
+    """Of the output layer, (n, outputs), for examples in rows."""
+    biases, weights = parameters
+    sizes = [weights[0].shape[1], *(len(w) for w in weights)]
+    network = _core.Trainer(sizes, hidden, "LogLikelihoodCost", x.dtype == np.float32)
+    network.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
+    return network.weighted_inputs(x)
 
 
 @cache
 def _controller() -> Any:
-    _gemms()  # so that its BLAS is loaded
     try:
         import threadpoolctl
     except ImportError:
@@ -282,12 +271,6 @@ class _Shared:
 
 
 _one_of_blas = _Shared(lambda: _controller().limit(limits=1, user_api="blas"))
-
-
-def threads_of_blas(sizes: list[int], mini_batch: int) -> AbstractContextManager[Any]:
-    """One thread for BLAS where its products are small: then two are slower. (With threadpoolctl.)"""
-    largest = 2 * mini_batch * max(inputs * neurons for inputs, neurons in pairwise(sizes))
-    return nullcontext() if largest >= _OPERATIONS_FOR_THREADS else one_thread_of_blas()
 
 
 def one_thread_of_blas() -> AbstractContextManager[Any]:

@@ -156,8 +156,9 @@ class Network:
         the monitored values by name. After an exception or Ctrl-C the parameters are those after
         the last whole mini-batch.
 
-        Where SciPy is installed and the cost is one of ours, mini-batches run in compiled code, else
-        in NumPy: the same but for rounding.
+        Where the cost is one of ours, mini-batches run in compiled code, and the same seed, data and
+        options give the same network, bit for bit, on every machine; with a cost class of your own
+        they run in NumPy.
         """
         x, y = self._examples(training_data, "training_data")
         n = len(x)
@@ -177,13 +178,12 @@ class Network:
         history: dict[str, list[Any]] = {name: [] for name in wanted}
         best, best_epoch, best_parameters = -1, 0, self._parameters
         rule = _training.Rule(optimizer, float(lmbda) / n, float(momentum))
-        trainer = _training.trainer_for(self, rule, min(mini_batch_size, n))
+        trainer = _training.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
                 rate = float(eta(epoch) if callable(eta) else eta)
                 order = self.rng.permutation(n)
-                with _training.threads_of_blas(self.sizes, mini_batch_size):
-                    trainer.run(x, y, order, mini_batch_size, rate)
+                trainer.run(x, y, order, mini_batch_size, rate)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
                 for name, value in values.items():
                     history[name].append(value)
@@ -234,7 +234,7 @@ class Network:
         """One step of gradient descent; ``n`` is the size of the whole training set."""
         x, y = self._examples(mini_batch, "mini_batch")
         rule = _training.Rule(shrink=float(lmbda) / float(n))
-        trainer = _training.trainer_for(self, rule, len(x))
+        trainer = _training.trainer_for(self, rule)
         trainer.run(x, y, np.arange(len(x)), len(x), float(eta))
 
     def backprop(self, x: ArrayLike, y: ArrayLike) -> tuple[list[Array], list[Array]]:
@@ -282,7 +282,7 @@ class Network:
 
     def _forward(self, x: Array) -> Array:
         """The weighted inputs of the output layer."""
-        return _training.forward(self._parameters, self.hidden, x)[0][-1]
+        return _training.weighted_inputs(self._parameters, self.hidden, x.T).T
 
     def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""

@@ -316,10 +316,8 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         best, best_epoch, best_parameters = -np.inf, 0, self._parameters()
         passed = -np.inf  # what the next gain has to pass by tol to count
         for epoch in range(1, self.max_iter + 1):
-            # The loss too: two processes whose BLAS threads wait for each other take ten times as long.
-            with _training.threads_of_blas(self.network_.sizes, self._mini_batch(len(labels))):
-                self._epoch(X, labels, weight)
-                self._note(self._loss(X, labels, weight))
+            self._epoch(X, labels, weight)
+            self._note(self._loss(X, labels, weight))
             self.n_iter_, self.loss_ = epoch, self.loss_curve_[-1]
             gain = -self.loss_
             if held_out is not None:
@@ -337,30 +335,26 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
             self.network_.biases, self.network_.weights = best_parameters
             self.best_validation_score_ = best
 
-    def _mini_batch(self, n: int) -> int:
-        return min(200, n) if self.batch_size == "auto" else int(self.batch_size)
-
     def _epoch(self, X: Any, labels: Array, weight: Array) -> None:
         network, n = self.network_, len(labels)
-        mini_batch = self._mini_batch(n)
+        mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
         rule = self._rule(self._total)
         if self._trainer is None or self._trainer.rule != rule:
-            self._trainer = _training.trainer_for(network, rule, mini_batch)
+            self._trainer = _training.trainer_for(network, rule)
         trainer, rate, order = self._trainer, self.learning_rate_init, network.rng.permutation(n)
         alike = bool(np.all(weight == weight[0]))
-        with _training.threads_of_blas(network.sizes, mini_batch):
-            if alike and not sparse.issparse(X):
-                trainer.run(X, labels, order, mini_batch, rate)
-                return
-            width = X.shape[1] + (0 if alike else len(self.classes_))
-            at_once = max(1, _DENSE // (mini_batch * width * X.dtype.itemsize)) * mini_batch
-            for start in range(0, n, at_once):
-                some = order[start : start + at_once]
-                x, y, every = X[some], labels[some], np.arange(len(some))
-                if not alike:  # a target times a weight is an example times that weight
-                    y = np.zeros((len(some), len(self.classes_)), X.dtype)
-                    y[every, labels[some]] = weight[some] / weight.mean()
-                trainer.run(x.toarray() if sparse.issparse(x) else x, y, every, mini_batch, rate)
+        if alike and not sparse.issparse(X):
+            trainer.run(X, labels, order, mini_batch, rate)
+            return
+        width = X.shape[1] + (0 if alike else len(self.classes_))
+        at_once = max(1, _DENSE // (mini_batch * width * X.dtype.itemsize)) * mini_batch
+        for start in range(0, n, at_once):
+            some = order[start : start + at_once]
+            x, y, every = X[some], labels[some], np.arange(len(some))
+            if not alike:  # a target times a weight is an example times that weight
+                y = np.zeros((len(some), len(self.classes_)), X.dtype)
+                y[every, labels[some]] = weight[some] / weight.mean()
+            trainer.run(x.toarray() if sparse.issparse(x) else x, y, every, mini_batch, rate)
 
     def _loss(self, X: Any, labels: Array, weight: Array) -> float:
         cost = 0.0

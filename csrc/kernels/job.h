@@ -72,6 +72,49 @@ struct MapJob {
     double scale = 1;                      // of the error
 };
 
+// out = start + left right: `rows` x `columns`, of so many steps. See product.h.
+template <class E>
+struct ProductJob {
+    ptrdiff_t rows = 0, columns = 0, depth = 0;
+    // Element (i, k) of the left operand stands at left[i * left_row + k * left_step], or, where it has panels of
+    // depth, at left[i * left_row + k / size * left_panel + k % size * left_step].
+    const E* left = nullptr;
+    ptrdiff_t left_row = 0, left_step = 0, left_panel = 0;
+    // Element (k, j) of the right operand stands at right[k * right_step + j / size * right_panel + j % size].
+    const E* right = nullptr;
+    ptrdiff_t right_step = 0, right_panel = 0;
+    // Element (i, j) of the result stands at out[i * out_row + j / size * out_panel + j % size].
+    E* out = nullptr;
+    ptrdiff_t out_row = 0, out_panel = 0;
+    // What the sums start with: what stands in out, times keep; or, where keep is 0, a number for each row, or one
+    // for each column (of whole panels), or 0.
+    E keep = 0;
+    const E *start_of_row = nullptr, *start_of_column = nullptr;
+};
+
+// A matrix whose rows become lanes. See product.h.
+template <class E>
+struct TurnJob {
+    ptrdiff_t rows = 0, columns = 0;
+    const E* from = nullptr;
+    ptrdiff_t row = 0;
+    E* to = nullptr;
+    ptrdiff_t to_step = 0, to_panel = 0;
+    bool whole = false;
+};
+
+// What a step of gradient descent does with n parameters and the gradient of the mean cost; see optimizer.h.
+template <class E>
+struct StepJob {
+    enum Rule { sgd, momentum, nesterov, adam } rule = sgd;
+    ptrdiff_t n = 0;
+    E *parameters = nullptr, *gradient = nullptr;  // both whole vectors
+    E *first = nullptr, *second = nullptr;         // what the rule keeps of earlier gradients
+    E decay = 0;                                   // of the parameters: what regularisation adds is decay times them
+    E eta = 0, mu = 0, one_less_mu = 0;
+    E beta = 0, one_less_beta = 0, rate = 0, root = 0, small = 0;  // Adam's
+};
+
 template <class E>
 using RowKernel = void (*)(const Job<E>&);
 template <class E>
@@ -85,6 +128,11 @@ struct Kernels {
     RowKernel<E> log_likelihood;    // cost where row_result is set, error where out is
     MapKernel<E> sigmoid, sigmoid_prime, binary_cross_entropy;
     MapKernel<E> copy, copy_past_cache, exponentials;  // yardsticks
+    MapKernel<E> tanh, relu;        // activations, z to out; y times the derivative where the activation is z:
+    MapKernel<E> times_sigmoid_prime, times_tanh_prime, times_relu_prime;
+    void (*step)(const StepJob<E>&);
+    void (*product)(const ProductJob<E>&);
+    void (*turn)(const TurnJob<E>&);
 };
 
 struct Table {

@@ -1,15 +1,15 @@
-"""Fits the polynomials of exp.h and log.h, and makes exp.h's tables; prints them as C++ initialisers.
+"""Fits the polynomials of exp.h, log.h and tanh.h, and makes exp.h's tables; prints them as C++ initialisers.
 
     python csrc/math/fit.py
 
 Needs mpmath. A Remez exchange in 60 digits minimises the largest error relative to the
 function's result; the coefficients are then rounded to the type that evaluates them. What is
-printed stands in exp.h and log.h, so a run of this script can be compared with them.
+printed stands in those files, so a run of this script can be compared with them.
 """
 
 import struct
 
-from mpmath import atanh, exp, linspace, log, lu_solve, matrix, mp, mpf, sqrt
+from mpmath import atanh, exp, linspace, log, lu_solve, matrix, mp, mpf, sqrt, tanh
 
 mp.dps = 60
 
@@ -96,6 +96,14 @@ def log_remainder(z):
     return (2 * atanh(s) - 2 * s) / s**3
 
 
+def tanh_remainder(z):
+    """(tanh s - s) / s^3 with z = s^2"""
+    if z < mpf("1e-24"):
+        return -mpf(1) / 3 + 2 * z / 15
+    s = sqrt(z)
+    return (tanh(s) - s) / s**3
+
+
 def main():
     ln2 = log(2)
     for single in (True, False):
@@ -114,6 +122,9 @@ def main():
         edge = mpf("0.0296")
         fit = remez(log_remainder, lambda z: z + mpf("1e-30"), 2 if single else 6, mpf(0), edge)
         show(f"log, {kind}", *fit, single)
+        # |s| <= 1/4, and a little more
+        fit = remez(tanh_remainder, lambda z: z + mpf("1e-30"), 2 if single else 6, mpf(0), mpf("0.063"))
+        show(f"tanh, {kind}", *fit, single)
 
 
 if __name__ == "__main__":

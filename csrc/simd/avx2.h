@@ -9,6 +9,8 @@
 namespace nndl_fast {
 namespace {
 
+constexpr int registers = 16;  // for vectors
+
 // Eight set words, then eight clear ones: a window into them is the mask of the first n lanes.
 alignas(64) const int32_t kWindow[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
@@ -91,6 +93,7 @@ NNDL_INLINE F32x8 operator-(F32x8 x, F32x8 y) { return {_mm256_sub_ps(x.r, y.r)}
 NNDL_INLINE F32x8 operator*(F32x8 x, F32x8 y) { return {_mm256_mul_ps(x.r, y.r)}; }
 NNDL_INLINE F32x8 operator/(F32x8 x, F32x8 y) { return {_mm256_div_ps(x.r, y.r)}; }
 NNDL_INLINE F32x8 fma(F32x8 x, F32x8 y, F32x8 z) { return {_mm256_fmadd_ps(x.r, y.r, z.r)}; }
+NNDL_INLINE F32x8 sqrt(F32x8 x) { return {_mm256_sqrt_ps(x.r)}; }
 NNDL_INLINE F32x8 max(F32x8 x, F32x8 y) { return {_mm256_max_ps(x.r, y.r)}; }
 NNDL_INLINE M32x8 less(F32x8 x, F32x8 y) { return {_mm256_cmp_ps(x.r, y.r, _CMP_LT_OQ)}; }
 NNDL_INLINE M32x8 equal(F32x8 x, F32x8 y) { return {_mm256_cmp_ps(x.r, y.r, _CMP_EQ_OQ)}; }
@@ -117,6 +120,7 @@ NNDL_INLINE F64x4 operator-(F64x4 x, F64x4 y) { return {_mm256_sub_pd(x.r, y.r)}
 NNDL_INLINE F64x4 operator*(F64x4 x, F64x4 y) { return {_mm256_mul_pd(x.r, y.r)}; }
 NNDL_INLINE F64x4 operator/(F64x4 x, F64x4 y) { return {_mm256_div_pd(x.r, y.r)}; }
 NNDL_INLINE F64x4 fma(F64x4 x, F64x4 y, F64x4 z) { return {_mm256_fmadd_pd(x.r, y.r, z.r)}; }
+NNDL_INLINE F64x4 sqrt(F64x4 x) { return {_mm256_sqrt_pd(x.r)}; }
 NNDL_INLINE F64x4 max(F64x4 x, F64x4 y) { return {_mm256_max_pd(x.r, y.r)}; }
 NNDL_INLINE M64x4 less(F64x4 x, F64x4 y) { return {_mm256_cmp_pd(x.r, y.r, _CMP_LT_OQ)}; }
 NNDL_INLINE M64x4 equal(F64x4 x, F64x4 y) { return {_mm256_cmp_pd(x.r, y.r, _CMP_EQ_OQ)}; }

@@ -9,6 +9,8 @@
 namespace nndl_fast {
 namespace {
 
+constexpr int registers = 32;  // for vectors
+
 struct I32x16 {
     __m512i r;
 };
@@ -91,6 +93,7 @@ NNDL_INLINE F32x16 operator-(F32x16 x, F32x16 y) { return {_mm512_sub_ps(x.r, y.
 NNDL_INLINE F32x16 operator*(F32x16 x, F32x16 y) { return {_mm512_mul_ps(x.r, y.r)}; }
 NNDL_INLINE F32x16 operator/(F32x16 x, F32x16 y) { return {_mm512_div_ps(x.r, y.r)}; }
 NNDL_INLINE F32x16 fma(F32x16 x, F32x16 y, F32x16 z) { return {_mm512_fmadd_ps(x.r, y.r, z.r)}; }
+NNDL_INLINE F32x16 sqrt(F32x16 x) { return {_mm512_sqrt_ps(x.r)}; }
 NNDL_INLINE F32x16 max(F32x16 x, F32x16 y) { return {_mm512_max_ps(x.r, y.r)}; }
 NNDL_INLINE M16 less(F32x16 x, F32x16 y) { return {_mm512_cmp_ps_mask(x.r, y.r, _CMP_LT_OQ)}; }
 NNDL_INLINE M16 equal(F32x16 x, F32x16 y) { return {_mm512_cmp_ps_mask(x.r, y.r, _CMP_EQ_OQ)}; }
@@ -117,6 +120,7 @@ NNDL_INLINE F64x8 operator-(F64x8 x, F64x8 y) { return {_mm512_sub_pd(x.r, y.r)}
 NNDL_INLINE F64x8 operator*(F64x8 x, F64x8 y) { return {_mm512_mul_pd(x.r, y.r)}; }
 NNDL_INLINE F64x8 operator/(F64x8 x, F64x8 y) { return {_mm512_div_pd(x.r, y.r)}; }
 NNDL_INLINE F64x8 fma(F64x8 x, F64x8 y, F64x8 z) { return {_mm512_fmadd_pd(x.r, y.r, z.r)}; }
+NNDL_INLINE F64x8 sqrt(F64x8 x) { return {_mm512_sqrt_pd(x.r)}; }
 NNDL_INLINE F64x8 max(F64x8 x, F64x8 y) { return {_mm512_max_pd(x.r, y.r)}; }
 NNDL_INLINE M8 less(F64x8 x, F64x8 y) { return {_mm512_cmp_pd_mask(x.r, y.r, _CMP_LT_OQ)}; }
 NNDL_INLINE M8 equal(F64x8 x, F64x8 y) { return {_mm512_cmp_pd_mask(x.r, y.r, _CMP_EQ_OQ)}; }

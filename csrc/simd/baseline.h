@@ -5,6 +5,8 @@
 namespace nndl_fast {
 namespace {
 
+constexpr int registers = 4;  // arrays of lanes: more do not help
+
 template <class T, int N>
 struct Lanes {
     T r[N];
@@ -79,6 +81,10 @@ NNDL_LANES(Lanes, |)
 template <class X, int N>
 Array<X, N> fma(const Array<X, N>& x, const Array<X, N>& y, const Array<X, N>& z) {
     return each_lane<Array<X, N>>([&](int i) { return fma(x.r[i], y.r[i], z.r[i]); });
+}
+template <class X, int N>
+Array<X, N> sqrt(const Array<X, N>& x) {
+    return each_lane<Array<X, N>>([&](int i) { return sqrt(x.r[i]); });
 }
 template <class X, int N>
 Array<X, N> max(const Array<X, N>& x, const Array<X, N>& y) {

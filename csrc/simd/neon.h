@@ -9,6 +9,8 @@
 namespace nndl_fast {
 namespace {
 
+constexpr int registers = 32;  // for vectors
+
 struct I32x4 {
     uint32x4_t r;
 };
@@ -87,6 +89,7 @@ NNDL_INLINE F32x4 operator-(F32x4 x, F32x4 y) { return {vsubq_f32(x.r, y.r)}; }
 NNDL_INLINE F32x4 operator*(F32x4 x, F32x4 y) { return {vmulq_f32(x.r, y.r)}; }
 NNDL_INLINE F32x4 operator/(F32x4 x, F32x4 y) { return {vdivq_f32(x.r, y.r)}; }
 NNDL_INLINE F32x4 fma(F32x4 x, F32x4 y, F32x4 z) { return {vfmaq_f32(z.r, x.r, y.r)}; }
+NNDL_INLINE F32x4 sqrt(F32x4 x) { return {vsqrtq_f32(x.r)}; }
 // not vmaxq: that one returns the NaN, whichever argument it is
 NNDL_INLINE F32x4 max(F32x4 x, F32x4 y) { return {vbslq_f32(vcgtq_f32(x.r, y.r), x.r, y.r)}; }
 NNDL_INLINE M32x4 less(F32x4 x, F32x4 y) { return {vcltq_f32(x.r, y.r)}; }
@@ -114,6 +117,7 @@ NNDL_INLINE F64x2 operator-(F64x2 x, F64x2 y) { return {vsubq_f64(x.r, y.r)}; }
 NNDL_INLINE F64x2 operator*(F64x2 x, F64x2 y) { return {vmulq_f64(x.r, y.r)}; }
 NNDL_INLINE F64x2 operator/(F64x2 x, F64x2 y) { return {vdivq_f64(x.r, y.r)}; }
 NNDL_INLINE F64x2 fma(F64x2 x, F64x2 y, F64x2 z) { return {vfmaq_f64(z.r, x.r, y.r)}; }
+NNDL_INLINE F64x2 sqrt(F64x2 x) { return {vsqrtq_f64(x.r)}; }
 NNDL_INLINE F64x2 max(F64x2 x, F64x2 y) { return {vbslq_f64(vcgtq_f64(x.r, y.r), x.r, y.r)}; }
 NNDL_INLINE M64x2 less(F64x2 x, F64x2 y) { return {vcltq_f64(x.r, y.r)}; }
 NNDL_INLINE M64x2 equal(F64x2 x, F64x2 y) { return {vceqq_f64(x.r, y.r)}; }

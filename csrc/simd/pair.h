@@ -7,7 +7,7 @@
 //   V::size  V::Element  V::Register  V::Int  V::Mask
 //   V::all(x)  V::load(p)  V::load(p, n, fill)  v.store(p)  v.store(p, n)    0 <= n; n >= size is whole
 //   V::first(n)                the mask of the first n lanes; n may be negative
-//   + - * /  fma(a, b, c)  max(a, b)  less(a, b)  equal(a, b)  is_nan(v)  select(mask, a, b)  any(mask)
+//   + - * /  fma(a, b, c)  sqrt(v)  max(a, b)  less(a, b)  equal(a, b)  is_nan(v)  select(mask, a, b)  any(mask)
 //   | of masks
 //   bits(v)  from_bits(i); of Ints: + -  shift_left<N>  shift_right<N> (zeros come in)  |
 //   widen(F32s) -> F64s of as many lanes; narrow(F64s) -> F32s, rounding
@@ -86,6 +86,10 @@ NNDL_LIFT(|, Two)
 template <class V>
 NNDL_INLINE Pair<V> fma(Pair<V> x, Pair<V> y, Pair<V> z) {
     return {fma(x.a, y.a, z.a), fma(x.b, y.b, z.b)};
+}
+template <class V>
+NNDL_INLINE Pair<V> sqrt(Pair<V> x) {
+    return {sqrt(x.a), sqrt(x.b)};
 }
 template <class V>
 NNDL_INLINE Pair<V> max(Pair<V> x, Pair<V> y) {

@@ -72,6 +72,9 @@ NNDL_INLINE bool any(LaneMask m) { return m.r; }
 NNDL_INLINE F32x1 fma(F32x1 x, F32x1 y, F32x1 z) { return {__builtin_fmaf(x.r, y.r, z.r)}; }
 NNDL_INLINE F64x1 fma(F64x1 x, F64x1 y, F64x1 z) { return {__builtin_fma(x.r, y.r, z.r)}; }
 
+NNDL_INLINE F32x1 sqrt(F32x1 x) { return {__builtin_sqrtf(x.r)}; }
+NNDL_INLINE F64x1 sqrt(F64x1 x) { return {__builtin_sqrt(x.r)}; }
+
 template <class E, class I>
 NNDL_INLINE Lane<E, I> max(Lane<E, I> x, Lane<E, I> y) {
     return {x.r > y.r ? x.r : y.r};

@@ -1,4 +1,4 @@
-// exp for x <= 0, log for x >= 1 and the logistic function at every float32, and at as many float64 (random, and
+// exp for x <= 0, log for x >= 1, the logistic function and tanh at every float32, and at as many float64 (random, and
 // around the numbers where a reduction or a rounding changes), at every instruction set: the largest error in units
 // in the last place must be at most 1. `function_sweep 1000` takes every thousandth.
 //
@@ -58,10 +58,12 @@ struct Case {
 };
 const Case<float> single_cases[] = {{"exp", &Functions<float>::exp, [](float x) -> long double { return std::exp(double(x)); }},
                                     {"log", &Functions<float>::log, [](float x) -> long double { return std::log(double(x)); }},
-                                    {"logistic", &Functions<float>::logistic, [](float x) -> long double { return logistic_reference(double(x)); }}};
+                                    {"logistic", &Functions<float>::logistic, [](float x) -> long double { return logistic_reference(double(x)); }},
+                                    {"tanh", &Functions<float>::tanh, [](float x) -> long double { return std::tanh(double(x)); }}};
 const Case<double> double_cases[] = {{"exp", &Functions<double>::exp, [](double x) { return std::exp((long double)x); }},
                                      {"log", &Functions<double>::log, [](double x) { return std::log((long double)x); }},
-                                     {"logistic", &Functions<double>::logistic, [](double x) { return logistic_reference((long double)x); }}};
+                                     {"logistic", &Functions<double>::logistic, [](double x) { return logistic_reference((long double)x); }},
+                                     {"tanh", &Functions<double>::tanh, [](double x) { return std::tanh((long double)x); }}};
 
 struct Worst {
     double units = 0, at = 0;
@@ -75,7 +77,7 @@ void compare(const Case<E>& c, const std::vector<E>& x, const std::vector<Functi
     std::vector<long double> exact(together), unit(together);
     for (ptrdiff_t i = 0; i < together; ++i) {
         exact[i] = c.reference(x[i]);
-        const E near = std::fmax(E(exact[i]), std::numeric_limits<E>::min());
+        const E near = std::fmax(std::fabs(E(exact[i])), std::numeric_limits<E>::min());
         unit[i] = (long double)std::nextafter(near, E(INFINITY)) - near;
     }
     std::vector<E> result(together);
@@ -107,7 +109,8 @@ double argument(const std::string& function, uint64_t k, double) {
     if (k % 8 == 1) x = -std::floor(unit * 2150 * 8) * eighth / 2 * (1 + (double(r % 64) - 32) * 0x1p-52);
     if (k % 8 == 2) x = -std::ldexp(1 + unit, -int(r % 60));
     if (function == "exp") return std::fmax(x, -745.2);
-    if (function == "logistic") return r & 1 ? -x : std::fmax(x, -745.2);
+    if (function == "tanh" && k % 3) x = -std::ldexp(1 + unit, 4 - int(r % 12));  // where it is neither x nor 1
+    if (function == "logistic" || function == "tanh") return r & 1 ? -x : std::fmax(x, -745.2);
     if (k % 4 == 1) return 1 + std::ldexp(unit, -int(r % 52));  // near 1, where the result is small
     if (k % 4 == 2) return std::ldexp(std::sqrt(0.5) * (1 + (double(r % 64) - 32) * 0x1p-52), 1 + int(r % 1023));
     return std::ldexp(1 + unit, int(r % 1023));

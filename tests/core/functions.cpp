@@ -1,6 +1,7 @@
 // Compiled once for each instruction set: ISA names it and HEADER is its header.
 #include HEADER
 #include "../../csrc/math/logistic.h"
+#include "../../csrc/math/tanh.h"
 #include "functions.h"
 
 namespace nndl_fast {
@@ -25,9 +26,13 @@ template <class V, class E = typename V::Element>
 void logistic_of(const E* x, ptrdiff_t n, E* result) {
     each<V>(x, n, result, [](V v) { return logistic(v); });
 }
+template <class V, class E = typename V::Element>
+void tanh_of(const E* x, ptrdiff_t n, E* result) {
+    each<V>(x, n, result, [](V v) { return hyperbolic_tangent(v); });
+}
 template <class V>
 constexpr Functions<typename V::Element> functions() {
-    return {exp_of<V>, log_of_all<V>, logistic_of<V>};
+    return {exp_of<V>, log_of_all<V>, logistic_of<V>, tanh_of<V>};
 }
 
 }  // namespace

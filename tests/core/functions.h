@@ -1,11 +1,11 @@
-// exp for x <= 0, log for x >= 1 and the logistic function as the kernels use them, element by element.
+// exp for x <= 0, log for x >= 1, the logistic function and tanh as the kernels use them, element by element.
 #pragma once
 #include <stddef.h>
 
 template <class E>
 struct Functions {
     using Function = void (*)(const E* x, ptrdiff_t n, E* result);
-    Function exp, log, logistic;
+    Function exp, log, logistic, tanh;
 };
 
 struct FunctionTable {

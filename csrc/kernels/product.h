@@ -1,0 +1,198 @@
+// Products of matrices as they stand in a network.
+//
+// Every element of a product is one chain of fused multiply-adds with the depth ascending, so its bits are
+// fixed by this definition: they depend neither on the width of the machine's vectors, nor on how the work is
+// cut into tiles and blocks (a partial sum that is stored and loaded again continues the same chain), nor on
+// threads. Vectors run over the columns of the result; of the left operand one number at a time is broadcast,
+// so that it may stand in memory in any way.
+//
+// The columns of the right operand and of the result stand in panels, which are as wide as a vector. A panel
+// of the right operand is whole: where the result has fewer columns, what stands beyond them does not matter.
+#pragma once
+#include "job.h"
+#include "layout.h"
+
+namespace nndl_fast {
+namespace {
+
+// A tile of the result is as many vectors as fit into the registers beside those of the right operand and the
+// one number that is broadcast.
+template <class V, int Panels>
+constexpr int tile_rows() {
+    constexpr int per_row = Panels * int(sizeof(V) / sizeof(typename V::Register));
+    constexpr int fit = (registers - per_row - 1) / per_row;
+    return fit > 10 ? 10 : fit;
+}
+template <class V>
+constexpr int tile_panels() {
+    return tile_rows<V, 3>() >= 8 ? 3 : tile_rows<V, 2>() >= 8 ? 2 : 1;
+}
+
+// Bytes of a block of panels of the right operand, which stays in the first cache while the tiles of many rows
+// use it; of a block of the left operand, which stays in the second; and of a right operand that is small
+// enough to be read again for each block of rows.
+constexpr ptrdiff_t right_block = 1 << 14, left_block = 1 << 17, small_right = 1 << 20;
+
+// Evenly: the fewest parts of at most so many.
+NNDL_INLINE ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t at_most) {
+    const ptrdiff_t parts = (n + at_most - 1) / at_most;
+    return parts ? (n + parts - 1) / parts : 1;
+}
+
+// What the sums of a tile start with: a number of the row times a vector.
+template <class E>
+struct Start {
+    const E *number, *vector;
+    ptrdiff_t number_row, vector_row, vector_panel;
+};
+
+template <class E>
+NNDL_INLINE const char* at(const E* from, ptrdiff_t bytes) {
+    return reinterpret_cast<const char*>(from) + bytes;
+}
+
+// Whole: the columns fill the panel. Adjacent: so do the rows of the left operand stand.
+template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E = typename V::Element>
+NNDL_KERNEL void product_tile(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t row, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
+    // Strides in bytes: of steps in elements compilers make a second loop for a step of 1.
+    constexpr ptrdiff_t bytes = sizeof(E);
+    const ptrdiff_t left_row = Adjacent ? bytes : job.left_row * bytes, left_step = job.left_step * bytes;
+    const ptrdiff_t right_step = job.right_step * bytes, right_panel = job.right_panel * bytes;
+    const ptrdiff_t out_row = job.out_row * bytes, out_panel = job.out_panel * bytes;
+    const ptrdiff_t number_row = start.number_row * bytes, vector_row = start.vector_row * bytes, vector_panel = start.vector_panel * bytes;
+    const int columns = Whole ? V::size : int(job.columns - panel * V::size);
+    const char* left = at(job.left, row * left_row + (job.left_panel ? first / V::size * job.left_panel * bytes : first * left_step));
+    const char* right = at(job.right, panel * right_panel + first * right_step);
+    char* const out = const_cast<char*>(at(job.out, row * out_row + panel * out_panel));
+    const char* const number = at(start.number, row * number_row);
+    const char* const vector = at(start.vector, row * vector_row + panel * vector_panel);
+    ptrdiff_t steps = last - first;
+    const ptrdiff_t at_once = job.left_panel ? V::size : steps, jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
+
+    // The next tile of these panels begins with what stands there.
+    for (int i = 0; i < Rows; ++i)
+        for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
+    V sum[Rows][Panels];
+    for (int i = 0; i < Rows; ++i)
+        for (int p = 0; p < Panels; ++p) {
+            const E* const from = reinterpret_cast<const E*>(vector + i * vector_row + p * vector_panel);
+            sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) * (Whole ? V::load(from) : V::load(from, columns, 0));
+        }
+    do {
+        ptrdiff_t k = steps < at_once ? steps : at_once;
+        do {
+            V r[Panels];
+            for (int p = 0; p < Panels; ++p) r[p] = V::load(reinterpret_cast<const E*>(right + p * right_panel));
+            for (int i = 0; i < Rows; ++i) {
+                const V l = V::all(*reinterpret_cast<const E*>(left + i * left_row));
+                for (int p = 0; p < Panels; ++p) sum[i][p] = fma(l, r[p], sum[i][p]);
+            }
+            left += left_step;
+            right += right_step;
+        } while (--k);
+        left += jump;
+        steps -= at_once;
+    } while (steps > 0);
+    for (int i = 0; i < Rows; ++i)
+        for (int p = 0; p < Panels; ++p) {
+            E* const to = reinterpret_cast<E*>(out + i * out_row + p * out_panel);
+            Whole ? sum[i][p].store(to) : sum[i][p].store(to, columns);
+        }
+}
+
+template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E>
+NNDL_INLINE void product_rows(const ProductJob<E>& job, const Start<E>& start, int rows, ptrdiff_t row, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
+    if (rows == Rows) return product_tile<V, Rows, Panels, Whole, Adjacent>(job, start, row, panel, first, last);
+    if constexpr (Rows > 1) product_rows<V, Rows - 1, Panels, Whole, Adjacent>(job, start, rows, row, panel, first, last);
+}
+
+template <class V, int Panels, bool Whole, class E>
+NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
+    constexpr int most = tile_rows<V, Panels>();
+    ptrdiff_t row = top;
+    while (row < bottom) {
+        const int rows = int(even_part(bottom - row, most));
+        if (job.left_row == 1) product_rows<V, most, Panels, Whole, true>(job, start, rows, row, panel, first, last);
+        else product_rows<V, most, Panels, Whole, false>(job, start, rows, row, panel, first, last);
+        row += rows;
+    }
+}
+
+template <class V, int Panels, class E>
+NNDL_INLINE void product_panels(const ProductJob<E>& job, const Start<E>& start, int panels, ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t panel,
+                                ptrdiff_t first, ptrdiff_t last) {
+    if (panels == Panels) return product_strip<V, Panels, true>(job, start, top, bottom, panel, first, last);
+    if constexpr (Panels > 1) product_panels<V, Panels - 1>(job, start, panels, top, bottom, panel, first, last);
+}
+
+template <class V, class E = typename V::Element>
+void product(const ProductJob<E>& job) {
+    if (!job.depth) {  // one step that adds nothing
+        alignas(64) static const E nothing[V::size] = {};
+        ProductJob<E> start = job;
+        start.depth = 1;
+        start.left = start.right = nothing;
+        start.left_row = start.right_panel = start.left_panel = 0;
+        return product<V>(start);
+    }
+    const ptrdiff_t whole = job.columns / V::size, panels = (job.columns + V::size - 1) / V::size;
+    constexpr ptrdiff_t deepest = right_block / ptrdiff_t(tile_panels<V>() * V::size * sizeof(E)) / V::size * V::size;
+    const ptrdiff_t deep = (even_part(job.depth, deepest) + V::size - 1) / V::size * V::size;
+    const ptrdiff_t tall = left_block / ptrdiff_t(sizeof(E)) / deep;
+    const E one = 1;
+    alignas(64) E ones[V::size];
+    V::all(job.start_of_row ? E(1) : E(0)).store(ones);
+    const Start<E> kept = {&job.keep, job.out, 0, job.out_row, job.out_panel}, begun = {&one, job.out, 0, job.out_row, job.out_panel},
+                   of_rows = {job.start_of_row ? job.start_of_row : &one, ones, job.start_of_row ? 1 : 0, 0, 0},
+                   of_columns = {&one, job.start_of_column, 0, 0, V::size};
+    const Start<E>& fresh = job.keep != E(0) ? kept : job.start_of_column ? of_columns : of_rows;
+    const auto block = [&](ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t first, ptrdiff_t last) NNDL_LAMBDA {
+        const Start<E>& start = first ? begun : fresh;
+        ptrdiff_t panel = 0;
+        while (panel < whole) {
+            const int together = int(even_part(whole - panel, tile_panels<V>()));
+            product_panels<V, tile_panels<V>()>(job, start, together, top, bottom, panel, first, last);
+            panel += together;
+        }
+        if (panel < panels) product_strip<V, 1, false>(job, start, top, bottom, panel, first, last);
+    };
+    const auto smaller = [](ptrdiff_t a, ptrdiff_t b) NNDL_LAMBDA { return a < b ? a : b; };
+    const bool again = panels * job.depth * V::size * ptrdiff_t(sizeof(E)) <= small_right;
+    const ptrdiff_t outer_rows = again ? tall : job.rows ? job.rows : 1;
+    for (ptrdiff_t start = 0; start < job.rows; start += outer_rows) {
+        const ptrdiff_t end = smaller(job.rows, start + outer_rows);
+        for (ptrdiff_t first = 0; first < job.depth; first += deep)
+            for (ptrdiff_t top = start; top < end; top += tall)
+                block(top, smaller(end, top + tall), first, smaller(job.depth, first + deep));
+    }
+}
+
+// Element (row i, column j) stands at from[i * row + j] and goes to to[i / size * to_panel + j * to_step + i % size]:
+// rows become lanes. Lanes beyond the last row get 0 where `whole` says that there is room for them.
+template <class V, class E = typename V::Element>
+void turn(const TurnJob<E>& job) {
+    using R = typename V::Register;
+    constexpr int group = R::group;
+    for (ptrdiff_t top = 0; top < job.rows; top += V::size) {
+        E* const to = job.to + top / V::size * job.to_panel;
+        const int rows = job.rows - top < V::size ? int(job.rows - top) : V::size;
+        const E* const from = job.from + top * job.row;
+        ptrdiff_t j = 0;
+        if (rows == V::size)
+            for (; j + group <= job.columns; j += group)
+                for (int lane = 0; lane < V::size; lane += R::size) {
+                    R v[group];
+                    for (int i = 0; i < group; ++i) v[i] = R::load_groups(from + (lane + i) * job.row + j, group * job.row);
+                    transpose_groups(v);
+                    for (int i = 0; i < group; ++i) v[i].store(to + (j + i) * job.to_step + lane);
+                }
+        for (; j < job.columns; ++j) {
+            for (int i = 0; i < rows; ++i) to[j * job.to_step + i] = from[i * job.row + j];
+            if (job.whole)
+                for (int i = rows; i < V::size; ++i) to[j * job.to_step + i] = 0;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace nndl_fast

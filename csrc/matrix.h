@@ -1,0 +1,64 @@
+// Products shared out among threads, and how matrices stand for them: rows with room for whole vectors, or
+// panels as wide as a vector (kernels/product.h).
+#pragma once
+#include <algorithm>
+
+#include "dispatch.h"
+#include "estimate.h"
+#include "threads/threads.h"
+
+namespace nndl_fast {
+
+template <class E>
+constexpr ptrdiff_t lanes = 64 / sizeof(E);
+
+template <class E>
+constexpr ptrdiff_t whole_vectors(ptrdiff_t n) {
+    return (n + lanes<E> - 1) / lanes<E> * lanes<E>;
+}
+
+// Elements from one row to the next: whole vectors, and in long rows an odd number of them, so that what stands
+// in one column of many rows is spread over the cache.
+template <class E>
+constexpr ptrdiff_t row_stride(ptrdiff_t columns) {
+    const ptrdiff_t vectors = whole_vectors<E>(columns) / lanes<E>;
+    return (vectors < 8 ? vectors : vectors | 1) * lanes<E>;
+}
+
+// The rows of a product go to threads by so many.
+constexpr ptrdiff_t rows_of_unit = 8;
+
+// f(part, first, last) for each thread's rows, whose part of the job that is.
+template <class E, class F>
+void share_product(const ProductJob<E>& job, F f) {
+    const ptrdiff_t units = (job.rows + rows_of_unit - 1) / rows_of_unit;
+    const double time = nanoseconds(job);
+    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+        const ptrdiff_t begin = first * rows_of_unit, end = std::min(job.rows, last * rows_of_unit);
+        ProductJob<E> part = job;
+        part.rows = end - begin;
+        part.left += begin * job.left_row;
+        part.out = job.out ? job.out + begin * job.out_row : nullptr;
+        part.start_of_row = moved(job.start_of_row, begin);
+        f(part, begin, end);
+    });
+}
+
+template <class E>
+void run_product(const ProductJob<E>& job) {
+    share_product(job, [](const ProductJob<E>& part, ptrdiff_t, ptrdiff_t) { active_kernels<E>().product(part); });
+}
+
+// n contiguous elements, on the calling thread; out may be z or y.
+template <class E>
+void map(MapKernel<E> kernel, ptrdiff_t n, const E* z, E* out, const E* y = nullptr, double scale = 1) {
+    MapJob<E> job;
+    job.n = n;
+    job.z = z;
+    job.y = y;
+    job.out = out;
+    job.scale = scale;
+    kernel(job);
+}
+
+}  // namespace nndl_fast

@@ -1,0 +1,251 @@
+// The products and the training without Python: every element of a product is the chain of fused multiply-adds
+// that its definition says, whatever the instruction set, the strides, the tiles and the threads; and networks
+// that are trained have the same bits everywhere, which a committed hash says of machines that never meet.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "../../csrc/dispatch.h"
+#include "../../csrc/matrix.h"
+#include "../../csrc/threads/threads.h"
+#include "../../csrc/training.h"
+#include "hashes.h"
+
+using namespace nndl_fast;
+
+namespace {
+
+int failures = 0, checks = 0;
+
+void check(bool good, const std::string& what) {
+    ++checks;
+    if (!good && ++failures <= 20) std::printf("FAILED %s\n", what.c_str());
+}
+
+template <class E>
+std::vector<E> numbers(ptrdiff_t n, uint64_t seed, double scale = 1) {
+    std::vector<E> x(static_cast<size_t>(n));
+    for (size_t i = 0; i < x.size(); ++i) x[i] = E((double(splitmix64(i + 1, seed) >> 11) * 0x1p-53 - 0.5) * 2 * scale);
+    return x;
+}
+
+// How the operands stand.
+enum class Left { rows, columns, panels };
+enum class Begin { nothing, row, column, kept, as_it_is };
+
+template <class E>
+struct Matrices {
+    ptrdiff_t rows, columns, depth;
+    Left form;
+    Begin begin;
+    std::vector<E> left, right, out, start;  // as the job has them; out before the product
+    std::vector<E> expected;                 // rows x columns, as they come out
+    ProductJob<E> job;
+
+    ptrdiff_t left_at(ptrdiff_t i, ptrdiff_t k) const {
+        constexpr ptrdiff_t size = lanes<E>;
+        return i * job.left_row + (job.left_panel ? k / size * job.left_panel + k % size : k * job.left_step);
+    }
+    ptrdiff_t right_at(ptrdiff_t k, ptrdiff_t j) const { return k * job.right_step + j / lanes<E> * job.right_panel + j % lanes<E>; }
+    ptrdiff_t out_at(ptrdiff_t i, ptrdiff_t j) const { return i * job.out_row + j / lanes<E> * job.out_panel + j % lanes<E>; }
+
+    // A result of rows, for which the last panel is not filled, or of whole panels.
+    Matrices(ptrdiff_t m, ptrdiff_t n, ptrdiff_t d, Left f, Begin b, bool in_panels) : rows(m), columns(n), depth(d), form(f), begin(b) {
+        constexpr ptrdiff_t size = lanes<E>;
+        const ptrdiff_t panels = (columns + size - 1) / size;
+        job.rows = rows;
+        job.columns = columns;
+        job.depth = depth;
+        job.left_row = form == Left::rows ? depth + 3 : form == Left::columns ? 1 : size;
+        job.left_step = form == Left::columns ? rows + 5 : 1;
+        job.left_panel = form == Left::panels ? rows * size : 0;
+        job.right_step = size;
+        job.right_panel = depth * size;
+        job.out_row = in_panels ? size : columns;
+        job.out_panel = in_panels ? rows * size : size;
+        left = numbers<E>(depth ? left_at(rows - 1, depth - 1) + 1 : 1, 1);
+        right = numbers<E>(panels * depth * size + 1, 2);
+        out = numbers<E>(in_panels ? panels * rows * size : rows * columns, 3);
+        start = numbers<E>(begin == Begin::row ? rows : panels * size, 4);
+        job.keep = begin == Begin::kept ? E(0.75) : begin == Begin::as_it_is ? E(1) : E(0);
+        for (ptrdiff_t i = 0; i < rows; ++i)
+            for (ptrdiff_t j = 0; j < columns; ++j) {
+                const E before = job.keep != 0 ? job.keep * out[size_t(out_at(i, j))] : 0;
+                E sum = begin == Begin::row ? start[size_t(i)] : begin == Begin::column ? start[size_t(j)] : before;
+                long double exact = sum, size_of_terms = std::fabs(sum);
+                for (ptrdiff_t k = 0; k < depth; ++k) {
+                    const E l = left[size_t(left_at(i, k))], r = right[size_t(right_at(k, j))];
+                    sum = std::fma(l, r, sum);
+                    exact += (long double)l * r;
+                    size_of_terms += std::fabs((long double)l * r);
+                }
+                expected.push_back(sum);
+                const long double bound = (long double)depth * std::numeric_limits<E>::epsilon() / 2 * size_of_terms * (1 + 1e-3L);
+                check(std::fabs(sum - exact) <= bound, "a product is off by more than its bound");
+            }
+    }
+
+    bool agrees() {
+        std::vector<E> result = out;
+        ProductJob<E> now = job;
+        now.left = left.data();
+        now.right = right.data();
+        now.out = result.data();
+        if (begin == Begin::row) now.start_of_row = start.data();
+        if (begin == Begin::column) now.start_of_column = start.data();
+        run_product(now);
+        for (ptrdiff_t i = 0; i < rows; ++i)
+            for (ptrdiff_t j = 0; j < columns; ++j)
+                if (std::memcmp(&result[size_t(out_at(i, j))], &expected[size_t(i * columns + j)], sizeof(E))) return false;
+        return true;
+    }
+};
+
+template <class E>
+void check_products(const char* type) {
+    struct Size {
+        ptrdiff_t rows, columns, depth;
+    };
+    std::vector<Size> sizes = {{1, 1, 0}, {3, 17, 0}, {70, 40, 300}, {5, 700, 33}, {333, 31, 10}, {2, 3, 5000}, {130, 129, 257}};
+    for (ptrdiff_t rows : {1, 2, 5, 6, 7, 10, 11, 13, 16, 27})
+        for (ptrdiff_t columns : {1, 15, 16, 17, 32, 47, 48, 64, 65}) sizes.push_back({rows, columns, (rows * columns) % 19 + 1});
+    for (const Size& s : sizes)
+        for (Left form : {Left::rows, Left::columns, Left::panels})
+            for (Begin begin : {Begin::nothing, Begin::row, Begin::column, Begin::kept, Begin::as_it_is})
+                for (bool in_panels : {false, true}) {
+                    Matrices<E> matrices(s.rows, s.columns, s.depth, form, begin, in_panels);
+                    for (const std::string& isa : available_isas()) {
+                        activate_isa(isa);
+                        for (int threads : {1, 2, 7}) {
+                            set_num_threads(threads);
+                            check(matrices.agrees(), isa + " " + type + " product " + std::to_string(s.rows) + " x " + std::to_string(s.columns) +
+                                                         " x " + std::to_string(s.depth) + ", form " + std::to_string(int(form)) + ", start " +
+                                                         std::to_string(int(begin)));
+                        }
+                    }
+                }
+}
+
+template <class E>
+void check_turns(const char* type) {
+    constexpr ptrdiff_t size = lanes<E>;
+    for (ptrdiff_t rows : {1, 7, 8, 15, 16, 17, 40})
+        for (ptrdiff_t columns : {1, 3, 4, 5, 16, 33})
+            for (bool whole : {false, true})
+                for (const std::string& isa : available_isas()) {
+                    activate_isa(isa);
+                    const std::vector<E> from = numbers<E>(rows * (columns + 2), 5);
+                    const ptrdiff_t panels = (rows + size - 1) / size, room = panels * columns * size;
+                    std::vector<E> to(size_t(room), E(7));
+                    TurnJob<E> job;
+                    job.rows = rows;
+                    job.columns = columns;
+                    job.from = from.data();
+                    job.row = columns + 2;
+                    job.to = to.data();
+                    job.to_step = size;
+                    job.to_panel = columns * size;
+                    job.whole = whole;
+                    active_kernels<E>().turn(job);
+                    bool good = true;
+                    for (ptrdiff_t i = 0; i < panels * size; ++i)
+                        for (ptrdiff_t j = 0; j < columns; ++j) {
+                            const E expected = i < rows ? from[size_t(i * job.row + j)] : whole ? E(0) : E(7);
+                            good = good && to[size_t(i / size * job.to_panel + j * size + i % size)] == expected;
+                        }
+                    check(good, isa + " " + type + " turn " + std::to_string(rows) + " x " + std::to_string(columns));
+                }
+}
+
+// The parameters of a small network after two epochs on examples that follow from their numbers.
+template <class E>
+std::vector<E> trained(Hidden hidden, Cost cost, int rule, ptrdiff_t mini_batch) {
+    const std::vector<ptrdiff_t> sizes = {37, 50, 18, 10};
+    constexpr ptrdiff_t n = 75;
+    std::vector<std::vector<E>> weights, biases;
+    std::vector<const E*> given_w, given_b;
+    std::vector<E*> w, b;
+    for (size_t i = 0; i + 1 < sizes.size(); ++i) {
+        weights.push_back(numbers<E>(sizes[i] * sizes[i + 1], 10 + i, 2 / std::sqrt(double(sizes[i]))));
+        biases.push_back(numbers<E>(sizes[i + 1], 20 + i));
+    }
+    for (size_t i = 0; i < weights.size(); ++i) {
+        given_w.push_back(weights[i].data());
+        given_b.push_back(biases[i].data());
+        w.push_back(weights[i].data());
+        b.push_back(biases[i].data());
+    }
+    const std::vector<E> x = numbers<E>(n * sizes.front(), 30), targets = numbers<E>(n * sizes.back(), 31, 0.5);
+    std::vector<E> probabilities;
+    for (E t : targets) probabilities.push_back(t + E(0.5));
+    std::vector<int64_t> labels, order;
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        labels.push_back(int64_t(splitmix64(uint64_t(i), 32) % uint64_t(sizes.back())));
+        order.push_back(i * 7 % n);
+    }
+    Network<E> network(sizes, hidden, cost);
+    network.use(given_w, given_b);
+    Examples<E> examples;
+    examples.x = x.data();
+    examples.row = sizes.front();
+    if (cost == Cost::log_likelihood) examples.labels = labels.data();
+    else examples.targets = probabilities.data();
+    Rule how;
+    how.kind = StepJob<float>::Rule(rule);
+    how.eta = rule == StepJob<float>::adam ? 0.01 : 0.25;
+    how.mu = 0.875;
+    how.shrink = 0.002;
+    for (int epoch = 0; epoch < 2; ++epoch) network.train(examples, order.data(), n, mini_batch, how);
+    std::vector<E> all(size_t(n * sizes.back()));
+    network.weighted_inputs(examples, n, all.data());
+    network.give(w, b);
+    for (const auto& side : {weights, biases})
+        for (const auto& parameters : side) all.insert(all.end(), parameters.begin(), parameters.end());
+    return all;
+}
+
+template <class E>
+void check_training(const char* type, const std::string& hash) {
+    std::string digests;
+    for (Hidden hidden : {Hidden::sigmoid, Hidden::tanh, Hidden::relu})
+        for (Cost cost : {Cost::log_likelihood, Cost::cross_entropy, Cost::quadratic})
+            for (int rule : {0, 1, 2, 3})
+                for (ptrdiff_t mini_batch : {10, 64}) {
+                    std::string first;
+                    for (const std::string& isa : available_isas()) {
+                        activate_isa(isa);
+                        for (int threads : {1, 2, 7}) {
+                            set_num_threads(threads);
+                            const std::vector<E> all = trained<E>(hidden, cost, rule, mini_batch);
+                            bool finite = true;
+                            for (E x : all) finite = finite && std::isfinite(x);
+                            check(finite, "a trained network is finite");
+                            const std::string now = digest(all);
+                            if (first.empty()) first = now;
+                            check(now == first, isa + " " + type + " network, rule " + std::to_string(rule) + ", " + std::to_string(threads) +
+                                                    " threads: other bits than at " + available_isas().front());
+                        }
+                    }
+                    digests += first;
+                }
+    std::vector<E> letters;
+    for (char c : digests) letters.push_back(E(c));
+    check(digest(letters) == hash, std::string(type) + " networks have the hash " + digest(letters) + ", not " + hash);
+}
+
+}  // namespace
+
+int main() {
+    assume_processors(8);  // so that as many threads as are set do take part
+    check_products<float>("float32");
+    check_products<double>("float64");
+    check_turns<float>("float32");
+    check_turns<double>("float64");
+    check_training<float>("float32", "1e591742");
+    check_training<double>("float64", "8d4108dd");
+    std::printf("%d checks, %d failures\n", checks, failures);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
