@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "linear.h"
 #include "matrix.h"
 #include "parallel.h"
 
@@ -13,7 +14,9 @@ namespace {
 constexpr ptrdiff_t strip = 32;
 // Examples that go through the network at a time where nothing is learned.
 constexpr ptrdiff_t examples_at_once = 96;
-thread_local Buffer thread_gradient, thread_activations[2];
+// From so many neurons of softmax on the last layer goes by linear.h, with so much room for its weighted inputs.
+constexpr ptrdiff_t wide = 4096, room_of_wide = 24 << 20;
+thread_local Buffer thread_gradient, thread_activations[2], thread_wide[2];
 
 template <class E>
 E* room(Buffer& buffer, ptrdiff_t n) {
@@ -75,6 +78,14 @@ void Network<E>::use(const std::vector<const E*>& weights, const std::vector<con
     for (size_t i = 0; i < layers_.size(); ++i) {
         Layer& layer = layers_[i];
         const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
+        E* const b = room<E>(layer.biases, neurons);
+        std::fill(std::copy_n(biases[i], layer.neurons, b), b + neurons, E(0));
+        if (is_wide() && &layer == &layers_.back()) {
+            const ptrdiff_t n = layer.inputs * layer.neurons, whole = whole_vectors<E>(n);
+            E* const w = room<E>(layer.weights, whole);
+            std::fill(std::copy_n(weights[i], n, w), w + whole, E(0));
+            continue;
+        }
         TurnJob<E> turn;
         turn.rows = layer.neurons;
         turn.columns = turn.row = layer.inputs;
@@ -84,8 +95,6 @@ void Network<E>::use(const std::vector<const E*>& weights, const std::vector<con
         turn.to_panel = layer.inputs * lanes<E>;
         turn.whole = true;
         active_kernels<E>().turn(turn);
-        E* const b = room<E>(layer.biases, neurons);
-        std::fill(std::copy_n(biases[i], layer.neurons, b), b + neurons, E(0));
     }
 }
 
@@ -93,6 +102,11 @@ template <class E>
 void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& biases) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
+        std::copy_n(layer.data(layer.biases), layer.neurons, biases[i]);
+        if (is_wide() && &layer == &layers_.back()) {
+            std::copy_n(layer.data(layer.weights), layer.inputs * layer.neurons, weights[i]);
+            continue;
+        }
         for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
             TurnJob<E> turn;
             turn.rows = layer.inputs;
@@ -104,8 +118,12 @@ void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& bia
             turn.to_panel = lanes<E>;
             active_kernels<E>().turn(turn);
         }
-        std::copy_n(layer.data(layer.biases), layer.neurons, biases[i]);
     }
+}
+
+template <class E>
+bool Network<E>::is_wide() const {
+    return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide;
 }
 
 template <class E>
@@ -114,8 +132,11 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule) {
     room<int64_t>(labels_, mini_batch);
     room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
     for (Layer& layer : layers_) {
-        for (Buffer* buffer : {&layer.a, &layer.delta}) room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
-        const ptrdiff_t parameters = (layer.inputs + 1) * whole_vectors<E>(layer.neurons);
+        const bool wide_one = is_wide() && &layer == &layers_.back();
+        if (wide_one) room_of_zeros<E>(layer.gradient, whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
+        else for (Buffer* buffer : {&layer.a, &layer.delta}) room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
+        const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
+        const ptrdiff_t parameters = (wide_one ? whole_vectors<E>(layer.inputs * layer.neurons) : layer.inputs * neurons) + neurons;
         if (rule.kind != StepJob<float>::sgd) room_of_zeros<E>(layer.first, parameters);
         if (rule.kind == StepJob<float>::adam) room_of_zeros<E>(layer.second, parameters);
     }
@@ -142,6 +163,7 @@ void Network<E>::forward(ptrdiff_t m) {
         E* const a = layer.data(layer.a);
         const ptrdiff_t stride = row_stride<E>(layer.neurons);
         const bool last = &layer == &layers_.back();
+        if (last && is_wide()) return;
         share_product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row_stride<E>(layer.inputs), 1, layer.data(layer.weights),
                                           layer.data(layer.biases), a),
                       [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
@@ -186,12 +208,54 @@ void Network<E>::output_error(ptrdiff_t m, bool labelled, double scale) {
 
 template <class E>
 void Network<E>::backward(ptrdiff_t m, const Rule& rule) {
-    for (size_t i = layers_.size(); i-- > 0;) {
+    size_t i = layers_.size() - is_wide();
+    while (i-- > 0) {
         Layer& layer = layers_[i];
         if (!i) return update(layer, static_cast<const E*>(x_.data()), m, rule);
         hand_down(layer, layers_[i - 1], m);
         update(layer, layer.data(layers_[i - 1].a), m, rule);
     }
+}
+
+// A wide last layer: its step, and the error of the layer before.
+template <class E>
+void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule& rule) {
+    Layer& layer = layers_.back();
+    Layer* const before = layers_.size() > 1 ? &layers_[layers_.size() - 2] : nullptr;
+    const ptrdiff_t weights = whole_vectors<E>(layer.inputs * layer.neurons), stride = row_stride<E>(layer.inputs);
+    E* const gradient = layer.data(layer.gradient);
+    std::vector<double> costs(static_cast<size_t>(m));
+    LinearJob<E> job;
+    job.n = m;
+    job.features = layer.inputs;
+    job.classes = layer.neurons;
+    job.a = before ? before->data(before->a) : static_cast<const E*>(x_.data());
+    job.a_row = stride;
+    job.w = layer.data(layer.weights);
+    job.w_row = layer.inputs;
+    job.b = layer.data(layer.biases);
+    job.nabla_w = gradient;
+    job.nabla_b = gradient + weights;
+    if (before) job.delta_a = before->data(before->delta);
+    job.delta_a_row = stride;
+    job.room = room_of_wide;
+    if (labelled) job.cost.labels = static_cast<const int64_t*>(labels_.data());
+    else job.cost.y = {static_cast<const E*>(targets_.data()), row_stride<E>(layer.neurons), 1};
+    job.cost.class_weight_sum = double(layer.neurons);
+    job.cost.row_result = costs.data();
+    job.cost.scale = scale;
+    run_linear(job);
+    if (before) {
+        E *const a = before->data(before->a), *const delta = before->data(before->delta);
+        map(times_derivative_of<E>(hidden_), m * stride, a, delta, delta);
+    }
+    const ptrdiff_t units = weights / lanes<E>;
+    const double time = nanoseconds(active_kernels<E>().relu, weights);
+    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+        const ptrdiff_t place = first * lanes<E>;
+        step(layer, rule, rule.shrink, (last - first) * lanes<E>, place, layer.data(layer.weights) + place, gradient + place);
+    });
+    step(layer, rule, 0, whole_vectors<E>(layer.neurons), weights, layer.data(layer.biases), gradient + weights);
 }
 
 // (BP2)
@@ -220,20 +284,27 @@ void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
                   });
 }
 
+// n parameters, of which the rule keeps something from `place` on, and the gradient by them.
 template <class E>
-StepJob<E> Network<E>::step_of(const Rule& rule, double shrink) const {
-    StepJob<E> step;
-    step.rule = typename StepJob<E>::Rule(rule.kind);
-    step.eta = E(rule.eta);
-    step.decay = E(shrink);
-    step.mu = E(rule.mu);
-    step.one_less_mu = E(1 - rule.mu);
-    step.beta = E(rule.second);
-    step.one_less_beta = E(1 - rule.second);
-    step.rate = E(rule.eta / (1 - mu_power_));
-    step.root = E(1 / std::sqrt(1 - second_power_));
-    step.small = E(rule.small);
-    return step;
+void Network<E>::step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters, E* gradient) {
+    const bool plain = rule.kind == StepJob<float>::sgd;
+    StepJob<E> job;
+    job.rule = typename StepJob<E>::Rule(rule.kind);
+    job.n = n;
+    job.parameters = parameters;
+    job.gradient = gradient;
+    if (!plain) job.first = layer.data(layer.first) + place;
+    if (rule.kind == StepJob<float>::adam) job.second = layer.data(layer.second) + place;
+    job.decay = E(plain ? 1 - rule.eta * shrink : shrink);
+    job.eta = E(rule.eta);
+    job.mu = E(rule.mu);
+    job.one_less_mu = E(1 - rule.mu);
+    job.beta = E(rule.second);
+    job.one_less_beta = E(1 - rule.second);
+    job.rate = E(rule.eta / (1 - mu_power_));
+    job.root = E(1 / std::sqrt(1 - second_power_));
+    job.small = E(rule.small);
+    active_kernels<E>().step(job);
 }
 
 // (BP3), (BP4), and the step. The errors hold the mean's 1 / m, and in plain descent the step's -eta as well.
@@ -268,15 +339,7 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
         job.keep = E(1 - rule.eta * rule.shrink);
         return run_product(job);
     }
-    const auto apply = [&](StepJob<E> step, ptrdiff_t n, ptrdiff_t first, E* parameters, E* gradient) {
-        step.n = n;
-        step.parameters = parameters;
-        step.gradient = gradient;
-        step.first = layer.data(layer.first) + first;
-        step.second = rule.kind == StepJob<float>::adam ? layer.data(layer.second) + first : nullptr;
-        active_kernels<E>().step(step);
-    };
-    apply(step_of(rule, 0), neurons, weights, layer.data(layer.biases), of_biases.out);
+    step(layer, rule, 0, neurons, weights, layer.data(layer.biases), of_biases.out);
     share_product(job, [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
         E* const gradient = room<E>(thread_gradient, strip * neurons);
         for (ptrdiff_t top = first; top < end; top += strip) {
@@ -288,7 +351,7 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
             active_kernels<E>().product(some);
             for (ptrdiff_t j = 0; j < neurons; j += lanes<E>) {
                 const ptrdiff_t place = j * layer.inputs + top * lanes<E>;
-                apply(step_of(rule, rule.shrink), some.rows * lanes<E>, place, layer.data(layer.weights) + place, gradient + j * some.rows);
+                step(layer, rule, rule.shrink, some.rows * lanes<E>, place, layer.data(layer.weights) + place, gradient + j * some.rows);
             }
         }
     });
@@ -300,11 +363,50 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
     for (ptrdiff_t start = 0; start < n; start += mini_batch) {
         const ptrdiff_t m = std::min(mini_batch, n - start);
         gather(examples, order + start, m);
-        forward(m);
-        output_error(m, examples.labels, (rule.kind == StepJob<float>::sgd ? -rule.eta : 1) / double(m));
         mu_power_ *= rule.mu;
         second_power_ *= rule.second;
+        const double scale = (rule.kind == StepJob<float>::sgd ? -rule.eta : 1) / double(m);
+        forward(m);
+        is_wide() ? train_wide(m, examples.labels, scale, rule) : output_error(m, examples.labels, scale);
         backward(m, rule);
+    }
+}
+
+// (m, neurons): made with the examples in lanes, and turned.
+template <class E>
+void Network<E>::weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step, E* z) const {
+    constexpr ptrdiff_t some = 64 * lanes<E>;  // neurons at a time
+    const ptrdiff_t panels = (m + lanes<E> - 1) / lanes<E>;
+    E* const inputs = room<E>(thread_wide[0], panels * lanes<E> * layer.inputs);
+    E* const turned = room<E>(thread_wide[1], panels * lanes<E> * some);
+    for (ptrdiff_t r = 0; r < panels * lanes<E>; ++r)
+        for (ptrdiff_t k = 0; k < layer.inputs; ++k)
+            inputs[(r / lanes<E> * layer.inputs + k) * lanes<E> + r % lanes<E>] = r < m ? a[r * row + k * step] : E(0);
+    ProductJob<E> product;
+    product.columns = panels * lanes<E>;
+    product.depth = product.left_row = layer.inputs;
+    product.left_step = 1;
+    product.right = inputs;
+    product.right_step = product.out_row = lanes<E>;
+    product.right_panel = layer.inputs * lanes<E>;
+    product.out = turned;
+    product.out_panel = some * lanes<E>;
+    for (ptrdiff_t j = 0; j < layer.neurons; j += some) {
+        product.rows = std::min(some, layer.neurons - j);
+        product.left = layer.data(layer.weights) + j * layer.inputs;
+        product.start_of_row = layer.data(layer.biases) + j;
+        active_kernels<E>().product(product);
+        for (ptrdiff_t p = 0; p < panels; ++p) {
+            TurnJob<E> turn;
+            turn.rows = product.rows;
+            turn.columns = std::min(lanes<E>, m - p * lanes<E>);
+            turn.from = turned + p * product.out_panel;
+            turn.row = lanes<E>;
+            turn.to = z + p * lanes<E> * layer.neurons + j;
+            turn.to_step = layer.neurons;
+            turn.to_panel = lanes<E>;
+            active_kernels<E>().turn(turn);
+        }
     }
 }
 
@@ -313,7 +415,7 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
     ptrdiff_t widest = 0;
     double multiplications = 0;
     for (const Layer& layer : layers_) {
-        widest = std::max(widest, row_stride<E>(layer.neurons));
+        if (!is_wide() || &layer != &layers_.back()) widest = std::max(widest, row_stride<E>(layer.neurons));
         multiplications += double(layer.inputs) * double(layer.neurons);
     }
     ProductJob<E> all;  // whose time is that of the whole
@@ -331,6 +433,10 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
             ptrdiff_t row = examples.row, step = examples.step;
             int turn = 0;
             for (const Layer& layer : layers_) {
+                if (&layer == &layers_.back() && is_wide()) {
+                    weighted_inputs_of_wide(layer, m, inputs, row, step, z + start * layer.neurons);
+                    break;
+                }
                 E* const out = place[turn];
                 const ptrdiff_t stride = row_stride<E>(layer.neurons);
                 active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row, step, layer.data(layer.weights),

@@ -51,24 +51,29 @@ public:
 
 private:
     // Of m examples the activations and errors have a row each. The weights stand in panels of neurons: that
-    // of neuron j and input k at [j / lanes][k][j % lanes].
+    // of neuron j and input k at [j / lanes][k][j % lanes]; those of a wide one as they are given.
     struct Layer {
         ptrdiff_t inputs, neurons;
         Buffer weights, biases;
         Buffer a, delta;
         Buffer turned;          // the weights in panels of inputs
+        Buffer gradient;        // of a wide layer
         Buffer first, second;   // what the rule keeps of earlier gradients, of the weights, then of the biases
         E* data(const Buffer& buffer) const { return static_cast<E*>(buffer.data()); }
     };
 
+    // Whether the last layer has so many neurons of softmax that its weighted inputs are not held as a whole.
+    bool is_wide() const;
     void reserve(ptrdiff_t mini_batch, const Rule& rule);
     void gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m);
     void forward(ptrdiff_t m);
     void output_error(ptrdiff_t m, bool labelled, double scale);
     void backward(ptrdiff_t m, const Rule& rule);
+    void train_wide(ptrdiff_t m, bool labelled, double scale, const Rule& rule);
     void hand_down(Layer& layer, Layer& before, ptrdiff_t m);
     void update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule);
-    StepJob<E> step_of(const Rule& rule, double shrink) const;
+    void step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters, E* gradient);
+    void weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step, E* z) const;
 
     std::vector<Layer> layers_;
     Hidden hidden_;

@@ -50,16 +50,21 @@ def log_likelihood_cost_and_delta(
     out: NDArray[Any] | None,
     /,
 ) -> tuple[Any, Any]: ...
-def log_likelihood_divisor(
-    z: ArrayLike,
+def linear_log_likelihood(
+    z: NDArray[Any],
     y: ArrayLike,
     reduction: str,
     sample_weight: ArrayLike | None,
     class_weight: ArrayLike | None,
     ignore_index: int | None,
     label_smoothing: float,
+    a: NDArray[Any],
+    w: NDArray[Any],
+    b: NDArray[Any],
+    gradients: bool,
+    room: int,
     /,
-) -> float: ...
+) -> Any: ...
 def sigmoid(z: ArrayLike, out: NDArray[Any] | None, /) -> Any: ...
 def sigmoid_prime(z: ArrayLike, out: NDArray[Any] | None, /) -> Any: ...
 def binary_cross_entropy_cost(

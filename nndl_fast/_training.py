@@ -81,7 +81,7 @@ def activate_output(cost: Any, z: Array) -> Array:
 def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bool:
     """Whether the last layer's weighted inputs are too many to be held as a whole, and need not be."""
     known = getattr(cost, "delta", None) is costs.LogLikelihoodCost.delta
-    return known and outputs * examples * dtype.itemsize > _linear.LOGITS
+    return known and outputs * examples * dtype.itemsize > _linear.ROOM
 
 
 def gradients(parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array) -> Parameters:
@@ -207,9 +207,11 @@ class Compiled:
         biases, weights = net._parameters
         self.trainer.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
         at_once = max(1, int(self.examples / mini_batch)) * mini_batch
-        for start in range(0, len(order), at_once):
-            part = order[start : start + at_once]
-            self.trainer.run(x, y, part, mini_batch, rule.optimizer, eta, rule.shrink, rule.momentum)
+        try:
+            for start in range(0, len(order), at_once):
+                part = order[start : start + at_once]
+                self.trainer.run(x, y, part, mini_batch, rule.optimizer, eta, rule.shrink, rule.momentum)
+        finally:  # Ctrl-C is heard between calls
             net._parameters = self.trainer.parameters()
 
 

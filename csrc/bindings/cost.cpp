@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "../dispatch.h"
+#include "../linear.h"
 #include "array.h"
 #include "call.h"
 #include "module.h"
@@ -84,7 +85,50 @@ public:
         return answer(want_cost, costs, total, delta, z_.asked);
     }
 
-    double divisor() const { return divisor_; }
+    // The same of the logits a w^T + b, of which z has the shape alone: the cost, and the gradients by w, b and a.
+    py::object run_linear(const py::array& a, const py::array& w, const py::array& b, bool gradients, ptrdiff_t room) {
+        const ptrdiff_t n = a.shape(0), features = a.shape(1), classes = w.shape(0);
+        const auto step = [](const py::array& x, int d) { return ptrdiff_t(x.strides(d)) / ptrdiff_t(sizeof(E)); };
+        LinearJob<E> job;
+        job.n = n;
+        job.features = features;
+        job.classes = classes;
+        job.a = static_cast<const E*>(a.data());
+        job.a_row = step(a, 0);
+        job.a_step = step(a, 1);
+        job.w = static_cast<const E*>(w.data());
+        job.w_row = step(w, 0);
+        job.w_step = step(w, 1);
+        job.b = static_cast<const E*>(b.data());
+        job.cost = job_;
+        job.room = room;
+        if (options_.reduction == Reduction::mean) job.cost.scale = share_of_mean(divisor_);
+        if (targets_) job.cost.y = {static_cast<const E*>(targets_->data()), step(*targets_, 0), step(*targets_, 1)};
+        std::optional<py::array> costs = fresh(py::dtype::of<double>(), 1, &n), nabla_w, nabla_b, delta_a;
+        job.cost.row_result = static_cast<double*>(costs->mutable_data());
+        if (gradients) {
+            const auto made = [&](std::initializer_list<ptrdiff_t> shape, std::optional<py::array>& array) {
+                array = fresh(py::dtype::of<E>(), ptrdiff_t(shape.size()), shape.begin());
+                return static_cast<E*>(array->mutable_data());
+            };
+            job.nabla_w = made({classes, features}, nabla_w);
+            job.nabla_b = made({classes}, nabla_b);
+            job.delta_a = made({n, features}, delta_a);
+            job.delta_a_row = features;
+        }
+        Total total;
+        {
+            const ReleaseGil released(n * classes);
+            nndl_fast::run_linear(job);
+            if (options_.reduction != Reduction::none)
+                for (ptrdiff_t i = 0; i < n; ++i) total.add(job.cost.row_result[i]);
+        }
+        if (options_.reduction != Reduction::none) costs.reset();
+        const double value = options_.reduction == Reduction::mean ? total.value() / divisor_ : total.value();
+        std::optional<Result> none;
+        const py::object cost = answer(true, costs, value, none, z_.asked);
+        return gradients ? py::object(py::make_tuple(cost, *nabla_w, *nabla_b, *delta_a)) : cost;
+    }
 
 private:
     [[noreturn]] void refuse(const std::string& text) const { throw py::value_error(std::string(options_.function) + ": " + text); }
@@ -232,15 +276,19 @@ py::object log_likelihood(const char* function, bool want_cost, bool want_delta,
     return Call<double>(options, floats, one, y).run(want_cost, want_delta, out);
 }
 
-// What the mean of linear_log_likelihood divides by, of logits of which the shape alone counts; everything else is
-// checked.
-py::object divisor(py::handle z, py::handle y, py::handle reduction, py::handle sample_weight, py::handle class_weight,
-                   py::handle ignore_index, py::handle smoothing) {
+// `z` has the shape of the logits, and the dtype of what is returned; a, w and b are what the calling module made sure of.
+py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reduction, py::handle sample_weight, py::handle class_weight,
+                                 py::handle ignore_index, py::handle smoothing, py::handle a, py::handle w, py::handle b,
+                                 py::handle gradients, py::handle room) {
     const char* const function = "linear_log_likelihood";
     const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
     const Floats floats = to_floats(z, {function, "z"});
-    const int last = int(floats.array.ndim()) - 1;
-    return py::float_(floats.single ? Call<float>(options, floats, last, y).divisor() : Call<double>(options, floats, last, y).divisor());
+    const auto given = [](py::handle x) { return usable(py::reinterpret_borrow<py::array>(x)); };
+    const py::array inputs = given(a), weights = given(w), biases = given(b);
+    const bool wanted = gradients.ptr() == Py_True;
+    const ptrdiff_t bytes = py::cast<ptrdiff_t>(room);
+    if (floats.single) return Call<float>(options, floats, 1, y).run_linear(inputs, weights, biases, wanted, bytes);
+    return Call<double>(options, floats, 1, y).run_linear(inputs, weights, biases, wanted, bytes);
 }
 
 py::object log_likelihood_cost(py::handle z, py::handle y, py::handle axis, py::handle reduction, py::handle sample_weight,
@@ -266,7 +314,7 @@ void add_cost(py::module_& module) {
     static PyMethodDef table[] = {direct<log_likelihood_cost>("log_likelihood_cost"),
                                   direct<log_likelihood_delta>("log_likelihood_delta"),
                                   direct<log_likelihood_cost_and_delta>("log_likelihood_cost_and_delta"),
-                                  direct<divisor>("log_likelihood_divisor"),
+                                  direct<linear_log_likelihood>("linear_log_likelihood"),
                                   {}};
     add(module, table);
 }
