@@ -25,15 +25,17 @@ constexpr ptrdiff_t row_stride(ptrdiff_t columns) {
     return (vectors < 8 ? vectors : vectors | 1) * lanes<E>;
 }
 
-// The rows of a product go to threads by so many.
+// The rows of a product go to threads by so many, where they take so many nanoseconds: in shorter ones another
+// thread loses more by fetching from the first one's cache what was written there than it wins.
 constexpr ptrdiff_t rows_of_unit = 8;
+constexpr double worth_threads = 1e5;
 
 // f(part, first, last) for each thread's rows, whose part of the job that is.
 template <class E, class F>
 void share_product(const ProductJob<E>& job, F f) {
     const ptrdiff_t units = (job.rows + rows_of_unit - 1) / rows_of_unit;
     const double time = nanoseconds(job);
-    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+    share_out(units, time < worth_threads ? 1 : threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         const ptrdiff_t begin = first * rows_of_unit, end = std::min(job.rows, last * rows_of_unit);
         ProductJob<E> part = job;
         part.rows = end - begin;

@@ -11,7 +11,7 @@ namespace nndl_fast {
 namespace {
 
 // Rows of weights whose gradient is made at a time, before the rule uses it up.
-constexpr ptrdiff_t strip = 32;
+constexpr ptrdiff_t strip = 48;
 // Examples that go through the network at a time where nothing is learned.
 constexpr ptrdiff_t examples_at_once = 96;
 // From so many neurons of softmax on the last layer goes by linear.h, with so much room for its weighted inputs.
@@ -335,18 +335,21 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
     job.out = layer.data(layer.weights);
     job.out_row = lanes<E>;
     job.out_panel = layer.inputs * lanes<E>;
-    if (plain) {  // the weights shrink and move in the product itself: no gradient is stored
-        job.keep = E(1 - rule.eta * rule.shrink);
-        return run_product(job);
-    }
-    step(layer, rule, 0, neurons, weights, layer.data(layer.biases), of_biases.out);
+    if (plain) job.keep = E(1 - rule.eta * rule.shrink);  // the weights shrink and move in the product itself
+    else step(layer, rule, 0, neurons, weights, layer.data(layer.biases), of_biases.out);
     share_product(job, [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
-        E* const gradient = room<E>(thread_gradient, strip * neurons);
-        for (ptrdiff_t top = first; top < end; top += strip) {
+        const ptrdiff_t at_once = plain ? 4 * strip : strip;
+        for (ptrdiff_t top = first; top < end; top += at_once) {
             ProductJob<E> some = part;
-            some.rows = std::min(strip, end - top);
+            some.rows = std::min(at_once, end - top);
             some.left = inputs + top;
-            some.out = gradient;
+            some.out = job.out + top * lanes<E>;
+            if (&layer == &layers_.front()) fetch_next(top, top + some.rows);
+            if (plain) {
+                active_kernels<E>().product(some);
+                continue;
+            }
+            E* const gradient = some.out = room<E>(thread_gradient, strip * neurons);
             some.out_panel = some.rows * lanes<E>;
             active_kernels<E>().product(some);
             for (ptrdiff_t j = 0; j < neurons; j += lanes<E>) {
@@ -357,11 +360,23 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
     });
 }
 
+// Features first to last of the next mini-batch's examples come to the cache while this one is worked at: they were
+// shuffled, so no machine fetches them by itself.
+template <class E>
+void Network<E>::fetch_next(ptrdiff_t first, ptrdiff_t last) const {
+    for (const int64_t* example = next_; example != next_end_; ++example)
+        for (ptrdiff_t k = first; k < last; k += lanes<E>) __builtin_prefetch(next_x_ + *example * next_row_ + k, 0, 2);
+}
+
 template <class E>
 void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule) {
     reserve(std::min(n, mini_batch), rule);
     for (ptrdiff_t start = 0; start < n; start += mini_batch) {
         const ptrdiff_t m = std::min(mini_batch, n - start);
+        next_x_ = examples.x;
+        next_row_ = examples.row;
+        next_ = order + start + m;
+        next_end_ = order + std::min(n, start + m + mini_batch);
         gather(examples, order + start, m);
         mu_power_ *= rule.mu;
         second_power_ *= rule.second;

@@ -72,6 +72,7 @@ private:
     void train_wide(ptrdiff_t m, bool labelled, double scale, const Rule& rule);
     void hand_down(Layer& layer, Layer& before, ptrdiff_t m);
     void update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule);
+    void fetch_next(ptrdiff_t first, ptrdiff_t last) const;
     void step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters, E* gradient);
     void weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step, E* z) const;
 
@@ -79,6 +80,9 @@ private:
     Hidden hidden_;
     Cost cost_;
     Buffer x_, targets_, labels_;  // of the mini-batch in hand
+    const E* next_x_ = nullptr;    // of the next one
+    ptrdiff_t next_row_ = 0;
+    const int64_t *next_ = nullptr, *next_end_ = nullptr;
     double mu_power_ = 1, second_power_ = 1;  // mu and the second decay rate to the number of steps
 };
 

@@ -51,9 +51,11 @@ NNDL_INLINE const char* at(const E* from, ptrdiff_t bytes) {
     return reinterpret_cast<const char*>(from) + bytes;
 }
 
-// Whole: the columns fill the panel. Adjacent: so do the rows of the left operand stand.
+// So many tiles, one below the other, of depth first to last. Whole: the columns fill the panel. Adjacent: so do
+// the rows of the left operand stand.
 template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E = typename V::Element>
-NNDL_KERNEL void product_tile(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t row, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
+NNDL_KERNEL void product_tiles(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t tiles, ptrdiff_t row, ptrdiff_t panel,
+                               ptrdiff_t first, ptrdiff_t last) {
     // Strides in bytes: of steps in elements compilers make a second loop for a step of 1.
     constexpr ptrdiff_t bytes = sizeof(E);
     const ptrdiff_t left_row = Adjacent ? bytes : job.left_row * bytes, left_step = job.left_step * bytes;
@@ -61,61 +63,70 @@ NNDL_KERNEL void product_tile(const ProductJob<E>& job, const Start<E>& start, p
     const ptrdiff_t out_row = job.out_row * bytes, out_panel = job.out_panel * bytes;
     const ptrdiff_t number_row = start.number_row * bytes, vector_row = start.vector_row * bytes, vector_panel = start.vector_panel * bytes;
     const int columns = Whole ? V::size : int(job.columns - panel * V::size);
-    const char* left = at(job.left, row * left_row + (job.left_panel ? first / V::size * job.left_panel * bytes : first * left_step));
-    const char* right = at(job.right, panel * right_panel + first * right_step);
-    char* const out = const_cast<char*>(at(job.out, row * out_row + panel * out_panel));
-    const char* const number = at(start.number, row * number_row);
-    const char* const vector = at(start.vector, row * vector_row + panel * vector_panel);
-    ptrdiff_t steps = last - first;
-    const ptrdiff_t at_once = job.left_panel ? V::size : steps, jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
-
-    // The next tile of these panels begins with what stands there.
-    for (int i = 0; i < Rows; ++i)
-        for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
-    V sum[Rows][Panels];
-    for (int i = 0; i < Rows; ++i)
-        for (int p = 0; p < Panels; ++p) {
-            const E* const from = reinterpret_cast<const E*>(vector + i * vector_row + p * vector_panel);
-            sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) * (Whole ? V::load(from) : V::load(from, columns, 0));
-        }
+    const char* tile_left = at(job.left, row * left_row + (job.left_panel ? first / V::size * job.left_panel * bytes : first * left_step));
+    const char* const panel_right = at(job.right, panel * right_panel + first * right_step);
+    char* out = const_cast<char*>(at(job.out, row * out_row + panel * out_panel));
+    const char* number = at(start.number, row * number_row);
+    const char* vector = at(start.vector, row * vector_row + panel * vector_panel);
+    const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
+    const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
     do {
-        ptrdiff_t k = steps < at_once ? steps : at_once;
-        do {
-            V r[Panels];
-            for (int p = 0; p < Panels; ++p) r[p] = V::load(reinterpret_cast<const E*>(right + p * right_panel));
-            for (int i = 0; i < Rows; ++i) {
-                const V l = V::all(*reinterpret_cast<const E*>(left + i * left_row));
-                for (int p = 0; p < Panels; ++p) sum[i][p] = fma(l, r[p], sum[i][p]);
+        // The next tile begins with what stands there.
+        for (int i = 0; i < Rows; ++i)
+            for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
+        V sum[Rows][Panels];
+        for (int i = 0; i < Rows; ++i)
+            for (int p = 0; p < Panels; ++p) {
+                const E* const from = reinterpret_cast<const E*>(vector + i * vector_row + p * vector_panel);
+                sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) * (Whole ? V::load(from) : V::load(from, columns, 0));
             }
-            left += left_step;
-            right += right_step;
-        } while (--k);
-        left += jump;
-        steps -= at_once;
-    } while (steps > 0);
-    for (int i = 0; i < Rows; ++i)
-        for (int p = 0; p < Panels; ++p) {
-            E* const to = reinterpret_cast<E*>(out + i * out_row + p * out_panel);
-            Whole ? sum[i][p].store(to) : sum[i][p].store(to, columns);
-        }
+        const char *left = tile_left, *right = panel_right;
+        ptrdiff_t steps = depth;
+        do {
+            ptrdiff_t k = steps < at_once ? steps : at_once;
+            do {
+                V r[Panels];
+                for (int p = 0; p < Panels; ++p) r[p] = V::load(reinterpret_cast<const E*>(right + p * right_panel));
+                for (int i = 0; i < Rows; ++i) {
+                    const V l = V::all(*reinterpret_cast<const E*>(left + i * left_row));
+                    for (int p = 0; p < Panels; ++p) sum[i][p] = fma(l, r[p], sum[i][p]);
+                }
+                left += left_step;
+                right += right_step;
+            } while (--k);
+            left += jump;
+            steps -= at_once;
+        } while (steps > 0);
+        for (int i = 0; i < Rows; ++i)
+            for (int p = 0; p < Panels; ++p) {
+                E* const to = reinterpret_cast<E*>(out + i * out_row + p * out_panel);
+                Whole ? sum[i][p].store(to) : sum[i][p].store(to, columns);
+            }
+        tile_left += Rows * left_row;
+        out += Rows * out_row;
+        number += Rows * number_row;
+        vector += Rows * vector_row;
+    } while (--tiles);
 }
 
 template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E>
-NNDL_INLINE void product_rows(const ProductJob<E>& job, const Start<E>& start, int rows, ptrdiff_t row, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
-    if (rows == Rows) return product_tile<V, Rows, Panels, Whole, Adjacent>(job, start, row, panel, first, last);
-    if constexpr (Rows > 1) product_rows<V, Rows - 1, Panels, Whole, Adjacent>(job, start, rows, row, panel, first, last);
+NNDL_INLINE void product_rows(const ProductJob<E>& job, const Start<E>& start, int rows, ptrdiff_t tiles, ptrdiff_t row, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
+    if (rows == Rows) return product_tiles<V, Rows, Panels, Whole, Adjacent>(job, start, tiles, row, panel, first, last);
+    if constexpr (Rows > 1) product_rows<V, Rows - 1, Panels, Whole, Adjacent>(job, start, rows, tiles, row, panel, first, last);
 }
 
 template <class V, int Panels, bool Whole, class E>
 NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
     constexpr int most = tile_rows<V, Panels>();
-    ptrdiff_t row = top;
-    while (row < bottom) {
-        const int rows = int(even_part(bottom - row, most));
-        if (job.left_row == 1) product_rows<V, most, Panels, Whole, true>(job, start, rows, row, panel, first, last);
-        else product_rows<V, most, Panels, Whole, false>(job, start, rows, row, panel, first, last);
-        row += rows;
-    }
+    const ptrdiff_t rows = bottom - top, tiles = (rows + most - 1) / most, taller = rows % tiles;
+    const auto some = [&](ptrdiff_t of, int height) NNDL_LAMBDA {
+        if (!of) return;
+        if (job.left_row == 1) product_rows<V, most, Panels, Whole, true>(job, start, height, of, top, panel, first, last);
+        else product_rows<V, most, Panels, Whole, false>(job, start, height, of, top, panel, first, last);
+        top += of * height;
+    };
+    some(taller, int(rows / tiles) + 1);
+    some(tiles - taller, int(rows / tiles));
 }
 
 template <class V, int Panels, class E>
