@@ -14,7 +14,7 @@ BIG = 500_000  # elements from which every call is timed; the calls of a smaller
 MEASUREMENT = 0.02  # seconds that calls are repeated for in a round
 BIG_MEASUREMENT = 0.05  # seconds, the same for big shapes
 PAUSE = 0.002  # seconds asleep between two looks at whether threads still spin
-LONGEST_PAUSE = 0.1  # seconds, for threads that are told never to stop
+LONGEST_PAUSE = 0.5  # seconds, for OpenBLAS and for threads that are told never to stop
 
 
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -111,3 +112,13 @@ def set_thread_limit(n: int, /) -> None: ...
 def processors() -> int: ...
 def assume_processors(n: int, /) -> None: ...
 def yardstick(kind: str, z: NDArray[np.float32], out: NDArray[np.float32]) -> None: ...
+def product(
+    left: NDArray[np.float32],
+    left_strides: Sequence[int],
+    right: NDArray[np.float32],
+    right_strides: Sequence[int],
+    out: NDArray[np.float32],
+    out_strides: Sequence[int],
+    sizes: Sequence[int],
+    keep: float,
+) -> None: ...

@@ -69,6 +69,9 @@ NNDL_KERNEL void product_tiles(const ProductJob<E>& job, const Start<E>& start, 
     const char* number = at(start.number, row * number_row);
     const char* vector = at(start.vector, row * vector_row + panel * vector_panel);
     const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
+    // Where few rows of a step are used, and the next step's stand far away. Not in short products: what is beyond
+    // an array takes long to be found missing.
+    const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
     const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
     do {
         // The next tile begins with what stands there.
@@ -87,6 +90,7 @@ NNDL_KERNEL void product_tiles(const ProductJob<E>& job, const Start<E>& start, 
             do {
                 V r[Panels];
                 for (int p = 0; p < Panels; ++p) r[p] = V::load(reinterpret_cast<const E*>(right + p * right_panel));
+                if (Adjacent) __builtin_prefetch(left + ahead);
                 for (int i = 0; i < Rows; ++i) {
                     const V l = V::all(*reinterpret_cast<const E*>(left + i * left_row));
                     for (int p = 0; p < Panels; ++p) sum[i][p] = fma(l, r[p], sum[i][p]);

@@ -1,5 +1,6 @@
 // What the machine can do at best, for the benchmarks to measure the kernels against: copying, with
-// and without stores past the cache, and exponentials of what stands in the nearest cache.
+// and without stores past the cache, exponentials of what stands in the nearest cache, and fused multiply-adds
+// of what stands in registers.
 #pragma once
 #include "exponentials.h"
 
@@ -38,6 +39,20 @@ double exponentials(const MapJob<E>& job) {
         sum += add_up(line, exp, Column<const E>{job.z, 1}, Column<E>{nullptr, 1}, top, nothing).value().r;
     }
     return sum;
+}
+
+// As many multiply-adds as there are elements.
+template <class V, class E = typename V::Element>
+double multiplications(const MapJob<E>& job) {
+    using R = typename V::Register;
+    constexpr int chains = 10;
+    R sum[chains];
+    for (R& x : sum) x = R::all(job.z[0]);
+    const R factor = R::all(E(0.5));
+    for (ptrdiff_t done = 0; done < job.n; done += chains * R::size)
+        for (R& x : sum) x = fma(x, factor, factor);
+    for (int i = 1; i < chains; ++i) sum[0] = sum[0] + sum[i];
+    return double(reduce_add(sum[0]));
 }
 
 }  // namespace
