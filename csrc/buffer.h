@@ -2,6 +2,7 @@
 #pragma once
 #include <stddef.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -35,5 +36,19 @@ private:
     void* data_ = nullptr;
     size_t size_ = 0;
 };
+
+// Room for n elements.
+template <class E>
+E* room(Buffer& buffer, ptrdiff_t n) {
+    return static_cast<E*>(buffer.reserve(size_t(n) * sizeof(E)));
+}
+// The same, of zeros where there was less room.
+template <class E>
+E* room_of_zeros(Buffer& buffer, ptrdiff_t n) {
+    const size_t before = buffer.size();
+    E* const data = room<E>(buffer, n);
+    if (buffer.size() != before) std::fill_n(data, n, E(0));
+    return data;
+}
 
 }  // namespace nndl_fast

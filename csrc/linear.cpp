@@ -31,9 +31,9 @@ public:
         width_ = job.classes;
         if (in_parts_) width_ = split(job.classes, std::max<ptrdiff_t>(1, elements / (targets_everywhere_ ? 2 : 1) / examples - 1));
         panel_ = (width_ + in_parts_) * size;
-        z_ = room(logits_, examples / size * panel_);
-        if (has_targets_ || (in_parts_ && targets_everywhere_)) y_ = room(targets_, examples / size * panel_);
-        turned_ = room(turned_a_, examples * job.features);
+        z_ = room<E>(logits_, examples / size * panel_);
+        if (has_targets_ || (in_parts_ && targets_everywhere_)) y_ = room<E>(targets_, examples / size * panel_);
+        turned_ = room<E>(turned_a_, examples * job.features);
         if (in_parts_) {
             sums_.resize(size_t((job.classes + width_ - 1) / width_ * examples));
             pairs_.resize(size_t(2 * examples));
@@ -43,9 +43,9 @@ public:
         }
         at_once_ = examples;
         if (!gradients_) return;
-        a_ = room(a_block_, examples * whole_vectors<E>(job.features));
-        handed_down_ = room(handed_down_block_, examples * job.features);
-        ones_ = room(ones_block_, examples * size);
+        a_ = room<E>(a_block_, examples * whole_vectors<E>(job.features));
+        handed_down_ = room<E>(handed_down_block_, examples * job.features);
+        ones_ = room<E>(ones_block_, examples * size);
         std::fill_n(ones_, examples * size, E(1));
     }
 
@@ -71,7 +71,6 @@ public:
     }
 
 private:
-    static E* room(Buffer& buffer, ptrdiff_t n) { return static_cast<E*>(buffer.reserve(size_t(n) * sizeof(E))); }
     // Of n, in whole vectors: the smallest part such that there are as few parts as with at_most.
     static ptrdiff_t split(ptrdiff_t n, ptrdiff_t at_most) {
         const ptrdiff_t parts = std::max<ptrdiff_t>(1, (n + at_most - 1) / at_most);
@@ -145,7 +144,7 @@ private:
                 job.y.data = moved(job.y.data, p * panel_);
                 job.out.data = moved(job.out.data, p * panel_);
                 f(job, p * size);
-                job.scratch = room(thread_scratch, scratch_elements(job));
+                job.scratch = room<E>(thread_scratch, scratch_elements(job));
                 kernel(job);
             }
         });
@@ -246,7 +245,7 @@ private:
         job.classes = classes;
         job.z = {z, 1, stride};
         job.row_result = results_.data();
-        job.scratch = room(thread_scratch, scratch_elements(job));
+        job.scratch = room<E>(thread_scratch, scratch_elements(job));
         active_kernels<E>().logsumexp(job);
         std::copy_n(results_.data(), m_, to);
     }
@@ -292,7 +291,7 @@ private:
         job.sample_weight = weights_.data();
         job.class_weight_sum = 2;
         job.row_result = cost.row_result + first_;
-        job.scratch = room(thread_scratch, scratch_elements(job));
+        job.scratch = room<E>(thread_scratch, scratch_elements(job));
         active_kernels<E>().log_likelihood(job);
         const std::vector<E> at_labels(pairs_.begin(), pairs_.begin() + m_);
         for (class_ = 0; class_ < job_.classes; class_ += width()) {  // with the labels from here on

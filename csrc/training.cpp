@@ -1,10 +1,9 @@
-#include "training.h"
-
+// Gradient descent: the members of Network that change its parameters.
 #include <algorithm>
 #include <cmath>
 
 #include "linear.h"
-#include "matrix.h"
+#include "network.h"
 #include "parallel.h"
 
 namespace nndl_fast {
@@ -12,119 +11,17 @@ namespace {
 
 // Rows of weights whose gradient is made at a time, before the rule uses it up.
 constexpr ptrdiff_t strip = 48;
-// Examples that go through the network at a time where nothing is learned.
-constexpr ptrdiff_t examples_at_once = 96;
-// From so many neurons of softmax on the last layer goes by linear.h, with so much room for its weighted inputs.
-constexpr ptrdiff_t wide = 4096, room_of_wide = 24 << 20;
-thread_local Buffer thread_gradient, thread_activations[2], thread_wide[2];
+// Bytes of a wide layer's weighted inputs that are there at a time.
+constexpr ptrdiff_t room_of_wide = 24 << 20;
+thread_local Buffer thread_gradient;
 
-template <class E>
-E* room(Buffer& buffer, ptrdiff_t n) {
-    return static_cast<E*>(buffer.reserve(size_t(n) * sizeof(E)));
-}
-// Zeros, where the buffer was smaller.
-template <class E>
-E* room_of_zeros(Buffer& buffer, ptrdiff_t n) {
-    const size_t before = buffer.size();
-    E* const data = room<E>(buffer, n);
-    if (buffer.size() != before) std::fill_n(data, n, E(0));
-    return data;
-}
-
-template <class E>
-MapKernel<E> activation_of(Hidden hidden) {
-    const Kernels<E>& k = active_kernels<E>();
-    return hidden == Hidden::sigmoid ? k.sigmoid : hidden == Hidden::tanh ? k.tanh : k.relu;
-}
 template <class E>
 MapKernel<E> times_derivative_of(Hidden hidden) {
     const Kernels<E>& k = active_kernels<E>();
     return hidden == Hidden::sigmoid ? k.times_sigmoid_prime : hidden == Hidden::tanh ? k.times_tanh_prime : k.times_relu_prime;
 }
 
-// left (m, depth) times weights in panels, plus biases
-template <class E>
-ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row, ptrdiff_t left_step,
-                                  const E* weights, const E* biases, E* z) {
-    ProductJob<E> job;
-    job.rows = m;
-    job.columns = whole_vectors<E>(neurons);
-    job.depth = depth;
-    job.left = left;
-    job.left_row = left_row;
-    job.left_step = left_step;
-    job.right = weights;
-    job.right_step = lanes<E>;
-    job.right_panel = depth * lanes<E>;
-    job.out = z;
-    job.out_row = row_stride<E>(neurons);
-    job.out_panel = lanes<E>;
-    job.start_of_column = biases;
-    return job;
-}
-
 }  // namespace
-
-template <class E>
-Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost) : layers_(sizes.size() - 1), hidden_(hidden), cost_(cost) {
-    for (size_t i = 0; i < layers_.size(); ++i) {
-        layers_[i].inputs = sizes[i];
-        layers_[i].neurons = sizes[i + 1];
-    }
-}
-
-template <class E>
-void Network<E>::use(const std::vector<const E*>& weights, const std::vector<const E*>& biases) {
-    for (size_t i = 0; i < layers_.size(); ++i) {
-        Layer& layer = layers_[i];
-        const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
-        E* const b = room<E>(layer.biases, neurons);
-        std::fill(std::copy_n(biases[i], layer.neurons, b), b + neurons, E(0));
-        if (is_wide() && &layer == &layers_.back()) {
-            const ptrdiff_t n = layer.inputs * layer.neurons, whole = whole_vectors<E>(n);
-            E* const w = room<E>(layer.weights, whole);
-            std::fill(std::copy_n(weights[i], n, w), w + whole, E(0));
-            continue;
-        }
-        TurnJob<E> turn;
-        turn.rows = layer.neurons;
-        turn.columns = turn.row = layer.inputs;
-        turn.from = weights[i];
-        turn.to = room<E>(layer.weights, neurons * layer.inputs);
-        turn.to_step = lanes<E>;
-        turn.to_panel = layer.inputs * lanes<E>;
-        turn.whole = true;
-        active_kernels<E>().turn(turn);
-    }
-}
-
-template <class E>
-void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& biases) const {
-    for (size_t i = 0; i < layers_.size(); ++i) {
-        const Layer& layer = layers_[i];
-        std::copy_n(layer.data(layer.biases), layer.neurons, biases[i]);
-        if (is_wide() && &layer == &layers_.back()) {
-            std::copy_n(layer.data(layer.weights), layer.inputs * layer.neurons, weights[i]);
-            continue;
-        }
-        for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
-            TurnJob<E> turn;
-            turn.rows = layer.inputs;
-            turn.columns = std::min(lanes<E>, layer.neurons - j);
-            turn.from = layer.data(layer.weights) + j * layer.inputs;
-            turn.row = lanes<E>;
-            turn.to = weights[i] + j * layer.inputs;
-            turn.to_step = layer.inputs;
-            turn.to_panel = lanes<E>;
-            active_kernels<E>().turn(turn);
-        }
-    }
-}
-
-template <class E>
-bool Network<E>::is_wide() const {
-    return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide;
-}
 
 template <class E>
 void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule) {
@@ -387,90 +284,7 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
     }
 }
 
-// (m, neurons): made with the examples in lanes, and turned.
-template <class E>
-void Network<E>::weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step, E* z) const {
-    constexpr ptrdiff_t some = 64 * lanes<E>;  // neurons at a time
-    const ptrdiff_t panels = (m + lanes<E> - 1) / lanes<E>;
-    E* const inputs = room<E>(thread_wide[0], panels * lanes<E> * layer.inputs);
-    E* const turned = room<E>(thread_wide[1], panels * lanes<E> * some);
-    for (ptrdiff_t r = 0; r < panels * lanes<E>; ++r)
-        for (ptrdiff_t k = 0; k < layer.inputs; ++k)
-            inputs[(r / lanes<E> * layer.inputs + k) * lanes<E> + r % lanes<E>] = r < m ? a[r * row + k * step] : E(0);
-    ProductJob<E> product;
-    product.columns = panels * lanes<E>;
-    product.depth = product.left_row = layer.inputs;
-    product.left_step = 1;
-    product.right = inputs;
-    product.right_step = product.out_row = lanes<E>;
-    product.right_panel = layer.inputs * lanes<E>;
-    product.out = turned;
-    product.out_panel = some * lanes<E>;
-    for (ptrdiff_t j = 0; j < layer.neurons; j += some) {
-        product.rows = std::min(some, layer.neurons - j);
-        product.left = layer.data(layer.weights) + j * layer.inputs;
-        product.start_of_row = layer.data(layer.biases) + j;
-        active_kernels<E>().product(product);
-        for (ptrdiff_t p = 0; p < panels; ++p) {
-            TurnJob<E> turn;
-            turn.rows = product.rows;
-            turn.columns = std::min(lanes<E>, m - p * lanes<E>);
-            turn.from = turned + p * product.out_panel;
-            turn.row = lanes<E>;
-            turn.to = z + p * lanes<E> * layer.neurons + j;
-            turn.to_step = layer.neurons;
-            turn.to_panel = lanes<E>;
-            active_kernels<E>().turn(turn);
-        }
-    }
-}
-
-template <class E>
-void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const {
-    ptrdiff_t widest = 0;
-    double multiplications = 0;
-    for (const Layer& layer : layers_) {
-        if (!is_wide() || &layer != &layers_.back()) widest = std::max(widest, row_stride<E>(layer.neurons));
-        multiplications += double(layer.inputs) * double(layer.neurons);
-    }
-    ProductJob<E> all;  // whose time is that of the whole
-    all.rows = n;
-    all.columns = 1;
-    all.depth = ptrdiff_t(multiplications);
-    const ptrdiff_t units = (n + examples_at_once - 1) / examples_at_once;
-    const double time = nanoseconds(all);
-    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
-        E* place[2];
-        for (int i = 0; i < 2; ++i) place[i] = room_of_zeros<E>(thread_activations[i], examples_at_once * widest);
-        for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once); start += examples_at_once) {
-            const ptrdiff_t m = std::min(examples_at_once, n - start);
-            const E* inputs = examples.x + start * examples.row;
-            ptrdiff_t row = examples.row, step = examples.step;
-            int turn = 0;
-            for (const Layer& layer : layers_) {
-                if (&layer == &layers_.back() && is_wide()) {
-                    weighted_inputs_of_wide(layer, m, inputs, row, step, z + start * layer.neurons);
-                    break;
-                }
-                E* const out = place[turn];
-                const ptrdiff_t stride = row_stride<E>(layer.neurons);
-                active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row, step, layer.data(layer.weights),
-                                                                layer.data(layer.biases), out));
-                if (&layer == &layers_.back()) {
-                    for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(out + r * stride, layer.neurons, z + (start + r) * layer.neurons);
-                    break;
-                }
-                map(activation_of<E>(hidden_), m * stride, out, out);
-                inputs = out;
-                row = stride;
-                step = 1;
-                turn ^= 1;
-            }
-        }
-    });
-}
-
-template class Network<float>;
-template class Network<double>;
+template void Network<float>::train(const Examples<float>&, const int64_t*, ptrdiff_t, ptrdiff_t, const Rule&);
+template void Network<double>::train(const Examples<double>&, const int64_t*, ptrdiff_t, ptrdiff_t, const Rule&);
 
 }  // namespace nndl_fast

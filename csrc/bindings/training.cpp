@@ -1,5 +1,5 @@
 // Networks whose parameters come from and go to NumPy arrays.
-#include "../training.h"
+#include "../network.h"
 
 #include <pybind11/stl.h>
 

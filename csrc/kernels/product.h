@@ -35,8 +35,9 @@ constexpr ptrdiff_t right_block = 1 << 14, left_block = 1 << 17, small_right = 1
 
 // Evenly: the fewest parts of at most so many.
 NNDL_INLINE ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t at_most) {
+    if (n <= at_most) return n;  // a division takes as long as a short product
     const ptrdiff_t parts = (n + at_most - 1) / at_most;
-    return parts ? (n + parts - 1) / parts : 1;
+    return (n + parts - 1) / parts;
 }
 
 // What the sums of a tile start with: a number of the row times a vector.

@@ -11,7 +11,7 @@
 #include "../../csrc/dispatch.h"
 #include "../../csrc/matrix.h"
 #include "../../csrc/threads/threads.h"
-#include "../../csrc/training.h"
+#include "../../csrc/network.h"
 #include "hashes.h"
 
 using namespace nndl_fast;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "buffer.h"
-#include "kernels/job.h"
+#include "matrix.h"
 
 namespace nndl_fast {
 
@@ -50,6 +50,7 @@ public:
     void weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const;
 
 private:
+    static constexpr ptrdiff_t wide = 4096;
     // Of m examples the activations and errors have a row each. The weights stand in panels of neurons: that
     // of neuron j and input k at [j / lanes][k][j % lanes]; those of a wide one as they are given.
     struct Layer {
@@ -63,7 +64,7 @@ private:
     };
 
     // Whether the last layer has so many neurons of softmax that its weighted inputs are not held as a whole.
-    bool is_wide() const;
+    bool is_wide() const { return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide; }
     void reserve(ptrdiff_t mini_batch, const Rule& rule);
     void gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m);
     void forward(ptrdiff_t m);
@@ -85,5 +86,31 @@ private:
     const int64_t *next_ = nullptr, *next_end_ = nullptr;
     double mu_power_ = 1, second_power_ = 1;  // mu and the second decay rate to the number of steps
 };
+
+template <class E>
+MapKernel<E> activation_of(Hidden hidden) {
+    const Kernels<E>& k = active_kernels<E>();
+    return hidden == Hidden::sigmoid ? k.sigmoid : hidden == Hidden::tanh ? k.tanh : k.relu;
+}
+// left (m, depth) times weights in panels, plus biases
+template <class E>
+ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row, ptrdiff_t left_step,
+                                  const E* weights, const E* biases, E* z) {
+    ProductJob<E> job;
+    job.rows = m;
+    job.columns = whole_vectors<E>(neurons);
+    job.depth = depth;
+    job.left = left;
+    job.left_row = left_row;
+    job.left_step = left_step;
+    job.right = weights;
+    job.right_step = lanes<E>;
+    job.right_panel = depth * lanes<E>;
+    job.out = z;
+    job.out_row = row_stride<E>(neurons);
+    job.out_panel = lanes<E>;
+    job.start_of_column = biases;
+    return job;
+}
 
 }  // namespace nndl_fast
