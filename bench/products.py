@@ -1,4 +1,4 @@
-"""Each matrix product of a network and of a layer with many classes, by our products and by NumPy's, in Gflop/s:
+"""Each matrix product of a network and of a layer with many classes, ours and NumPy's, in Gflop/s:
 ``python bench/products.py``. The results are compared."""
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def ours(product: Product, left: Array, right: Array) -> tuple[Callable[[], Any]
 
 
 def numpy(product: Product, left: Array, right: Array) -> Callable[[], Any]:
-    """In the layouts of NumPy code: w is (neurons, inputs), activations and errors have a row for each example."""
+    """In the layouts of NumPy code: w is (neurons, inputs), and an example is a row."""
     if product.form in ("update", "gradient", "down"):
         left = np.ascontiguousarray(left.T).T
     if product.form in ("forward", "logits"):

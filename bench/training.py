@@ -22,8 +22,8 @@ NETWORKS = [(30, 10), (100, 10), (100, 128), (512, 128)]  # hidden neurons, mini
 
 
 def floor(hidden: int) -> float:
-    """What an example takes at least on one core: the two products of the first layer, with as many neurons as
-    there are, at its peak of multiply-adds; and 3,136 bytes read from memory."""
+    """What an example takes at least on one core: the two products of the first layer at the peak of its
+    multiply-adds, and 3,136 bytes read from memory."""
     n = 50_000_000
     z, out = np.ones(n, np.float32), np.empty(n, np.float32)
     with nf.num_threads(1):
@@ -97,7 +97,7 @@ def deep(x: Array, y: Array) -> dict[str, float]:
     for _ in range(ROUNDS + 1):
         for name, epoch in (("nndl_fast", epoch_ours), ("PyTorch", epoch_torch)):
             found.setdefault(name, []).append(timed(epoch))
-    costs = [float(torch.nn.functional.cross_entropy(model(inputs), labels)), net.total_cost((x, y), 0)]
+    costs = [float(torch.nn.functional.cross_entropy(model(inputs), labels).detach()), net.total_cost((x, y), 0)]
     if max(costs) > 0.3:  # both have learned
         raise AssertionError(f"costs after {ROUNDS + 1} epochs: {costs}")
     return {name: median(values[1:]) for name, values in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -49,6 +50,16 @@ def save(
         if isinstance(error, OSError) and error.errno and not error.filename:  # of a full disk
             raise OSError(error.errno, error.strerror, os.fspath(filename)) from error
         raise
+
+
+def digest(arrays: Sequence[Array]) -> str:
+    """The first 16 digits of the SHA-256 of shapes, dtypes and elements, least significant byte first."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        dtype = array.dtype.newbyteorder("<")
+        sha.update(f"{array.shape} {dtype.str} ".encode())
+        sha.update(np.ascontiguousarray(array, dtype).tobytes())
+    return sha.hexdigest()[:16]
 
 
 def load(filename: str | PathLike[str]) -> Content:

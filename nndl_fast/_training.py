@@ -1,4 +1,4 @@
-"""Steps of gradient descent: many mini-batches in one compiled call, or plain NumPy for costs of one's own."""
+"""Steps of gradient descent: many mini-batches in one compiled call, or NumPy for costs of one's own."""
 
 from __future__ import annotations
 

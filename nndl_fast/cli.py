@@ -157,7 +157,7 @@ def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path
     _or_fail(lambda: net.save(output))
     accuracies = [100 * np.array(lists[i]) / len(part[1]) for i, part in ((1, validation), (3, training))]
     _draw(np.array(costs_alone).T, accuracies, f"{sizes}, {cost} cost", picture)
-    click.echo(f"model: {output}\nlearning curve: {picture}")
+    click.echo(f"model: {output}, digest {net.digest()}\nlearning curve: {picture}")
 
 
 @main.command()
@@ -195,6 +195,7 @@ def info(model: Path | None) -> None:
             "hidden": net.hidden,
             "dtype": net.dtype,
             "parameters": sum(p.size for p in net.biases + net.weights),
+            "digest": net.digest(),
         }
     for name, value in content.items():
         click.echo(f"{name:<17} {', '.join(value) if isinstance(value, list) else value}")

@@ -254,7 +254,7 @@ def linear_log_likelihood(
     before it is multiplied by the activation's derivative (BP2). With ``"none"`` the cost is one an
     example and the gradients are those of their sum. ``gradients=False``: the cost alone.
 
-    Beside the results it needs 32 MB, or the logits of one row if those are more. ValueError where
+    Beside the results it needs 32 MB. The bits are the same on every machine. ValueError where
     shapes do not fit; labels, targets and weights are checked as the cost checks them, before
     anything is computed.
 

@@ -43,7 +43,8 @@ class Network:
         float32 or float64, of the parameters and of all that is computed.
     rng
         A ``numpy.random.Generator`` or a seed, for the initial parameters and for shuffling. The
-        same seed gives the same network, bit for bit, for any number of threads of this library.
+        same seed, data and options give the same network, bit for bit, on every machine and for any
+        number of threads (with the same version of NumPy, whose generator may change with it).
 
     Notes
     -----
@@ -259,6 +260,15 @@ class Network:
     def total_cost(self, data: Data, lmbda: float, convert: bool = False) -> float:
         """The cost per example, with the regularisation term lmbda / 2n sum w^2. ``convert``: as above."""
         return self._judge(*self._examples(data, "data"), lmbda)[0]
+
+    def digest(self) -> str:
+        """A number of 16 hexadecimal digits that tells networks apart: the same for the same parameters, bit
+        for bit, so that what was trained on two machines can be compared.
+
+        >>> Network([4, 3], rng=0).digest() == Network([4, 3], rng=0).digest()
+        True
+        """
+        return _files.digest(self.biases + self.weights)
 
     def save(self, filename: str | PathLike[str]) -> None:
         """Writes the network to an ``.npz`` file, beside an old one, which is then replaced as a whole."""

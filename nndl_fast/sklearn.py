@@ -95,7 +95,8 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
     -----
     float32 input is computed in float32, all else in float64. Sparse input stays sparse in the first
     layer with ``"lbfgs"`` and is made dense some rows at a time with mini-batches. Fits have the same
-    bits for any number of threads where BLAS is the same; with mini-batches, where BLAS's threads are.
+    bits for any number of threads; with mini-batches on every machine, with ``"lbfgs"`` where BLAS is
+    the same.
 
     Examples
     --------

@@ -115,6 +115,33 @@ def test_threads(isa, n, classes, dtype):
             assert nf.log_likelihood_cost(z[6:], y[6:]) == mean or np.isnan(mean)
 
 
+# What each network is after three epochs on the digits, on every machine. (tests/core/training_test.cpp has more
+# of them, for machines without Python.)
+TRAINED = {
+    ("f4", "sigmoid", "sgd", 10): "d1d2e4d9fa7c0777",
+    ("f4", "tanh", "nesterov", 10): "9503b9d6f0136cce",
+    ("f4", "relu", "adam", 100): "1579597d64f67271",
+    ("f8", "sigmoid", "momentum", 10): "43ba6b00d8f39482",
+    ("f8", "tanh", "adam", 100): "4cf22746198c66f3",
+}
+
+
+@pytest.mark.usefixtures("many_processors")
+@pytest.mark.parametrize(("options", "digest"), TRAINED.items())
+def test_a_trained_network_is_the_same_everywhere(isa, options, digest):
+    dtype, hidden, optimizer, mini_batch = options
+    training, _, test = nf.datasets.load_digits()
+    judged = set()
+    for count in (1, 2, 7):
+        with nf.num_threads(count):
+            net = nf.Network([64, 30, 10], hidden=hidden, dtype=dtype, rng=0)
+            eta = {"sgd": 0.5, "adam": 0.005}.get(optimizer, 0.02)
+            net.SGD(training, 3, mini_batch, eta, lmbda=0.1, optimizer=optimizer)
+            assert net.digest() == digest
+            judged.add((net.total_cost(test, 0.1), net.feedforward(test[0].T).tobytes()))
+    assert len(judged) == 1 and net.accuracy(test) > 0.8 * len(test[1])
+
+
 @pytest.mark.usefixtures("many_processors")
 def test_the_mean_cost_does_not_depend_on_threads_or_strides(isa):
     z, y, _ = example(9000, 10, "f4", seed=1)

@@ -32,7 +32,8 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("room", [1, 50 * 9 * 8, 50 * 17 * 8, 16 * 40 * 8, 24 << 20])  # the first three: some classes
+# With the first three a block has some of the classes.
+@pytest.mark.parametrize("room", [1, 50 * 9 * 8, 50 * 17 * 8, 16 * 40 * 8, 24 << 20])
 @pytest.mark.parametrize("n", [1, 50, 400])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_blocks_of_any_size_give_the_layer(monkeypatch, room, n, reduction):
