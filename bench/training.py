@@ -97,7 +97,10 @@ def deep(x: Array, y: Array) -> dict[str, float]:
     for _ in range(ROUNDS + 1):
         for name, epoch in (("nndl_fast", epoch_ours), ("PyTorch", epoch_torch)):
             found.setdefault(name, []).append(timed(epoch))
-    costs = [float(torch.nn.functional.cross_entropy(model(inputs), labels).detach()), net.total_cost((x, y), 0)]
+    costs = [
+        float(torch.nn.functional.cross_entropy(model(inputs), labels).detach()),
+        net.total_cost((x, y), 0),
+    ]
     if max(costs) > 0.3:  # both have learned
         raise AssertionError(f"costs after {ROUNDS + 1} epochs: {costs}")
     return {name: median(values[1:]) for name, values in found.items()}

@@ -50,9 +50,9 @@ public:
     void weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const;
 
 private:
-    static constexpr ptrdiff_t wide = 4096;
+    static constexpr ptrdiff_t wide = 4096;  // neurons
     // Of m examples the activations and errors have a row each. The weights stand in panels of neurons: that
-    // of neuron j and input k at [j / lanes][k][j % lanes]; those of a wide one as they are given.
+    // of neuron j and input k at [j / lanes][k][j % lanes]. Those of a wide layer stand as they are given.
     struct Layer {
         ptrdiff_t inputs, neurons;
         Buffer weights, biases;
@@ -65,7 +65,7 @@ private:
 
     // Whether the last layer has so many neurons of softmax that its weighted inputs are not held as a whole.
     bool is_wide() const { return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide; }
-    void reserve(ptrdiff_t mini_batch, const Rule& rule);
+    void reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets);
     void gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m);
     void forward(ptrdiff_t m);
     void output_error(ptrdiff_t m, bool labelled, double scale);
@@ -92,7 +92,8 @@ MapKernel<E> activation_of(Hidden hidden) {
     const Kernels<E>& k = active_kernels<E>();
     return hidden == Hidden::sigmoid ? k.sigmoid : hidden == Hidden::tanh ? k.tanh : k.relu;
 }
-// left (m, depth) times weights in panels, plus biases
+
+// The product that gives z: left (m, depth) times weights in panels, plus biases where there are any.
 template <class E>
 ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row, ptrdiff_t left_step,
                                   const E* weights, const E* biases, E* z) {

@@ -24,10 +24,10 @@ MapKernel<E> times_derivative_of(Hidden hidden) {
 }  // namespace
 
 template <class E>
-void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule) {
+void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets) {
     room<E>(x_, mini_batch * row_stride<E>(layers_.front().inputs));
     room<int64_t>(labels_, mini_batch);
-    room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
+    if (targets) room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
     for (Layer& layer : layers_) {
         const bool wide_one = is_wide() && &layer == &layers_.back();
         if (wide_one) room_of_zeros<E>(layer.gradient, whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
@@ -267,7 +267,7 @@ void Network<E>::fetch_next(ptrdiff_t first, ptrdiff_t last) const {
 
 template <class E>
 void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule) {
-    reserve(std::min(n, mini_batch), rule);
+    reserve(std::min(n, mini_batch), rule, examples.targets);
     for (ptrdiff_t start = 0; start < n; start += mini_batch) {
         const ptrdiff_t m = std::min(mini_batch, n - start);
         next_x_ = examples.x;

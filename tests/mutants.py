@@ -60,6 +60,25 @@ MUTANTS = [
     ),
     Mutant("far rows are reduced as they are", "kernels/job.h", "far_away = 0x1p15f", "far_away = 0x1p30f"),
     Mutant(
+        "each block of a product's depth begins anew",
+        "kernels/product.h",
+        "start = first ? begun : fresh;",
+        "start = fresh;",
+    ),
+    Mutant(
+        "a product is not fused",
+        "kernels/product.h",
+        "sum[i][p] = fma(l, r[p], sum[i][p])",
+        "sum[i][p] = l * r[p] + sum[i][p]",
+    ),
+    Mutant("tanh's correction is dropped", "math/tanh.h", "(rest_low - left *", "(rest_low - left * zero *"),
+    Mutant(
+        "velocity is not kept",
+        "kernels/optimizer.h",
+        "velocity.store(job.first + i);",
+        "move.store(job.first + i);",
+    ),
+    Mutant(
         "pieces of the work overlap",
         "threads/pool.cpp",
         "last = cut.start(piece + 1)",
@@ -80,6 +99,10 @@ MUTANTS = [
 ]
 
 
+# What is run, quick ones first, and with which argument.
+TESTS = {"threads_test": "", "training_test": "", "core_test": ROOT / "tests/hashes.txt"}
+
+
 def caught(mutant: Mutant, folder: Path) -> bool:
     """Whether the core's tests fail on it. A mutant that cannot be made or built is an error."""
     for part in ("CMakeLists.txt", "csrc", "tests/core"):
@@ -98,14 +121,13 @@ def caught(mutant: Mutant, folder: Path) -> bool:
         capture_output=True,
     )
     subprocess.run(
-        ["cmake", "--build", str(build), "--target", "core_test", "threads_test", "--parallel", "2"],
+        ["cmake", "--build", str(build), "--parallel", "2", "--target", *TESTS],
         check=True,
         capture_output=True,
     )
-    tests = [("threads_test", build / "groups"), ("core_test", ROOT / "tests/hashes.txt")]
     return any(
         subprocess.run([str(build / test), str(argument)], check=False, capture_output=True).returncode
-        for test, argument in tests
+        for test, argument in (TESTS | {"threads_test": build / "groups"}).items()
     )
 
 

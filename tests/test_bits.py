@@ -115,8 +115,8 @@ def test_threads(isa, n, classes, dtype):
             assert nf.log_likelihood_cost(z[6:], y[6:]) == mean or np.isnan(mean)
 
 
-# What each network is after three epochs on the digits, on every machine. (tests/core/training_test.cpp has more
-# of them, for machines without Python.)
+# What each network is after three epochs on the digits, on every machine. There are more of them for machines
+# without Python, in tests/core/training_test.cpp.
 TRAINED = {
     ("f4", "sigmoid", "sgd", 10): "d1d2e4d9fa7c0777",
     ("f4", "tanh", "nesterov", 10): "9503b9d6f0136cce",
