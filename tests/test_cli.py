@@ -149,6 +149,7 @@ def test_info_says_what_a_model_holds(tmp_path):
         "hidden": "sigmoid",
         "dtype": "float32",
         "parameters": str(5 * 4 + 5 + 3 * 5 + 3),
+        "digest": nf.load(tmp_path / "m.npz").digest(),
     }
 
 
