@@ -39,7 +39,16 @@ def core_tests(folder: Path, sanitizers: str, **environment: str) -> None:
         "-DNNDL_FAST_CORE_TEST=ON",
     ]
     run("cmake", "-S", str(ROOT), "-B", str(folder), *options)
-    run("cmake", "--build", str(folder), "--target", "core_test", "training_test", "threads_test", "--parallel")
+    run(
+        "cmake",
+        "--build",
+        str(folder),
+        "--target",
+        "core_test",
+        "training_test",
+        "threads_test",
+        "--parallel",
+    )
     run(str(folder / "threads_test"), str(folder / "groups"), **environment)
     run(str(folder / "training_test"), **environment)
     run(str(folder / "core_test"), str(ROOT / "tests/hashes.txt"), **environment)

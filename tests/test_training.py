@@ -269,3 +269,34 @@ def test_a_trainer_reads_and_writes_nothing_beyond(change, error):
     made.run(*arguments.values(), 0.1, 0.0, 0.9)
     assert all((p == 1).all() for p in weights + biases)
     assert not (made.parameters()[1][1] == 1).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"left": np.ones(39, "f4")},
+        {"right": np.ones(63, "f4")},
+        {"out": np.ones(10 * 16 - 1, "f4")},
+        {"sizes": (10, 16, 0)},
+        {"sizes": (-1, 16, 4)},
+        {"left_strides": (5, 1, 0)},
+        {"right_strides": (16, 1 << 40)},
+    ],
+)
+def test_a_product_reads_and_writes_nothing_beyond(change):
+    arguments = {
+        "left": np.ones(40, "f4"),
+        "left_strides": (4, 1, 0),
+        "right": np.ones(4 * 32, "f4"),
+        "right_strides": (16, 64),
+        "out": np.zeros(10 * 16, "f4"),
+        "out_strides": (16, 160),
+        "sizes": (10, 16, 4),
+        "keep": 0.0,
+    }
+    _training._core.product(**arguments)
+    assert (arguments["out"] == 4).all()
+    if "right_strides" in change:  # a second panel of columns is there to be reached
+        change = change | {"sizes": (10, 32, 4), "out": np.zeros(320, "f4")}
+    with pytest.raises(ValueError, match="beyond"):
+        _training._core.product(**arguments | change)

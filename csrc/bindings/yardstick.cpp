@@ -50,9 +50,15 @@ void product(const Plain& left, std::array<ptrdiff_t, 3> left_strides, const Pla
     job.keep = keep;
     constexpr ptrdiff_t size = lanes<float>;
     const ptrdiff_t i = job.rows - 1, j = job.columns - 1, k = job.depth - 1;
-    const ptrdiff_t left_end = i * job.left_row + (job.left_panel ? k / size * job.left_panel + k % size * job.left_step : k * job.left_step);
-    if (i < 0 || j < 0 || k < 0 || left_end >= left.size() || k * job.right_step + j / size * job.right_panel + size > right.size() ||
-        i * job.out_row + j / size * job.out_panel + j % size >= out.size())
+    bool in_range = i >= 0 && j >= 0 && k >= 0;
+    for (ptrdiff_t x : {i, j, k, job.left_row, job.left_step, job.left_panel, job.right_step, job.right_panel, job.out_row, job.out_panel})
+        in_range = in_range && x >= 0 && x <= 1 << 30;
+    const auto end = [&] {
+        return std::array<ptrdiff_t, 3>{
+            i * job.left_row + (job.left_panel ? k / size * job.left_panel + k % size * job.left_step : k * job.left_step),
+            k * job.right_step + j / size * job.right_panel + size - 1, i * job.out_row + j / size * job.out_panel + j % size};
+    };
+    if (!in_range || end()[0] >= left.size() || end()[1] >= right.size() || end()[2] >= out.size() || !out.writeable())
         throw py::value_error("product: the sizes and strides go beyond the arrays");
     const ReleaseGil released(elements_worth_the_gil);
     run_product(job);
