@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -236,9 +237,51 @@ void check_training(const char* type, const std::string& hash) {
     check(digest(letters) == hash, std::string(type) + " networks have the hash " + digest(letters) + ", not " + hash);
 }
 
+// A training on the digits that tests/trained.py wrote, with what comes out of it.
+void check_digits(const std::string& path) {
+    std::ifstream file(path);
+    std::vector<ptrdiff_t> sizes(3);
+    ptrdiff_t n = 0, mini_batch = 0, epochs = 0;
+    Rule rule;
+    file >> sizes[0] >> sizes[1] >> sizes[2] >> n >> mini_batch >> rule.eta >> rule.shrink >> epochs;
+    const auto read = [&](auto& numbers, ptrdiff_t count) {
+        numbers.resize(size_t(count));
+        for (auto& x : numbers) file >> x;
+    };
+    std::vector<float> weights[2], biases[2], x;
+    for (size_t i : {0, 1}) {
+        read(weights[i], sizes[i] * sizes[i + 1]);
+        read(biases[i], sizes[i + 1]);
+    }
+    read(x, n * sizes[0]);
+    std::vector<int64_t> labels, order;
+    read(labels, n);
+    read(order, n * epochs);
+    std::string expected;
+    file >> expected;
+    check(bool(file) && expected.size() == 8, path + " can be read");
+    Examples<float> examples;
+    examples.x = x.data();
+    examples.row = sizes[0];
+    examples.labels = labels.data();
+    for (const std::string& isa : available_isas())
+        for (int threads : {1, 2, 7}) {
+            activate_isa(isa);
+            set_num_threads(threads);
+            Network<float> network(sizes, Hidden::sigmoid, Cost::log_likelihood);
+            network.use({weights[0].data(), weights[1].data()}, {biases[0].data(), biases[1].data()});
+            for (ptrdiff_t epoch = 0; epoch < epochs; ++epoch) network.train(examples, order.data() + epoch * n, n, mini_batch, rule);
+            std::vector<float> w[2] = {weights[0], weights[1]}, b[2] = {biases[0], biases[1]}, all;
+            network.give({w[0].data(), w[1].data()}, {b[0].data(), b[1].data()});
+            for (const auto& part : {w[0], b[0], w[1], b[1]}) all.insert(all.end(), part.begin(), part.end());
+            check(digest(all) == expected, isa + ": the digits give a network of " + digest(all) + ", not " + expected);
+        }
+    std::printf("the digits are learned: %s\n", expected.c_str());
+}
+
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
     assume_processors(8);  // so that as many threads as are set do take part
     check_products<float>("float32");
     check_products<double>("float64");
@@ -246,6 +289,7 @@ int main() {
     check_turns<double>("float64");
     check_training<float>("float32", "1e591742");
     check_training<double>("float64", "8d4108dd");
+    if (count > 1 && *arguments[1]) check_digits(arguments[1]);
     std::printf("%d checks, %d failures\n", checks, failures);
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
