@@ -81,31 +81,12 @@ private:
     // Where class j of the block stands, of example r of the block.
     ptrdiff_t place(ptrdiff_t r, ptrdiff_t j) const { return r / size * panel_ + j * size + r % size; }
 
-    // (m, n) as it stands, its rows to lanes, in panels of rows.
-    static void turn(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
-        if (step == 1) {
-            TurnJob<E> turn;
-            turn.rows = m;
-            turn.columns = n;
-            turn.from = from;
-            turn.row = row;
-            turn.to = to;
-            turn.to_step = size;
-            turn.to_panel = n * size;
-            turn.whole = true;
-            return active_kernels<E>().turn(turn);
-        }
-        for (ptrdiff_t top = 0; top < m; top += size, to += n * size)
-            for (ptrdiff_t k = 0; k < n; ++k)
-                for (ptrdiff_t lane = 0; lane < size; ++lane) to[k * size + lane] = top + lane < m ? from[(top + lane) * row + k * step] : E(0);
-    }
-
     // The block's inputs: their examples in lanes, and for the gradient their features.
     void take_inputs() {
         const E* const a = job_.a + first_ * job_.a_row;
-        turn(a, job_.a_row, job_.a_step, m_, job_.features, turned_);
+        to_panels(a, job_.a_row, job_.a_step, m_, job_.features, turned_);
         if (has_targets_ && !in_parts_)
-            turn(job_.cost.y.data + first_ * job_.cost.y.row, job_.cost.y.row, job_.cost.y.cls, m_, job_.classes, y_);
+            to_panels(job_.cost.y.data + first_ * job_.cost.y.row, job_.cost.y.row, job_.cost.y.cls, m_, job_.classes, y_);
         if (!gradients_) return;
         for (ptrdiff_t k = 0; k < job_.features; k += size)
             for (ptrdiff_t r = 0; r < m_; ++r) {
@@ -208,17 +189,7 @@ private:
         return product;
     }
     void give_inputs() {
-        for (ptrdiff_t p = 0; p < panels(); ++p) {
-            TurnJob<E> turn;
-            turn.rows = job_.features;
-            turn.columns = std::min(size, m_ - p * size);
-            turn.from = handed_down_ + p * job_.features * size;
-            turn.row = size;
-            turn.to = job_.delta_a + (first_ + p * size) * job_.delta_a_row;
-            turn.to_step = job_.delta_a_row;
-            turn.to_panel = size;
-            active_kernels<E>().turn(turn);
-        }
+        from_panels(handed_down_, job_.features * size, m_, job_.features, job_.delta_a + first_ * job_.delta_a_row, job_.delta_a_row);
     }
 
     // ---- Blocks of some classes ----

@@ -25,6 +25,41 @@ constexpr ptrdiff_t row_stride(ptrdiff_t columns) {
     return (vectors < 8 ? vectors : vectors | 1) * lanes<E>;
 }
 
+// Rows to lanes: (m, n), element (i, j) at from[i * row + j * step], to panels [i / lanes][j][i % lanes] that are whole.
+template <class E>
+void to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
+    if (step == 1) {
+        TurnJob<E> job;
+        job.rows = m;
+        job.columns = n;
+        job.from = from;
+        job.row = row;
+        job.to = to;
+        job.to_step = lanes<E>;
+        job.to_panel = n * lanes<E>;
+        job.whole = true;
+        return active_kernels<E>().turn(job);
+    }
+    for (ptrdiff_t top = 0; top < m; top += lanes<E>, to += n * lanes<E>)
+        for (ptrdiff_t j = 0; j < n; ++j)
+            for (ptrdiff_t lane = 0; lane < lanes<E>; ++lane) to[j * lanes<E> + lane] = top + lane < m ? from[(top + lane) * row + j * step] : E(0);
+}
+
+// And back: panels that are `panel` apart to (m, n), element (i, j) to to[i * row + j].
+template <class E>
+void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to, ptrdiff_t row) {
+    TurnJob<E> job;
+    job.rows = n;
+    job.row = job.to_panel = lanes<E>;
+    job.to_step = row;
+    for (ptrdiff_t top = 0; top < m; top += lanes<E>) {
+        job.columns = std::min(lanes<E>, m - top);
+        job.from = from + top / lanes<E> * panel;
+        job.to = to + top * row;
+        active_kernels<E>().turn(job);
+    }
+}
+
 // The rows of a product go to threads by so many, where they take so many nanoseconds: in shorter ones another
 // thread loses more by fetching from the first one's cache what was written there than it wins.
 constexpr ptrdiff_t rows_of_unit = 8;

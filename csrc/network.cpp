@@ -32,15 +32,7 @@ void Network<E>::use(const std::vector<const E*>& weights, const std::vector<con
             std::fill(std::copy_n(weights[i], n, w), w + whole, E(0));
             continue;
         }
-        TurnJob<E> turn;
-        turn.rows = layer.neurons;
-        turn.columns = turn.row = layer.inputs;
-        turn.from = weights[i];
-        turn.to = room<E>(layer.weights, neurons * layer.inputs);
-        turn.to_step = lanes<E>;
-        turn.to_panel = layer.inputs * lanes<E>;
-        turn.whole = true;
-        active_kernels<E>().turn(turn);
+        to_panels(weights[i], layer.inputs, 1, layer.neurons, layer.inputs, room<E>(layer.weights, neurons * layer.inputs));
     }
 }
 
@@ -53,17 +45,7 @@ void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& bia
             std::copy_n(layer.data(layer.weights), layer.inputs * layer.neurons, weights[i]);
             continue;
         }
-        for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
-            TurnJob<E> turn;
-            turn.rows = layer.inputs;
-            turn.columns = std::min(lanes<E>, layer.neurons - j);
-            turn.from = layer.data(layer.weights) + j * layer.inputs;
-            turn.row = lanes<E>;
-            turn.to = weights[i] + j * layer.inputs;
-            turn.to_step = layer.inputs;
-            turn.to_panel = lanes<E>;
-            active_kernels<E>().turn(turn);
-        }
+        from_panels(layer.data(layer.weights), layer.inputs * lanes<E>, layer.neurons, layer.inputs, weights[i], layer.inputs);
     }
 }
 
@@ -74,9 +56,7 @@ void Network<E>::weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const 
     const ptrdiff_t panels = (m + lanes<E> - 1) / lanes<E>;
     E* const inputs = room<E>(thread_wide[0], panels * lanes<E> * layer.inputs);
     E* const turned = room<E>(thread_wide[1], panels * lanes<E> * some);
-    for (ptrdiff_t r = 0; r < panels * lanes<E>; ++r)
-        for (ptrdiff_t k = 0; k < layer.inputs; ++k)
-            inputs[(r / lanes<E> * layer.inputs + k) * lanes<E> + r % lanes<E>] = r < m ? a[r * row + k * step] : E(0);
+    to_panels(a, row, step, m, layer.inputs, inputs);
     ProductJob<E> product;
     product.columns = panels * lanes<E>;
     product.depth = product.left_row = layer.inputs;
@@ -91,17 +71,7 @@ void Network<E>::weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const 
         product.left = layer.data(layer.weights) + j * layer.inputs;
         product.start_of_row = layer.data(layer.biases) + j;
         active_kernels<E>().product(product);
-        for (ptrdiff_t p = 0; p < panels; ++p) {
-            TurnJob<E> turn;
-            turn.rows = product.rows;
-            turn.columns = std::min(lanes<E>, m - p * lanes<E>);
-            turn.from = turned + p * product.out_panel;
-            turn.row = lanes<E>;
-            turn.to = z + p * lanes<E> * layer.neurons + j;
-            turn.to_step = layer.neurons;
-            turn.to_panel = lanes<E>;
-            active_kernels<E>().turn(turn);
-        }
+        from_panels(turned, product.out_panel, m, product.rows, z + j, layer.neurons);
     }
 }
 

@@ -57,11 +57,12 @@ def check_parameters(estimator: Any) -> None:
 
 def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
     """Some rows at a time of examples, dense or sparse, and in columns the last layer's weighted inputs."""
+    parameters = network.biases, network.weights
+    weighted_inputs_of = _training.weighted_inputs_of(parameters, network.hidden)
     for rows in _objective.blocks(x, max(network.sizes)):
         part = x[rows].astype(network.dtype, copy=False)
-        parameters = network.biases, network.weights
         if isinstance(part, np.ndarray):
-            yield rows, _training.weighted_inputs(parameters, network.hidden, part).T
+            yield rows, weighted_inputs_of(part).T
         else:
             yield rows, _training.forward(parameters, network.hidden, part.T)[0][-1]
 

@@ -222,13 +222,13 @@ def trainer_for(net: Trains, rule: Rule) -> Plain | Compiled:
     return Plain(net, rule) if name is None else Compiled(net, rule, name)
 
 
-def weighted_inputs(parameters: Parameters, hidden: str, x: Array) -> Array:
-    """Of the output layer, (n, outputs), for examples in rows."""
+def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array], Array]:
+    """What gives the output layer's weighted inputs, (n, outputs), for examples in rows."""
     biases, weights = parameters
     sizes = [weights[0].shape[1], *(len(w) for w in weights)]
-    network = _core.Trainer(sizes, hidden, "LogLikelihoodCost", x.dtype == np.float32)
+    network = _core.Trainer(sizes, hidden, "LogLikelihoodCost", weights[0].dtype == np.float32)
     network.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
-    return network.weighted_inputs(x)
+    return network.weighted_inputs
 
 
 @cache

@@ -117,7 +117,8 @@ class Network:
     def feedforward(self, a: ArrayLike) -> Array:
         """The output activations for inputs in columns: (features,) or (features, m) to (outputs, 1 or m)."""
         columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward: a")
-        return _training.activate_output(self.cost, self._forward(columns))
+        weighted_inputs_of = _training.weighted_inputs_of(self._parameters, self.hidden)
+        return _training.activate_output(self.cost, weighted_inputs_of(columns.T).T)
 
     def SGD(
         self,
@@ -290,18 +291,15 @@ class Network:
             f.log_likelihood_cost(targets, targets)  # refuses what is no target; in training nobody looks
         return targets
 
-    def _forward(self, x: Array) -> Array:
-        """The weighted inputs of the output layer."""
-        return _training.weighted_inputs(self._parameters, self.hidden, x.T).T
-
     def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
         from_z = getattr(self.cost, "from_z", None)
+        weighted_inputs_of = _training.weighted_inputs_of(self._parameters, self.hidden)
         cost, correct = 0.0, 0
         at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
         for start in range(0, len(x), at_once):
             part = slice(start, start + at_once)
-            z = self._forward(x[part].T)
+            z = weighted_inputs_of(x[part]).T
             a = _training.activate_output(self.cost, z)
             correct += _examples.count_correct(a, y[part].T)
             if lmbda is not None:

@@ -14,18 +14,12 @@
 #include "../../csrc/dispatch.h"
 #include "../../csrc/parallel.h"
 #include "../../csrc/threads/threads.h"
+#include "check.h"
 #include "hashes.h"
 
 using namespace nndl_fast;
 
 namespace {
-
-int failures = 0, checks = 0;
-
-void check(bool good, const std::string& what) {
-    ++checks;
-    if (!good && ++failures <= 20) std::printf("FAILED %s\n", what.c_str());
-}
 
 template <class E>
 bool same_bits(const std::vector<E>& a, const std::vector<E>& b) {
@@ -290,6 +284,5 @@ int main(int count, char** arguments) {
         refused = std::string(error.what()).find("baseline") != std::string::npos;
     }
     check(refused, "an unknown instruction set is refused, and the possible ones are named");
-    std::printf("%d checks, %d failures\n", checks, failures);
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return summary();
 }

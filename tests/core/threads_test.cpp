@@ -15,6 +15,7 @@
 
 #include "../../csrc/threads/implementation.h"
 #include "../../csrc/threads/threads.h"
+#include "check.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <signal.h>
@@ -26,13 +27,6 @@
 using namespace nndl_fast;
 
 namespace {
-
-std::atomic<int> failures{0}, checks{0};
-
-void check(bool good, const std::string& what) {
-    ++checks;
-    if (!good && ++failures <= 20) std::printf("FAILED %s\n", what.c_str());
-}
 
 constexpr double long_work = 1e7;  // nanoseconds, as the caller says: worth waking anyone
 
@@ -212,6 +206,5 @@ int main([[maybe_unused]] int count, [[maybe_unused]] char** arguments) {
     check_fork();
     if (count > 1) check_quota(arguments[1]);
 #endif
-    std::printf("%d checks, %d failures\n", int(checks), int(failures));
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return summary();
 }

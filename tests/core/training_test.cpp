@@ -13,18 +13,12 @@
 #include "../../csrc/matrix.h"
 #include "../../csrc/threads/threads.h"
 #include "../../csrc/network.h"
+#include "check.h"
 #include "hashes.h"
 
 using namespace nndl_fast;
 
 namespace {
-
-int failures = 0, checks = 0;
-
-void check(bool good, const std::string& what) {
-    ++checks;
-    if (!good && ++failures <= 20) std::printf("FAILED %s\n", what.c_str());
-}
 
 template <class E>
 std::vector<E> numbers(ptrdiff_t n, uint64_t seed, double scale = 1) {
@@ -290,6 +284,5 @@ int main(int count, char** arguments) {
     check_training<float>("float32", "1e591742");
     check_training<double>("float64", "8d4108dd");
     if (count > 1 && *arguments[1]) check_digits(arguments[1]);
-    std::printf("%d checks, %d failures\n", checks, failures);
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return summary();
 }
