@@ -1,6 +1,7 @@
 #include "api.h"
 
 #include "dispatch.h"
+#include "floating_point.h"
 #include "parallel.h"
 
 namespace nndl_fast {
@@ -18,6 +19,7 @@ ptrdiff_t wrong_label(const int64_t* labels, ptrdiff_t rows, ptrdiff_t classes) 
 template <class E>
 ptrdiff_t run(RowKernel<E> kernel, ptrdiff_t rows, Job<E> job) noexcept {
     if (rows <= 0 || job.classes <= 0) return good;
+    const DefaultFloatingPoint environment;
     Batch batch;
     batch.append(rows, job.z.row, 0, job.out.row);
     job.may_share = true;

@@ -65,6 +65,9 @@ private:
 
     // Whether the last layer has so many neurons of softmax that its weighted inputs are not held as a whole.
     bool is_wide() const { return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide; }
+    double time_of_step(ptrdiff_t m) const;
+    template <class F>
+    void undoing(F step);
     void reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets);
     void gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m);
     void forward(ptrdiff_t m);

@@ -146,7 +146,8 @@ void run_shared(RowKernel<E> kernel, const Job<E>& row, int threads) {
 void run_shared_halves(RowKernel<float> kernel, const Job<float>& row, int threads) {
     const ptrdiff_t segments = segments_of(row), classes = row.classes;
     const bool out = row.halves.out.data;
-    float* const copy = static_cast<float*>(thread_copy.reserve(size_t(classes) * (out ? 2 : 1) * sizeof(float)));
+    Buffer own;  // not the thread's: what interrupts a long row may call again
+    float* const copy = static_cast<float*>(own.reserve(size_t(classes) * (out ? 2 : 1) * sizeof(float)));
     Job<float> widened = row;
     widened.halves = {};
     widened.z = {copy, 0, 1};
@@ -166,13 +167,14 @@ void run_shared_halves(RowKernel<float> kernel, const Job<float>& row, int threa
 }
 void run_shared_halves(RowKernel<double>, const Job<double>&, int) {}  // there is no such job
 
-// More than 1 if the rows are too few for the threads, and long enough to be shared out.
+// Not 0 if rows are to be shared out: they are too few for the threads, or so long that the watch cannot wait for one.
 template <class E>
 int threads_for_shares(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows) {
     const bool out_fits = !job.out.data || (job.out.cls == 1 && job.out.data != job.z.data);
-    const bool fits = job.may_share && (job.halves || (job.z.cls == 1 && out_fits));
-    const int threads = fits ? threads_for(job.classes / segment_classes<E>, nanoseconds(kernel, job, 1)) : 1;
-    return rows < threads ? threads : 1;
+    if (!job.may_share || !(job.halves || (job.z.cls == 1 && out_fits))) return 0;
+    const double time = nanoseconds(kernel, job, 1);
+    const int threads = threads_for(job.classes / segment_classes<E>, time);
+    return rows < threads || time > Watch::interval ? threads : 0;
 }
 
 }  // namespace
@@ -208,7 +210,7 @@ void Batch::simplify() {
 template <class E>
 void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     const ptrdiff_t rows = batch.size();
-    if (const int threads = threads_for_shares(kernel, job, rows); threads > 1) {
+    if (const int threads = threads_for_shares(kernel, job, rows)) {
         Walk walk(batch, 0);
         for (ptrdiff_t r = 0; r < rows; ++r, walk.advance(1)) {
             const Job<E> row = rows_at(walk, job, r, r + 1, moved(job.row_result, r));
@@ -232,7 +234,9 @@ double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     const ptrdiff_t rows = batch.size();
     if (rows <= rows_at_once) {
         Job<E> mine = job;
-        mine.row_result = static_cast<double*>(thread_sums.reserve(rows_at_once * sizeof(double)));
+        Buffer own;  // for long work: what interrupts it may call again
+        Buffer& sums = nanoseconds(kernel, job, rows) < Watch::first_part ? thread_sums : own;
+        mine.row_result = static_cast<double*>(sums.reserve(rows_at_once * sizeof(double)));
         run_rows(kernel, mine, batch);
         return fold(mine.row_result, rows);
     }

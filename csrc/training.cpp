@@ -1,6 +1,7 @@
 // Gradient descent: the members of Network that change its parameters.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "linear.h"
 #include "network.h"
@@ -30,6 +31,7 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets) {
     if (targets) room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
     for (Layer& layer : layers_) {
         const bool wide_one = is_wide() && &layer == &layers_.back();
+        if (&layer != &layers_.front() && !wide_one) room<E>(layer.turned, whole_vectors<E>(layer.inputs) * layer.neurons);
         if (wide_one) room_of_zeros<E>(layer.gradient, whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
         else for (Buffer* buffer : {&layer.a, &layer.delta}) room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
         const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
@@ -158,7 +160,7 @@ void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule
 // (BP2)
 template <class E>
 void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
-    E* const turned = room<E>(layer.turned, whole_vectors<E>(layer.inputs) * layer.neurons);
+    E* const turned = layer.data(layer.turned);
     for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
         TurnJob<E> turn;
         turn.rows = layer.inputs;
@@ -277,10 +279,51 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
         gather(examples, order + start, m);
         mu_power_ *= rule.mu;
         second_power_ *= rule.second;
-        const double scale = (rule.kind == StepJob<float>::sgd ? -rule.eta : 1) / double(m);
-        forward(m);
-        is_wide() ? train_wide(m, examples.labels, scale, rule) : output_error(m, examples.labels, scale);
-        backward(m, rule);
+        const auto step = [&] {
+            const double scale = (rule.kind == StepJob<float>::sgd ? -rule.eta : 1) / double(m);
+            forward(m);
+            is_wide() ? train_wide(m, examples.labels, scale, rule) : output_error(m, examples.labels, scale);
+            backward(m, rule);
+        };
+        // A step is done as a whole or not at all, whatever interrupts it.
+        const double time = time_of_step(m);
+        if (time < Watch::interval) {
+            const Watch nobody(nullptr, nullptr);
+            step();
+        } else {
+            undoing(step);
+        }
+        Watch::done(time);
+    }
+}
+
+template <class E>
+double Network<E>::time_of_step(ptrdiff_t m) const {
+    ProductJob<E> all;  // the three products of all layers
+    for (const Layer& layer : layers_) all.depth += layer.inputs * layer.neurons;
+    all.rows = m;
+    all.columns = 3;
+    return nanoseconds(all);
+}
+
+// A step of which nothing is left if it is interrupted.
+template <class E>
+template <class F>
+void Network<E>::undoing(F step) {
+    std::vector<Buffer> before(2 * layers_.size());
+    // f(a buffer of parameters, its copy)
+    const auto for_each_buffer = [&](auto f) {
+        for (size_t i = 0; i < layers_.size(); ++i) {
+            f(layers_[i].weights, before[2 * i]);
+            f(layers_[i].biases, before[2 * i + 1]);
+        }
+    };
+    for_each_buffer([](const Buffer& parameters, Buffer& copy) { std::memcpy(copy.reserve(parameters.size()), parameters.data(), parameters.size()); });
+    try {
+        step();
+    } catch (...) {
+        for_each_buffer([](const Buffer& parameters, const Buffer& copy) { std::memcpy(parameters.data(), copy.data(), parameters.size()); });
+        throw;
     }
 }
 

@@ -195,7 +195,7 @@ class Compiled:
 
     def __init__(self, net: Trains, rule: Rule, cost: str):
         self.net, self.rule = net, rule
-        self.trainer = _core.Trainer(net.sizes, net.hidden, cost, net.dtype == np.float32)
+        self.trainer = _core.trainer(net.sizes, net.hidden, cost, net.dtype == np.float32)
         weights = sum(inputs * neurons for inputs, neurons in pairwise(net.sizes))
         self.examples = _OPERATIONS_A_CALL / (6 * weights)
 
@@ -226,7 +226,7 @@ def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array],
     """What gives the output layer's weighted inputs, (n, outputs), for examples in rows."""
     biases, weights = parameters
     sizes = [weights[0].shape[1], *(len(w) for w in weights)]
-    network = _core.Trainer(sizes, hidden, "LogLikelihoodCost", weights[0].dtype == np.float32)
+    network = _core.trainer(sizes, hidden, "LogLikelihoodCost", weights[0].dtype == np.float32)
     network.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
     return network.weighted_inputs
 

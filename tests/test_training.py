@@ -209,7 +209,7 @@ def test_a_dtype_that_is_another_object_is_the_same():
 
 
 def trainer(sizes=(7, 5, 4), cost="LogLikelihoodCost", hidden="sigmoid", single=False):
-    return _training._core.Trainer(list(sizes), hidden, cost, single)
+    return _training._core.trainer(list(sizes), hidden, cost, single)
 
 
 @pytest.mark.parametrize(

@@ -112,13 +112,31 @@ py::array cast(const py::array& array, const py::dtype& dtype) {
     return result;
 }
 
+Cause::Cause() {
+    if (!error_.matches(PyExc_Exception) || error_.matches(PyExc_MemoryError)) throw error_;
+}
+
+void Cause::type_error(const std::string& text) {
+    py::raise_from(error_, PyExc_TypeError, text.c_str());
+    throw py::error_already_set();
+}
+
 double number(py::handle value, Argument argument) {
     const double x = PyFloat_AsDouble(value.ptr());
     if (x == -1 && PyErr_Occurred()) {
-        PyErr_Clear();
-        throw py::type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be a number");
+        Cause cause;
+        cause.type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be a number");
     }
     return x;
+}
+
+py::int_ integer(py::handle value, Argument argument) {
+    PyObject* const index = PyNumber_Index(value.ptr());
+    if (!index) {
+        Cause cause;
+        cause.type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be an integer");
+    }
+    return py::reinterpret_steal<py::int_>(index);
 }
 
 py::array to_array(py::handle object, Argument argument) {
@@ -127,12 +145,12 @@ py::array to_array(py::handle object, Argument argument) {
         if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
         return object.attr("view")(py::type::of(py::array()));
     }
-    py::array array = py::array::ensure(object);
+    PyObject* const array = npy_api::get().PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
     if (!array) {
-        PyErr_Clear();
-        throw py::type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))));
+        Cause cause;
+        cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))));
     }
-    return array;
+    return py::reinterpret_steal<py::array>(array);
 }
 
 Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
@@ -163,11 +181,7 @@ py::array to_floats_like(const Floats& other, py::handle object, Argument argume
 }
 
 int normal_axis(py::handle axis, int ndim, Argument argument) {
-    py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(axis.ptr()));
-    if (!index) {
-        PyErr_Clear();
-        throw py::type_error(argument + " is " + std::string(py::str(py::repr(axis))) + "; it must be an integer");
-    }
+    const py::int_ index = integer(axis, argument);
     long value = PyLong_AsLong(index.ptr());
     if (value == -1 && PyErr_Occurred()) {
         PyErr_Clear();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../parallel.h"
+#include "../threads/threads.h"
 
 namespace nndl_fast {
 
@@ -45,6 +46,17 @@ struct Floats {
     bool single;      // computed in float32
 };
 
+// Takes the exception that is set, and throws a TypeError of which it is the cause. What is no ordinary exception,
+// such as KeyboardInterrupt or MemoryError, is thrown as it is.
+class Cause {
+public:
+    Cause();
+    [[noreturn]] void type_error(const std::string& text);
+
+private:
+    py::error_already_set error_;
+};
+
 // Any object as an array; masked arrays are refused, other subclasses are read as plain arrays.
 py::array to_array(py::handle object, Argument argument);
 Floats to_floats(py::handle object, Argument argument, bool keep_halves = false);
@@ -72,8 +84,9 @@ py::array contiguous(const py::array& array) {
     return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
 }
 
-// Any number as a double.
+// Any number as a double, and any integer as an int.
 double number(py::handle value, Argument argument);
+py::int_ integer(py::handle value, Argument argument);
 // The axis as a number from 0 to ndim - 1.
 int normal_axis(py::handle axis, int ndim, Argument argument);
 
@@ -129,6 +142,19 @@ Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::ar
     return batch;
 }
 
+// For loops that keep the GIL: every so many elements Python handles its signals.
+class SignalCheck {
+public:
+    void passed(ptrdiff_t elements) {
+        if ((since_ += elements) < ptrdiff_t(1) << 25) return;
+        since_ = 0;
+        if (PyErr_CheckSignals()) throw py::error_already_set();
+    }
+
+private:
+    ptrdiff_t since_ = 0;
+};
+
 // f(pointer, number in C order) for each place, whatever the strides, without a copy: each element,
 // or with `axis` left out the first of each row along it.
 template <class E, class F>
@@ -142,7 +168,10 @@ void for_each_place(const py::array& array, int axis, F f) {
             places *= array.shape(d);
         }
     const char* at = static_cast<const char*>(array.data());
+    const ptrdiff_t elements = axis < 0 ? 1 : array.shape(axis);
+    SignalCheck signals;
     for (ptrdiff_t i = 0; i < places; ++i) {
+        signals.passed(elements);
         f(reinterpret_cast<const E*>(at), i);
         for (int k = n; k-- > 0;) {
             at += array.strides(dims[k]);
@@ -160,11 +189,23 @@ void for_each_element(const py::array& array, F f) {
 // Below this many elements handing over the GIL costs more than it gives to others.
 constexpr ptrdiff_t elements_worth_the_gil = 4096;
 
+// Lets other threads of Python run meanwhile. In long work Python handles its signals now and then; if the handler
+// raises, as it does for Ctrl-C, the work ends with Interrupted, and the exception is set.
 class ReleaseGil {
 public:
-    explicit ReleaseGil(ptrdiff_t elements) : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()) {}
+    explicit ReleaseGil(ptrdiff_t elements)
+        : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()), watch_(state_ ? &handle_signals : nullptr, this) {}
     ~ReleaseGil() {
-        if (!state_) return;
+        if (state_) take_back();
+    }
+    ReleaseGil(const ReleaseGil&) = delete;
+    ReleaseGil& operator=(const ReleaseGil&) = delete;
+
+private:
+    PyThreadState* state_;
+    Watch watch_;
+
+    void take_back() {
         // A daemon thread that comes back after the interpreter has ended is unwound by Python up to 3.13. That must
         // not reach our frames, which hold references: the thread stays here until the process ends.
         try {
@@ -173,11 +214,13 @@ public:
             for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
         }
     }
-    ReleaseGil(const ReleaseGil&) = delete;
-    ReleaseGil& operator=(const ReleaseGil&) = delete;
-
-private:
-    PyThreadState* state_;
+    static bool handle_signals(void* self) {
+        ReleaseGil& released = *static_cast<ReleaseGil*>(self);
+        released.take_back();
+        const bool good = !PyErr_CheckSignals();
+        released.state_ = PyEval_SaveThread();
+        return good;
+    }
 };
 
 }  // namespace nndl_fast

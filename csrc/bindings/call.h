@@ -6,9 +6,20 @@
 #include <new>
 #include <utility>
 
+#include "../floating_point.h"
+#include "../threads/threads.h"
+
 namespace nndl_fast {
 
 namespace py = pybind11;
+
+// Adds to the exception that is set what it left behind; before Python 3.11 exceptions take no notes.
+inline void note_unfinished() {
+    py::error_already_set error;
+    if (py::hasattr(error.value(), "add_note"))
+        error.value().attr("add_note")("The call was interrupted: an array that was given as out is unfinished.");
+    error.restore();
+}
 
 // The exception in hand as Python's, as pybind11 turns it.
 inline void raise_in_python() {
@@ -18,6 +29,8 @@ inline void raise_in_python() {
         error.restore();
     } catch (const py::builtin_exception& error) {
         error.set_error();
+    } catch (const Interrupted&) {  // with the exception that a signal's handler raised
+        note_unfinished();
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
     } catch (const std::exception& error) {
@@ -36,6 +49,7 @@ struct Direct<function> {
     static PyObject* call(PyObject* const* given, Py_ssize_t n, std::index_sequence<i...>) {
         if (n != Py_ssize_t(sizeof...(i)))
             return PyErr_Format(PyExc_TypeError, "%d arguments are needed, %zd are given", int(sizeof...(i)), n);
+        const DefaultFloatingPoint environment;
         try {
             return function(py::handle(given[i])...).release().ptr();
         } catch (...) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "../dispatch.h"
@@ -38,6 +39,7 @@ struct Options {
     Reduction reduction;
     py::handle sample_weight, class_weight;
     std::optional<int64_t> ignore_index;
+    std::optional<uint64_t> large_ignore_index;  // one that only unsigned labels can have
     double smoothing;
 };
 
@@ -52,6 +54,12 @@ public:
             throw py::value_error(std::string(options.function) + ": z has no classes: its shape is " + shape_of(z.array));
         take_weights();
         take_targets(y);
+        weigh();
+        if (options.reduction != Reduction::mean || is_moderate<E>(divisor_)) return;
+        if (class_weight_) use_class_weight(brought_near_one<E>(*class_weight_, largest_class_weight()));
+        if (sample_weight_) use_sample_weight(brought_near_one<double>(*sample_weight_, largest_of<double>(*sample_weight_)));
+        if (targets_ && class_weight_) targets_ = brought_near_one<E>(*targets_, largest_of<E>(*targets_));
+        weigh();
     }
 
     // Any of the two may be left out.
@@ -89,6 +97,8 @@ public:
     py::object run_linear(const py::array& a, const py::array& w, const py::array& b, bool gradients, ptrdiff_t room) {
         const ptrdiff_t n = a.shape(0), features = a.shape(1), classes = w.shape(0);
         const auto step = [](const py::array& x, int d) { return ptrdiff_t(x.strides(d)) / ptrdiff_t(sizeof(E)); };
+        // Read many times: another thread may change the caller's own meanwhile, and then they would be no classes.
+        std::vector<int64_t> labels;
         LinearJob<E> job;
         job.n = n;
         job.features = features;
@@ -101,6 +111,12 @@ public:
         job.w_step = step(w, 1);
         job.b = static_cast<const E*>(b.data());
         job.cost = job_;
+        if (job_.labels) {
+            labels.assign(job_.labels, job_.labels + n);
+            for (int64_t& label : labels)
+                if (uint64_t(label) >= uint64_t(classes) && !(job_.ignore && label == job_.ignore_index)) label = 0;
+            job.cost.labels = labels.data();
+        }
         job.room = room;
         if (options_.reduction == Reduction::mean) job.cost.scale = share_of_mean(divisor_);
         if (targets_) job.cost.y = {static_cast<const E*>(targets_->data()), step(*targets_, 0), step(*targets_, 1)};
@@ -142,24 +158,36 @@ private:
             const py::array given = to_floats_like(z_, options_.class_weight, argument);
             if (given.ndim() != 1 || given.shape(0) != classes)
                 refuse("class_weight has shape " + shape_of(given) + "; it must be (" + std::to_string(classes) + ",)");
-            class_weight_ = contiguous<E>(given);
-            job_.class_weight = static_cast<const E*>(class_weight_->data());
-            job_.class_weight_sum = 0;
-            for (ptrdiff_t k = 0; k < classes; ++k) {
-                check_weight(argument, double(job_.class_weight[k]), "class ", k);
-                job_.class_weight_sum += double(job_.class_weight[k]);
-            }
+            use_class_weight(contiguous<E>(given));
+            for (ptrdiff_t k = 0; k < classes; ++k) check_weight(argument, double(job_.class_weight[k]), "class ", k);
         }
         if (!options_.sample_weight.is_none()) {
             const Argument argument{options_.function, "sample_weight"};
             const Floats given = to_floats(options_.sample_weight, argument);
             if (!rows_shape_.is_of(given.array))
                 refuse("sample_weight has shape " + shape_of(given.array) + "; it must be " + shape_of(rows_shape_));
-            sample_weight_ = contiguous<double>(given.array);
-            job_.sample_weight = static_cast<const double*>(sample_weight_->data());
+            use_sample_weight(contiguous<double>(given.array));
             for (ptrdiff_t i = 0; i < sample_weight_->size(); ++i)
                 check_weight(argument, job_.sample_weight[i], "example ", i);
         }
+    }
+
+    void use_class_weight(const py::array& weights) {
+        class_weight_ = weights;
+        job_.class_weight = static_cast<const E*>(class_weight_->data());
+        job_.class_weight_sum = std::accumulate(job_.class_weight, job_.class_weight + weights.size(), 0.0);
+    }
+    // Of the classes that count.
+    E largest_class_weight() const {
+        if (targets_ || job_.smoothing > 0) return largest_of<E>(*class_weight_);
+        E largest = 0;
+        for (ptrdiff_t i = 0; i < labels_->size(); ++i)
+            if (const int64_t label = job_.labels[i]; is_class(label)) largest = std::max(largest, job_.class_weight[label]);
+        return largest;
+    }
+    void use_sample_weight(const py::array& weights) {
+        sample_weight_ = weights;
+        job_.sample_weight = static_cast<const double*>(sample_weight_->data());
     }
 
     void take_targets(py::handle object) {
@@ -180,23 +208,49 @@ private:
 
     void take_labels(const py::array& y) {
         const ptrdiff_t classes = z_.array.shape(axis_);
-        if (y.dtype().kind() == 'u' && y.dtype().itemsize() == 8) check_unsigned(y, classes);
+        std::optional<int64_t> ignore_index = options_.ignore_index;
+        if (y.dtype().kind() == 'u' && y.dtype().itemsize() == 8) {
+            check_unsigned(y, classes);
+            if (options_.large_ignore_index) ignore_index = int64_t(*options_.large_ignore_index);  // as such labels are signed
+        }
         labels_ = contiguous<int64_t>(y);
         const int64_t* const labels = static_cast<const int64_t*>(labels_->data());
         job_.labels = labels;
-        job_.ignore = options_.ignore_index.has_value();
-        job_.ignore_index = options_.ignore_index.value_or(0);
+        job_.ignore = ignore_index.has_value();
+        job_.ignore_index = ignore_index.value_or(0);
         const ptrdiff_t rows = labels_->size();
         if (!all_inside(labels, rows, classes))
             for (ptrdiff_t i = 0; i < rows; ++i)
                 if (uint64_t(labels[i]) >= uint64_t(classes) && !(job_.ignore && labels[i] == job_.ignore_index))
                     refuse_label(std::to_string(labels[i]), i, classes);
-        divisor_ = double(rows);
-        if (!job_.ignore && !job_.class_weight && !job_.sample_weight) return;
+    }
+
+    // The divisor of the mean: the weights of the rows that count. Targets are checked on the way.
+    void weigh() {
         Total total;
-        for (ptrdiff_t i = 0; i < rows; ++i)
-            if (!(job_.ignore && labels[i] == job_.ignore_index))
-                total.add((job_.class_weight ? double(job_.class_weight[labels[i]]) : 1) * sample_weight(i));
+        if (targets_) {
+            const ptrdiff_t classes = targets_->shape(axis_), step = targets_->strides(axis_) / ptrdiff_t(sizeof(E));
+            for_each_place<E>(*targets_, axis_, [&](const E* t, ptrdiff_t row) {
+                double weight = job_.class_weight ? 0 : 1;
+                bool good = true;
+                for (ptrdiff_t k = 0; k < classes; ++k) {
+                    const E target = t[k * step];
+                    good &= target >= 0 && target <= std::numeric_limits<E>::max();
+                    if (job_.class_weight) weight += double(target) * double(job_.class_weight[k]);
+                }
+                if (!good) refuse_target(t, step, row, classes);
+                total.add(weight * sample_weight(row));
+            });
+        } else if (job_.ignore || job_.class_weight || job_.sample_weight) {
+            for (ptrdiff_t i = 0; i < labels_->size(); ++i) {
+                const int64_t label = job_.labels[i];
+                if (job_.ignore && label == job_.ignore_index) continue;
+                // checked, but another thread may have changed it since
+                total.add((job_.class_weight && is_class(label) ? double(job_.class_weight[label]) : 1) * sample_weight(i));
+            }
+        } else {
+            total.add(double(labels_->size()));
+        }
         divisor_ = total.value();
     }
 
@@ -204,7 +258,7 @@ private:
     void check_unsigned(const py::array& y, ptrdiff_t classes) const {
         const py::array_t<uint64_t, py::array::c_style | py::array::forcecast> labels(y);
         for (ptrdiff_t i = 0; i < labels.size(); ++i)
-            if (labels.data()[i] > uint64_t(INT64_MAX)) refuse_label(std::to_string(labels.data()[i]), i, classes);
+            if (labels.data()[i] > uint64_t(INT64_MAX) && labels.data()[i] != options_.large_ignore_index) refuse_label(std::to_string(labels.data()[i]), i, classes);
     }
     [[noreturn]] void refuse_label(const std::string& label, ptrdiff_t row, ptrdiff_t classes) const {
         throw py::index_error(std::string(options_.function) + ": label " + label + " at " + place(row, rows_shape_) +
@@ -212,22 +266,8 @@ private:
     }
 
     void take_full_targets(const py::array& y) {
-        if (options_.ignore_index) refuse("ignore_index goes with labels, and y holds targets of z's shape");
+        if (options_.ignore_index || options_.large_ignore_index) refuse("ignore_index goes with labels, and y holds targets of z's shape");
         targets_ = y;
-        const ptrdiff_t classes = y.shape(axis_), step = y.strides(axis_) / ptrdiff_t(sizeof(E));
-        Total total;
-        for_each_place<E>(y, axis_, [&](const E* t, ptrdiff_t row) {
-            double weight = job_.class_weight ? 0 : 1;
-            bool good = true;
-            for (ptrdiff_t k = 0; k < classes; ++k) {
-                const E target = t[k * step];
-                good &= target >= 0 && target <= std::numeric_limits<E>::max();
-                if (job_.class_weight) weight += double(target) * double(job_.class_weight[k]);
-            }
-            if (!good) refuse_target(t, step, row, classes);
-            total.add(weight * sample_weight(row));
-        });
-        divisor_ = total.value();
     }
 
     void refuse_target(const E* t, ptrdiff_t step, ptrdiff_t row, ptrdiff_t classes) const {
@@ -237,6 +277,7 @@ private:
                        ", class " + std::to_string(k) + "; targets must be finite and not negative");
     }
 
+    bool is_class(int64_t label) const { return uint64_t(label) < uint64_t(z_.array.shape(axis_)); }
     double sample_weight(ptrdiff_t row) const { return job_.sample_weight ? job_.sample_weight[row] : 1; }
 
     const Options& options_;
@@ -254,13 +295,17 @@ Options options_of(const char* function, py::handle reduction, py::handle sample
     if (!(s >= 0 && s <= 1))
         throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(s))) +
                               "; it must be from 0 to 1");
-    Options options{function, reduction_named(reduction, function), sample_weight, class_weight, std::nullopt, s};
+    Options options{function, reduction_named(reduction, function), sample_weight, class_weight, std::nullopt, std::nullopt, s};
     if (!ignore_index.is_none()) {
-        const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(ignore_index.ptr()));
-        if (!index) throw py::error_already_set();
+        const py::int_ index = integer(ignore_index, {function, "ignore_index"});
         int overflow = 0;
         const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-        if (!overflow) options.ignore_index = value;  // no label is that large
+        if (!overflow) options.ignore_index = value;
+        if (overflow > 0) {
+            const unsigned long long large = PyLong_AsUnsignedLongLong(index.ptr());
+            if (!PyErr_Occurred()) options.large_ignore_index = large;
+            PyErr_Clear();  // no label is larger
+        }
     }
     return options;
 }

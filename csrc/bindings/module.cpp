@@ -21,6 +21,13 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     } catch (const std::invalid_argument& error) {
         throw py::import_error(error.what());
     }
+    // What a signal's handler raised is set already.
+    py::register_local_exception_translator([](std::exception_ptr thrown) {
+        try {
+            if (thrown) std::rethrow_exception(thrown);
+        } catch (const Interrupted&) {
+        }
+    });
     add_softmax(module);
     add_cost(module);
     add_sigmoid(module);

@@ -1,7 +1,9 @@
 // How the costs of the examples become one, and what a weight may be.
 #pragma once
 #include <cmath>
+#include <limits>
 #include <string>
+#include <type_traits>
 
 #include "array.h"
 
@@ -48,6 +50,28 @@ public:
 private:
     double sum_ = 0, lost_ = 0;
 };
+
+// Whether the error's scale can be the inverse of this sum of weights, as a number of that type.
+template <class E>
+bool is_moderate(double divisor) {
+    constexpr double most = std::is_same_v<E, float> ? 0x1p100 : 0x1p1000;
+    return divisor == 0 || (divisor >= 1 / most && divisor <= most);
+}
+template <class E>
+E largest_of(const py::array& weights) {
+    E largest = 0;
+    for_each_element<E>(weights, [&](E w, ptrdiff_t) { largest = std::max(largest, w); });
+    return largest;
+}
+// Weights times a power of 2 that brings the largest that counts near 1: if all are multiplied, the mean is the same.
+template <class E>
+py::array brought_near_one(const py::array& weights, E largest) {
+    const int power = largest > 0 ? std::ilogb(largest) : 0;
+    py::array result = fresh(py::dtype::of<E>(), weights.ndim(), weights.shape());
+    E* const to = static_cast<E*>(result.mutable_data());
+    for_each_element<E>(weights, [&](E w, ptrdiff_t i) { to[i] = std::min(std::scalbn(w, -power), std::numeric_limits<E>::max()); });
+    return result;
+}
 
 inline void check_weight(Argument argument, double weight, const char* what, ptrdiff_t index) {
     if (!(weight >= 0 && std::isfinite(weight)))

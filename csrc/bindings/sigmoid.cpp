@@ -80,6 +80,10 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
         require_shape(given, z.array, argument, "z");
         divisor = sum_of_weights<E>(given, argument);
         weight = given;
+        if (reduction == Reduction::mean && !is_moderate<E>(divisor)) {
+            weight = brought_near_one<E>(given, largest_of<E>(given));
+            divisor = sum_of_weights<E>(*weight, argument);
+        }
     }
     std::optional<Result> delta;
     const auto inputs = {&z.array, &y, address(weight)};

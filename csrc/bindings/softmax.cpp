@@ -156,10 +156,12 @@ void run_logsumexp(const py::array& z, int axis, double* results) {
 }
 
 bool truth(py::handle value, Argument argument) {
-    py::detail::make_caster<bool> caster;
-    if (!caster.load(value, true))
+    const PyNumberMethods* const methods = Py_TYPE(value.ptr())->tp_as_number;
+    if (!methods || !methods->nb_bool)
         throw py::type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be True or False");
-    return bool(caster);
+    const int truth = PyObject_IsTrue(value.ptr());
+    if (truth < 0) throw py::error_already_set();
+    return truth;
 }
 
 py::object logsumexp(py::handle object, py::handle axis, py::handle keepdims) {

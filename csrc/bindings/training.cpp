@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "../floating_point.h"
 #include "array.h"
 #include "module.h"
 
@@ -158,12 +159,20 @@ private:
 }  // namespace
 
 void add_training(py::module_& module) {
-    py::class_<Trainer>(module, "Trainer", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)))
-        .def(py::init<const std::vector<ptrdiff_t>&, const std::string&, const std::string&, bool>(), py::pos_only())
-        .def("use", &Trainer::use, py::pos_only())
+    // Made by a function alone: without a __new__ there is no Trainer that is not initialised.
+    const auto without_new = [](PyHeapTypeObject* type) {
+        type->ht_type.tp_new = nullptr;
+        type->ht_type.tp_flags |= Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    };
+    const auto environment = py::call_guard<DefaultFloatingPoint>();
+    py::class_<Trainer>(module, "Trainer", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)), py::custom_type_setup(without_new))
+        .def("use", &Trainer::use, environment, py::pos_only())
         .def("parameters", &Trainer::parameters)
-        .def("run", &Trainer::run, py::pos_only())
-        .def("weighted_inputs", &Trainer::weighted_inputs, py::pos_only());
+        .def("run", &Trainer::run, environment, py::pos_only())
+        .def("weighted_inputs", &Trainer::weighted_inputs, environment, py::pos_only());
+    module.def("trainer", [](const std::vector<ptrdiff_t>& sizes, const std::string& hidden, const std::string& cost, bool single) {
+        return std::make_unique<Trainer>(sizes, hidden, cost, single);
+    });
 }
 
 }  // namespace nndl_fast

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "../floating_point.h"
 #include "../matrix.h"
 #include "array.h"
 #include "module.h"
@@ -67,8 +68,9 @@ void product(const Plain& left, std::array<ptrdiff_t, 3> left_strides, const Pla
 }  // namespace
 
 void add_yardstick(py::module_& module) {
-    module.def("yardstick", &yardstick, py::arg("kind"), py::arg("z").noconvert(), py::arg("out").noconvert());
-    module.def("product", &product, py::arg("left").noconvert(), py::arg("left_strides"), py::arg("right").noconvert(), py::arg("right_strides"),
+    const auto environment = py::call_guard<DefaultFloatingPoint>();
+    module.def("yardstick", &yardstick, environment, py::arg("kind"), py::arg("z").noconvert(), py::arg("out").noconvert());
+    module.def("product", &product, environment, py::arg("left").noconvert(), py::arg("left_strides"), py::arg("right").noconvert(), py::arg("right_strides"),
                py::arg("out").noconvert(), py::arg("out_strides"), py::arg("sizes"), py::arg("keep"));
 }
 

@@ -115,8 +115,12 @@ private:
 
     NNDL_INLINE bool targets_everywhere() const { return !job.labels || job.smoothing > 0; }
     NNDL_INLINE bool is_ignored(ptrdiff_t row) const { return job.ignore && job.labels[row] == job.ignore_index; }
-    // of an ignored row, one that does no harm
-    NNDL_INLINE ptrdiff_t label(ptrdiff_t row) const { return is_ignored(row) ? 0 : ptrdiff_t(job.labels[row]); }
+    // Of an ignored row, one that does no harm. Labels have been checked; but another thread may have changed them
+    // since, and what is written at one must stay in the row.
+    NNDL_INLINE ptrdiff_t label(ptrdiff_t row) const {
+        const int64_t y = __atomic_load_n(job.labels + row, __ATOMIC_RELAXED);
+        return uint64_t(y) < uint64_t(job.classes) ? ptrdiff_t(y) : 0;
+    }
     template <class L>
     NNDL_INLINE auto sample_weight(const L& rows, ptrdiff_t first) const {
         return Double<typename L::Each>::load(job.sample_weight + first, rows.rows, 0);

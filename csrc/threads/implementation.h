@@ -5,10 +5,15 @@
 #include <chrono>
 #include <string>
 
+#include "threads.h"
+
 namespace nndl_fast {
 
 // The largest number of threads that the implementation in use would take by itself; 0 if it has none to give.
 int implementation_limit();
+
+// What share_out() does with work that nobody watches.
+void share_out_now(ptrdiff_t units, int threads, double nanoseconds, Body body);
 
 // Work that every thread has less of than this is not worth another thread, even one that is awake.
 constexpr double least_share = 5e3;  // nanoseconds (bench/NOTES.md)

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <new>
 
+#include "../floating_point.h"
 #include "implementation.h"
 #include "threads.h"
 
@@ -30,11 +31,12 @@ std::atomic<bool> in_forked_child{false};
 const char* threads_by() { return "openmp"; }
 int implementation_limit() { return in_forked_child ? 1 : omp_get_max_threads(); }
 
-void share_out(ptrdiff_t units, int threads, double, Body body) {
+void share_out_now(ptrdiff_t units, int threads, double, Body body) {
     if (in_forked_child) return body.run(body.context, 0, units);
     std::atomic<bool> failed{false};
 #pragma omp parallel num_threads(threads)
     {
+        const DefaultFloatingPoint environment;
         const ptrdiff_t team = omp_get_num_threads(), me = omp_get_thread_num();
         const ptrdiff_t share = units / team, more = units % team;
         const ptrdiff_t first = me * share + std::min(me, more), last = first + share + (me < more);

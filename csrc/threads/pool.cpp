@@ -16,6 +16,7 @@
 #include <new>
 #include <thread>
 
+#include "../floating_point.h"
 #include "implementation.h"
 #include "system.h"
 #include "threads.h"
@@ -279,6 +280,7 @@ private:
 
     // What a helper does until the process ends.
     void live() {
+        const DefaultFloatingPoint environment;
         Helper self;
         self.thread = Place::this_thread();
         name_this_thread();
@@ -340,6 +342,6 @@ Pool* const pool = [] {
 
 const char* threads_by() { return "pool"; }
 int implementation_limit() { return most_helpers + 1; }
-void share_out(ptrdiff_t units, int threads, double nanoseconds, Body body) { pool->share_out(units, threads, nanoseconds, body); }
+void share_out_now(ptrdiff_t units, int threads, double nanoseconds, Body body) { pool->share_out(units, threads, nanoseconds, body); }
 
 }  // namespace nndl_fast

@@ -13,13 +13,42 @@ struct Body {
 };
 
 // Does all units, on the calling thread and at most threads - 1 others, and returns when all are done.
-// `nanoseconds` is about what they take on one thread. Throws std::bad_alloc where a part did.
+// `nanoseconds` is about what they take on one thread. Throws std::bad_alloc where a part did, and Interrupted where
+// the thread's Watch says so: then some units are not done.
 void share_out(ptrdiff_t units, int threads, double nanoseconds, Body body);
+
+struct Interrupted {};
+
+// While it lives, share_out() on this thread asks it about every so many nanoseconds of work whether to go on. Long
+// work is cut for that.
+class Watch {
+public:
+    static constexpr double interval = 6e7, first_part = 6e6;
+
+    // A null `goes_on` watches nothing, whatever is watched outside.
+    Watch(bool (*goes_on)(void* context), void* context);
+    ~Watch();
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+    // Counts work that is done; throws Interrupted where it is time to ask, and the answer is no.
+    static void done(double nanoseconds);
+
+private:
+    friend void share_out(ptrdiff_t, int, double, Body);
+    bool (*goes_on_)(void*);
+    void* context_;
+    double since_asked_ = 0;
+    Watch* outer_;
+};
+
+// Shorter work is not counted.
+constexpr double worth_watching = 1e5;
 
 // The same for f(first, last).
 template <class F>
 void share_out(ptrdiff_t units, int threads, double nanoseconds, F f) {
-    if (threads <= 1 || units <= 1) return f(ptrdiff_t(0), units);
+    if ((threads <= 1 || units <= 1) && nanoseconds < worth_watching) return f(ptrdiff_t(0), units);
     const auto run = [](void* context, ptrdiff_t first, ptrdiff_t last) { (*static_cast<F*>(context))(first, last); };
     share_out(units, threads, nanoseconds, Body{run, &f});
 }
