@@ -55,6 +55,18 @@ def check_parameters(estimator: Any) -> None:
             raise ValueError(f"SoftmaxClassifier: {name} is {value!r}; it may be {may_be}")
 
 
+def different(labels: Any, name: str) -> Array:
+    """The different labels, in order."""
+    try:
+        return np.unique(labels)
+    except TypeError as error:
+        types = ", ".join(sorted({type(label).__name__ for label in labels}))
+        raise TypeError(
+            f"SoftmaxClassifier: {name} has labels of the types {types}; all must be of one, so that they "
+            "have an order"
+        ) from error
+
+
 def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
     """Some rows at a time of examples, dense or sparse, and in columns the last layer's weighted inputs."""
     parameters = network.biases, network.weights
@@ -162,7 +174,7 @@ class Fitted:
         if not np.isfinite(loss):
             raise ValueError(
                 f"SoftmaxClassifier: the loss is {loss} after iteration {len(self.loss_curve_) + 1}; "
-                "a lower learning_rate_init or smaller values in X may help"
+                "a lower learning_rate_init or smaller values in X or sample_weight may help"
             )
         self.loss_curve_.append(loss)
         if self.verbose:

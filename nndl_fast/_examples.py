@@ -7,50 +7,67 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _core
+
 Array = NDArray[Any]
 
 
-def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], name: str) -> Array:
+def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
     """Inputs in columns; a vector becomes one column (added to (n, 1) biases it would become a matrix)."""
-    columns = np.asarray(a, dtype)
+    columns = _core.as_real(a, function, name)
     if columns.ndim == 1:
         columns = columns[:, None]
     if columns.ndim != 2 or len(columns) != features:
-        raise ValueError(f"{name} has shape {np.shape(a)}; it must be ({features},) or ({features}, m)")
-    return columns
+        raise ValueError(
+            f"{function}: {name} has shape {np.shape(a)}; it must be ({features},) or ({features}, m)"
+        )
+    return columns.astype(dtype, copy=False)
 
 
 def from_data(data: Any, features: int, dtype: np.dtype[Any], name: str) -> tuple[Array, Array]:
     """Inputs (n, features) and y, an entry an example, from a pair of arrays or from pairs (x, y)."""
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple):
-        x, y = np.asarray(data[0]), np.asarray(data[1])
+        x, y = (_core.as_real(array, "Network", f"{name}: {part}") for array, part in zip(data, "xy"))
         if x.ndim != 2:
             raise ValueError(
-                f"{name} has inputs of shape {x.shape}; they must be (n, {features}), an example a row"
+                f"Network: {name} has inputs of shape {x.shape}; they must be (n, {features}), an example "
+                "in each row"
             )
     else:
-        try:
-            pairs = [(np.asarray(x).reshape(-1), np.asarray(y)) for x, y in data]
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"{name} must be a pair of arrays (x, y) or pairs (x, y) of single examples"
-            ) from error
-        if not pairs:
-            raise ValueError(f"{name} is empty")
-        if any(len(x) != features for x, _ in pairs):
-            wrong = next(i for i, (x, _) in enumerate(pairs) if len(x) != features)
-            raise ValueError(
-                f"{name}: example {wrong} has {len(pairs[wrong][0])} inputs; it must have {features}"
-            )
-        if len({y.size for _, y in pairs}) > 1:
-            raise ValueError(f"{name}: some y are labels and some are vectors, or their lengths differ")
-        x = np.stack([x for x, _ in pairs])
-        y = np.stack([y.reshape(-1) if y.size > 1 else y.reshape(()) for _, y in pairs])
+        x, y = _from_pairs(data, features, name)
     if x.shape[1] != features:
-        raise ValueError(f"{name} has {x.shape[1]} features an example; the network has {features} inputs")
+        raise ValueError(
+            f"Network: {name} has {x.shape[1]} features an example; the network has {features} inputs"
+        )
     if not len(x):
-        raise ValueError(f"{name} is empty")
+        raise ValueError(f"Network: {name} is empty")
     return x.astype(dtype, copy=False), y
+
+
+def _from_pairs(data: Any, features: int, name: str) -> tuple[Array, Array]:
+    try:
+        given = [(x, y) for x, y in data]
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"Network: {name} must be a pair of arrays (x, y) or pairs (x, y) of single examples"
+        ) from error
+    of_x, of_y = f"an x of {name}", f"a y of {name}"
+    pairs = [
+        (_core.as_real(x, "Network", of_x).reshape(-1), _core.as_real(y, "Network", of_y)) for x, y in given
+    ]
+    if not pairs:
+        raise ValueError(f"Network: {name} is empty")
+    if any(len(x) != features for x, _ in pairs):
+        wrong = next(i for i, (x, _) in enumerate(pairs) if len(x) != features)
+        raise ValueError(
+            f"Network: {name}: example {wrong} has {len(pairs[wrong][0])} inputs; it must have {features}"
+        )
+    if len({y.size for _, y in pairs}) > 1:
+        raise ValueError(f"Network: {name}: some y are labels and some are vectors, or their lengths differ")
+    x = np.stack([x for x, _ in pairs])
+    y = np.stack([y.reshape(-1) if y.size > 1 else y.reshape(()) for _, y in pairs])
+    return x, y
 
 
 def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: bool, name: str) -> Array:

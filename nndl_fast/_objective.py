@@ -88,6 +88,10 @@ def in_threads(work: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """
     threads = get_num_threads() if work >= _WORK_FOR_THREADS else 1
     with _training.one_thread_of_blas(), ThreadPoolExecutor(threads) as pool:
+        try:
+            pool.submit(int)
+        except RuntimeError:  # once the interpreter is about to end, threads cannot be started
+            threads = 1
         yield pool.map if threads > 1 else map
 
 
@@ -236,7 +240,8 @@ def minimum(
     cost = float(result.fun)
     if not np.isfinite(cost):
         raise ValueError(
-            f"SoftmaxClassifier: the cost is {cost}; X has values that are too large to compute with"
+            f"SoftmaxClassifier: the cost is {cost}; X or sample_weight has values that are too large to "
+            "compute with"
         )
     ended = ""
     if steepest > tol:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,9 +19,6 @@ Array = NDArray[Any]
 Parameters = tuple[list[Array], list[Array]]  # biases, weights
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam")
-
-# Floating-point operations after which a compiled call comes back, so that Ctrl-C is heard.
-_OPERATIONS_A_CALL = 1e9
 
 
 class Activation(NamedTuple):
@@ -196,8 +191,6 @@ class Compiled:
     def __init__(self, net: Trains, rule: Rule, cost: str):
         self.net, self.rule = net, rule
         self.trainer = _core.trainer(net.sizes, net.hidden, cost, net.dtype == np.float32)
-        weights = sum(inputs * neurons for inputs, neurons in pairwise(net.sizes))
-        self.examples = _OPERATIONS_A_CALL / (6 * weights)
 
     def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
         """A step for each mini-batch of the examples that `order` lists."""
@@ -206,12 +199,9 @@ class Compiled:
         y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else y.dtype)
         biases, weights = net._parameters
         self.trainer.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
-        at_once = max(1, int(self.examples / mini_batch)) * mini_batch
         try:
-            for start in range(0, len(order), at_once):
-                part = order[start : start + at_once]
-                self.trainer.run(x, y, part, mini_batch, rule.optimizer, eta, rule.shrink, rule.momentum)
-        finally:  # Ctrl-C is heard between calls
+            self.trainer.run(x, y, order, mini_batch, rule.optimizer, eta, rule.shrink, rule.momentum)
+        finally:  # what interrupts it does so between mini-batches
             net._parameters = self.trainer.parameters()
 
 
@@ -240,40 +230,54 @@ def _controller() -> Any:
     return threadpoolctl.ThreadpoolController()
 
 
-class _Shared:
-    """A limit of the whole process that several threads may hold: the first sets it, the last lifts it.
+class _Limit:
+    """One thread of BLAS, in the whole process, while any thread holds it.
 
-    Both are done by a thread of its own: threadpoolctl lets no other lift what one has set.
+    threadpoolctl's own limits can only be lifted by the thread that set them, and holders end in any order.
     """
 
-    def __init__(self, make: Callable[[], AbstractContextManager[Any]]):
-        self.make = make
+    def __init__(self) -> None:
         self.forget()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        self.lock, self.holders, self.owner = threading.Lock(), 0, ThreadPoolExecutor(1)
+        self.lock = threading.Lock()
+        self.holders: set[object] = set()
+        self.before: list[tuple[Any, int]] = []
 
-    def set(self) -> None:
-        self.limit = self.make()
-        self.limit.__enter__()
-
-    def __enter__(self) -> None:
+    def take(self, holder: object) -> None:
         with self.lock:
             if not self.holders:
-                self.owner.submit(self.set).result()
-            self.holders += 1
+                libraries = _controller().select(user_api="blas").lib_controllers
+                self.before = [(library, library.num_threads) for library in libraries]
+            self.holders.add(holder)
+            for library, _ in self.before:
+                library.set_num_threads(1)
 
-    def __exit__(self, *exception: object) -> None:
+    def leave(self, holder: object) -> None:
         with self.lock:
-            self.holders -= 1
+            self.holders.discard(holder)
             if not self.holders:
-                self.owner.submit(self.limit.__exit__, None, None, None).result()
+                for library, threads in self.before:
+                    library.set_num_threads(threads)
 
 
-_one_of_blas = _Shared(lambda: _controller().limit(limits=1, user_api="blas"))
+_one_of_blas = _Limit()
 
 
-def one_thread_of_blas() -> AbstractContextManager[Any]:
-    return nullcontext() if _controller() is None else _one_of_blas
+@contextmanager
+def one_thread_of_blas() -> Iterator[None]:
+    if _controller() is None:
+        yield
+        return
+    holder = object()
+    try:
+        _one_of_blas.take(holder)
+        yield
+    finally:
+        try:
+            _one_of_blas.leave(holder)
+        except BaseException:  # a second Ctrl-C
+            _one_of_blas.leave(holder)
+            raise

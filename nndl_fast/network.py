@@ -6,6 +6,7 @@ caller hands over.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from os import PathLike
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _examples, _files, _progress, _training
+from . import _core, _examples, _files, _progress, _training
 from . import functional as f
 from .costs import LogLikelihoodCost
 
@@ -66,9 +67,13 @@ class Network:
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | int | None = None,
     ) -> None:
-        if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
+        try:
+            good = len(sizes) >= 2 and all(int(n) == n >= 1 for n in sizes)
+        except (TypeError, ValueError, OverflowError):  # of what is no list, or no number
+            good = False
+        if not good:
             raise ValueError(
-                f"Network: sizes is {list(sizes)}; it must be two or more numbers of neurons, each at least 1"
+                f"Network: sizes is {sizes!r}; it must be two or more numbers of neurons, each at least 1"
             )
         if hidden not in _training.ACTIVATIONS:
             known = ", ".join(map(repr, _training.ACTIVATIONS))
@@ -91,16 +96,39 @@ class Network:
         return self._parameters[0]
 
     @biases.setter
-    def biases(self, biases: Sequence[Array]) -> None:
-        self._parameters = (list(biases), self.weights)
+    def biases(self, biases: Sequence[ArrayLike]) -> None:
+        self._parameters = (self._layers(biases, "biases"), self.weights)
 
     @property
     def weights(self) -> list[Array]:
         return self._parameters[1]
 
     @weights.setter
-    def weights(self, weights: Sequence[Array]) -> None:
-        self._parameters = (self.biases, list(weights))
+    def weights(self, weights: Sequence[ArrayLike]) -> None:
+        self._parameters = (self.biases, self._layers(weights, "weights"))
+
+    def _layers(self, arrays: Sequence[ArrayLike], name: str) -> list[Array]:
+        """Biases or weights as arrays of the network's dtype; what does not fit the sizes is refused."""
+        if len(arrays) != self.num_layers - 1:
+            raise ValueError(
+                f"Network: {name} has {len(arrays)} arrays; it must have {self.num_layers - 1}, one for each "
+                "layer after the first"
+            )
+        result = []
+        for layer, given in enumerate(arrays, 1):
+            array = _core.as_real(given, "Network", f"{name} of layer {layer}")
+            shape = (self.sizes[layer], self.sizes[layer - 1] if name == "weights" else 1)
+            if array.shape != shape:
+                raise ValueError(
+                    f"Network: {name} of layer {layer} has shape {array.shape}; it must be {shape}"
+                )
+            result.append(array.astype(self.dtype, copy=False))
+        return result
+
+    def _checked(self) -> _training.Parameters:
+        """The parameters, of which a caller may have changed the lists in place."""
+        biases, weights = self._parameters
+        return self._layers(biases, "biases"), self._layers(weights, "weights")
 
     def default_weight_initializer(self) -> None:
         """Draws biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
@@ -116,8 +144,8 @@ class Network:
 
     def feedforward(self, a: ArrayLike) -> Array:
         """The output activations for inputs in columns: (features,) or (features, m) to (outputs, 1 or m)."""
-        columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward: a")
-        weighted_inputs_of = _training.weighted_inputs_of(self._parameters, self.hidden)
+        columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward", "a")
+        weighted_inputs_of = _training.weighted_inputs_of(self._checked(), self.hidden)
         return _training.activate_output(self.cost, weighted_inputs_of(columns.T).T)
 
     def SGD(
@@ -164,7 +192,17 @@ class Network:
         """
         x, y = self._examples(training_data, "training_data")
         n = len(x)
-        self._check_sgd(epochs, mini_batch_size, optimizer, momentum, early_stopping_n)
+        epochs = _count(epochs, "epochs", 0)
+        mini_batch_size = min(n, _count(mini_batch_size, "mini_batch_size", 1))
+        early_stopping_n = _count(early_stopping_n, "early_stopping_n", 0)
+        lmbda, momentum = _number(lmbda, "SGD", "lmbda"), _number(momentum, "SGD", "momentum")
+        if not callable(eta):
+            _number(eta, "SGD", "eta")
+        if optimizer not in _training.OPTIMIZERS:
+            known = ", ".join(map(repr, _training.OPTIMIZERS))
+            raise ValueError(f"SGD: optimizer is {optimizer!r}; it may be one of {known}")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD: momentum is {momentum}; it must be at least 0 and less than 1")
         wanted = {
             "evaluation_cost": monitor_evaluation_cost,
             "evaluation_accuracy": monitor_evaluation_accuracy or early_stopping_n > 0,
@@ -178,12 +216,13 @@ class Network:
             )
         evaluation = (x, y) if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
         history: dict[str, list[Any]] = {name: [] for name in wanted}
+        self._parameters = self._checked()
         best, best_epoch, best_parameters = -1, 0, self._parameters
-        rule = _training.Rule(optimizer, float(lmbda) / n, float(momentum))
+        rule = _training.Rule(optimizer, lmbda / n, momentum)
         trainer = _training.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
-                rate = float(eta(epoch) if callable(eta) else eta)
+                rate = _number(eta(epoch) if callable(eta) else eta, "SGD", "eta")
                 order = self.rng.permutation(n)
                 trainer.run(x, y, order, mini_batch_size, rate)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
@@ -202,20 +241,6 @@ class Network:
             self._parameters = best_parameters
         return tuple(history.values())  # type: ignore[return-value]
 
-    def _check_sgd(
-        self, epochs: int, mini_batch_size: int, optimizer: str, momentum: float, early_stopping_n: int
-    ) -> None:
-        if epochs < 0 or mini_batch_size < 1 or early_stopping_n < 0:
-            raise ValueError(
-                f"SGD: epochs is {epochs}, mini_batch_size {mini_batch_size} and early_stopping_n "
-                f"{early_stopping_n}; at least 0, 1 and 0 are needed"
-            )
-        if optimizer not in _training.OPTIMIZERS:
-            known = ", ".join(map(repr, _training.OPTIMIZERS))
-            raise ValueError(f"SGD: optimizer is {optimizer!r}; it may be one of {known}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD: momentum is {momentum}; it must be at least 0 and less than 1")
-
     def _measured(
         self,
         wanted: dict[str, bool],
@@ -232,23 +257,28 @@ class Network:
                 values |= {name: value for name, value in both.items() if wanted[name]}
         return values
 
-    def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: int) -> None:
+    def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: float) -> None:
         """One step of gradient descent; ``n`` is the size of the whole training set."""
         x, y = self._examples(mini_batch, "mini_batch")
-        rule = _training.Rule(shrink=float(lmbda) / float(n))
+        given = {"eta": eta, "lmbda": lmbda, "n": n}
+        rate, lmbda, n = (_number(value, "update_mini_batch", name) for name, value in given.items())
+        if n <= 0:
+            raise ValueError(f"update_mini_batch: n is {n}; it must be at least 1")
+        self._parameters = self._checked()
+        rule = _training.Rule(shrink=lmbda / n)
         trainer = _training.trainer_for(self, rule)
-        trainer.run(x, y, np.arange(len(x)), len(x), float(eta))
+        trainer.run(x, y, np.arange(len(x)), len(x), rate)
 
     def backprop(self, x: ArrayLike, y: ArrayLike) -> tuple[list[Array], list[Array]]:
         """The gradients (nabla_b, nabla_w) of the cost, summed over the columns of ``x``.
 
         ``x`` is (features,) or (features, m); ``y`` is (outputs, m), or labels, (m,) or an integer.
         """
-        columns = _examples.as_columns(x, self.sizes[0], self.dtype, "backprop: x")
-        target = np.asarray(y)
+        columns = _examples.as_columns(x, self.sizes[0], self.dtype, "backprop", "x")
+        target = _core.as_real(y, "backprop", "y")
         rows = target.T if target.ndim == 2 else target.reshape(-1)
         targets = self._targets(rows, columns.shape[1], "backprop: y").T
-        return _training.gradients(self._parameters, self.hidden, self.cost, columns, targets)
+        return _training.gradients(self._checked(), self.hidden, self.cost, columns, targets)
 
     def accuracy(self, data: Data, convert: bool = False) -> int:
         """How many of the examples get their largest output activation in the right place.
@@ -260,6 +290,7 @@ class Network:
 
     def total_cost(self, data: Data, lmbda: float, convert: bool = False) -> float:
         """The cost per example, with the regularisation term lmbda / 2n sum w^2. ``convert``: as above."""
+        lmbda = _number(lmbda, "total_cost", "lmbda")
         return self._judge(*self._examples(data, "data"), lmbda)[0]
 
     def digest(self) -> str:
@@ -281,7 +312,7 @@ class Network:
         _files.save(filename, header, self.biases, self.weights)
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:
-        x, y = _examples.from_data(data, self.sizes[0], self.dtype, f"Network: {name}")
+        x, y = _examples.from_data(data, self.sizes[0], self.dtype, name)
         return x, self._targets(y, len(x), f"Network: {name}: y")
 
     def _targets(self, y: Array, n: int, name: str) -> Array:
@@ -294,7 +325,7 @@ class Network:
     def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
         from_z = getattr(self.cost, "from_z", None)
-        weighted_inputs_of = _training.weighted_inputs_of(self._parameters, self.hidden)
+        weighted_inputs_of = _training.weighted_inputs_of(self._checked(), self.hidden)
         cost, correct = 0.0, 0
         at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
         for start in range(0, len(x), at_once):
@@ -307,13 +338,33 @@ class Network:
         if lmbda is None:
             return 0.0, correct
         squares = _training.sum_of_squares(self.weights)
-        return (cost + 0.5 * float(lmbda) * squares) / len(x), correct
+        return (cost + 0.5 * lmbda * squares) / len(x), correct
 
     def _shown(self, values: dict[str, float], data: tuple[Array, Array], lmbda: float) -> dict[str, str]:
         """What the bar says of an epoch: what is monitored, and where that is nothing, cost and accuracy."""
         if not values:
             values = dict(zip(("cost", "accuracy"), self._judge(*data, lmbda)))
         return {name: str(v) if isinstance(v, int) else f"{v:.4f}" for name, v in values.items()}
+
+
+def _number(value: Any, function: str, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{function}: {name} is {value!r}; it must be a number") from error
+    if not np.isfinite(number):
+        raise ValueError(f"{function}: {name} is {number}; it must be finite")
+    return number
+
+
+def _count(value: Any, name: str, least: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise TypeError(f"SGD: {name} is {value!r}; it must be an integer") from error
+    if number < least:
+        raise ValueError(f"SGD: {name} is {number}; it must be at least {least}")
+    return number
 
 
 def load(filename: str | PathLike[str], cost: Any = None) -> Network:

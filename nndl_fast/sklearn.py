@@ -19,7 +19,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from . import _objective, _training
 from . import functional as f
-from ._estimator import ACTIVATIONS, Fitted, blocks_of_inputs, check_parameters, weighted_inputs
+from ._estimator import (
+    ACTIVATIONS,
+    Fitted,
+    blocks_of_inputs,
+    check_parameters,
+    different,
+    weighted_inputs,
+)
 
 Array = NDArray[Any]
 
@@ -153,7 +160,7 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         """
         check_parameters(self)
         X, y = self._validated(X, y, reset=True)
-        classes = np.unique(y)
+        classes = different(y, "y")
         if len(classes) < 2:
             raise ValueError(f"SoftmaxClassifier: y has one class, {classes[0]}; at least two are needed")
         goes_on = self.warm_start and hasattr(self, "network_") and self._fits(X, classes)
@@ -185,10 +192,10 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         if first and classes is None:
             raise ValueError("partial_fit: classes is None; the first call needs all labels there will be")
         X, y = self._validated(X, y, reset=first)
-        known = np.unique(classes) if first else self.classes_
-        if classes is not None and not np.array_equal(np.unique(classes), known):
+        known = different(classes, "classes") if first else self.classes_
+        if classes is not None and not np.array_equal(different(classes, "classes"), known):
             raise ValueError(f"partial_fit: classes is {classes}; the first call was given {known}")
-        unknown = np.setdiff1d(y, known)
+        unknown = np.setdiff1d(different(y, "y"), known)
         if len(unknown):
             raise ValueError(f"partial_fit: y has {unknown[0]}, which is not among classes")
         if self.class_weight == "balanced":
@@ -251,6 +258,12 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         if not weight.any():
             raise ValueError("SoftmaxClassifier: sample_weight is 0 for every example")
+        total, may_be = float(weight.sum(dtype=np.float64)), np.finfo(weight.dtype)
+        if not may_be.tiny <= total <= may_be.max:
+            raise ValueError(
+                f"SoftmaxClassifier: sample_weight has the sum {total}; with X of {X.dtype} it must be from "
+                f"{may_be.tiny} to {may_be.max}"
+            )
         if self.class_weight is not None:
             of_class = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=weight)
             weight = weight * of_class.astype(X.dtype)[np.searchsorted(classes, y)]

@@ -310,7 +310,7 @@ def test_wrong_data_is_an_error_that_names_the_argument_and_changes_nothing(argu
     [
         (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_cost=True), "evaluation_data is None"),
         (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_accuracy=True), "evaluation_data is None"),
-        (lambda net: net.SGD((X, Y), 1, 0, 0.5), "mini_batch_size 0"),
+        (lambda net: net.SGD((X, Y), 1, 0, 0.5), "mini_batch_size is 0"),
         (lambda net: net.SGD((X, Y), -1, 1, 0.5), "epochs is -1"),
         (lambda net: net.feedforward(X), r"feedforward: a has shape \(6, 4\)"),
         (lambda net: net.backprop(X, Y), "backprop: x has shape"),
@@ -322,7 +322,7 @@ def test_wrong_data_is_an_error_that_names_the_argument_and_changes_nothing(argu
         (lambda net: nf.Network([3, 2], hidden="elu"), "hidden is 'elu'; it may be one of 'sigmoid'"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, optimizer="lbfgs"), "optimizer is 'lbfgs'.*'adam'"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, momentum=1), "momentum is 1"),
-        (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=-1), "early_stopping_n -1"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=-1), "early_stopping_n is -1"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=2), "evaluation_data is None"),
     ],
 )

@@ -1,6 +1,7 @@
 """The two ways of training against each other, and each against what the book says."""
 
 import itertools
+import signal
 
 import numpy as np
 import pytest
@@ -130,32 +131,37 @@ def test_early_stopping_keeps_the_best(way):
     assert net.weights[0] is seen[best][1] and net.accuracy((x[:50], y[:50])) == max(accuracies)
 
 
-def test_ctrl_c_is_heard_between_calls_and_leaves_whole_mini_batches(monkeypatch):
-    x, y = examples(100)
-    monkeypatch.setattr(_training, "_OPERATIONS_A_CALL", 1)  # a call for each mini-batch
-    net, other = (nf.Network([7, 5, 4], rng=2) for _ in range(2))
-    runs, real = [], _training._core.Trainer
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer's signal here")
+@pytest.mark.parametrize("features, mini_batch", [(7, 10), (1500, 800)])  # a step of microseconds, a long one
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_ctrl_c_leaves_whole_mini_batches(features, mini_batch, optimizer):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((1600, features), np.float32), rng.integers(0, 4, 1600)
+    net, other = (nf.Network([features, 700, 4], rng=2) for _ in range(2))
 
-    class Interrupted:
-        def __init__(self, *arguments):
-            self.trainer = real(*arguments)
-            self.use, self.parameters = self.trainer.use, self.trainer.parameters
+    def interrupt(*_):
+        raise KeyboardInterrupt
 
-        def run(self, *arguments):
-            runs.append(arguments)
-            if len(runs) == 4:
-                raise KeyboardInterrupt
-            self.trainer.run(*arguments)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            net.SGD((x, y), 10**6, mini_batch, 0.01, optimizer=optimizer)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
-    monkeypatch.setattr(_training._core, "Trainer", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        net.SGD((x, y), 1, 10, 0.3)
-    monkeypatch.setattr(_training._core, "Trainer", real)
-    order = other.rng.permutation(100)
-    for start in (0, 10, 20):
-        part = order[start : start + 10]
-        other.update_mini_batch((x[part], y[part]), 0.3, 0.0, 100)
-    assert all(map(np.array_equal, net.weights, other.weights))
+    states = [other.digest()]
+    rule = _training.Rule(optimizer, 0.0, 0.9)
+    trainer = _training.trainer_for(other, rule)
+    while states[-1] != net.digest() and len(states) < 20000:
+        order = other.rng.permutation(1600)
+        for start in range(0, 1600, mini_batch):
+            trainer.run(x, y, order[start : start + mini_batch], mini_batch, 0.01)
+            states.append(other.digest())
+            if states[-1] == net.digest():
+                break
+    assert len(states) > 1 and states[-1] == net.digest()
 
 
 @pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)

@@ -184,6 +184,11 @@ py::object logsumexp(py::handle object, py::handle axis, py::handle keepdims) {
     return results.ndim() ? py::object(cast(results, z.asked)) : scalar_of(*data, z.asked);
 }
 
+// For what takes arrays apart from the functions: what they take, as an array.
+py::array as_real(py::handle object, const std::string& function, const std::string& name) {
+    return to_real(object, {function.c_str(), name.c_str()});
+}
+
 // For the functions that NumPy computes: the array to compute with, and the dtype to return.
 py::tuple as_floats(py::handle object, const std::string& function, const std::string& name) {
     const Floats floats = to_floats(object, {function.c_str(), name.c_str()});
@@ -198,6 +203,7 @@ void add_softmax(py::module_& module) {
                                   direct<softmax_backward>("softmax_backward"), {}};
     add(module, table);
     module.def("as_floats", &as_floats);
+    module.def("as_real", &as_real);
 }
 
 }  // namespace nndl_fast
