@@ -1,6 +1,6 @@
 // The floating-point environment in which everything is computed: round to nearest, subnormal numbers kept, no
-// traps. A program may set another one for its thread (fesetround, torch.set_flush_denormal), and a new thread
-// inherits it; a result must not depend on that.
+// traps. A program may set another one for its thread (fesetround, torch.set_flush_denormal); a result must not
+// depend on that. Threads that are started while this one holds have it as well.
 #pragma once
 #include <stdint.h>
 

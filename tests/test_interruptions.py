@@ -157,7 +157,7 @@ def test_training_when_the_interpreter_ends(threads):
 
 # Another floating-point environment. What sets it is the C library, by numbers of x86.
 ENVIRONMENT = """
-import ctypes, numpy as np, nndl_fast as nf
+import ctypes, hashlib, numpy as np, nndl_fast as nf
 from nndl_fast import _core
 libm = ctypes.CDLL("libm.so.6")
 
@@ -198,18 +198,11 @@ for dtype in (np.float32, np.float64):
     of_layer[dtype].append(order % 900)
 nf.set_num_threads(4)
 _core.assume_processors(4)
-expected = results()
-for change in (flush_subnormals, *(lambda way=way: libm.fesetround(way) for way in (0x400, 0x800, 0xC00))):
-    libm.fesetenv(ctypes.c_void_p(-1))
-    change()
-    assert np.float32(1e-30) * np.float32(1e-10) == 0 or libm.fegetround()  # it is in force
-    round_before = libm.fegetround()
-    for threads in (1, 4):
-        nf.set_num_threads(threads)
-        got = results()
-        assert got == expected, [i for i, (a, b) in enumerate(zip(got, expected)) if a != b]
-    assert libm.fegetround() == round_before
-print("done")
+CHANGE
+found = results()
+nf.set_num_threads(1)
+assert results() == found
+print(hashlib.sha256(b"".join(found)).hexdigest())
 """
 
 
@@ -218,7 +211,10 @@ print("done")
     reason="by numbers of x86 and glibc",
 )
 def test_the_floating_point_environment_of_the_caller_changes_no_bit():
-    assert ended(ENVIRONMENT) == "done"
+    rounding = [f"libm.fesetround({way})\nassert libm.fegetround() == {way}" for way in (0x400, 0x800, 0xC00)]
+    flushing = "flush_subnormals()\nassert np.float32(1e-30) * np.float32(1e-10) == 0"
+    found = {ended(ENVIRONMENT.replace("CHANGE", change)) for change in ("", flushing, *rounding)}
+    assert len(found) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of memory here")

@@ -10,7 +10,7 @@
 // exact 2^n (1 + t) and so small that its rounding does not show. The grid is 2^-14 (float64: 2^-30)
 // of the largest of those that are summed together:
 //
-//   up to few_classes, all of them, one after the other;
+//   up to few_classes, all of them, one after the other (two of them without a grid);
 //   beyond, those of one lane (class j belongs to lane j mod size) in a block of 8 vectors, one after
 //   the other. Each lane adds its blocks one after the other in a Wide, and what the grid leaves over
 //   in one number; after 64 blocks, a segment, that joins, the lanes meet (layout.h), and the segments
@@ -220,6 +220,15 @@ template <class V, bool Plain>
 NNDL_INLINE Split<V> add_up_few(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
                                 Column<const typename V::Element> z, Column<typename V::Element> keep) {
     using E = typename V::Element;
+    if (rows.classes == 2) {  // with all that rounding takes: twice the digits, so that the results are monotone
+        const Exponential<V> e = exp.of(rows.load(z, Step<true>{0, V::size}, 0)), f = exp.of(rows.load(z, Step<true>{1, V::size}, 0));
+        const V x = e.value(), y = f.value(), sum = x + y, from_y = sum - x;
+        if (keep.data) {
+            rows.store(keep, Step<true>{0, V::size}, x);
+            rows.store(keep, Step<true>{1, V::size}, y);
+        }
+        return split(sum, ((x - (sum - from_y)) + (y - from_y)) + (e.less(x) + f.less(y)));
+    }
     V rest = V::all(0);
     GridSum<V> sum(V::all(Grid<E>::rounder / ExpConstants<E>::down), rest);  // of the maximum, which is lifted
     rows.for_each([&](auto step) NNDL_LAMBDA {

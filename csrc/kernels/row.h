@@ -75,7 +75,9 @@ struct RowSum {
     Each argument, remainder;           // of the maximum's exponential
     Each peak, peak_lost;               // that exponential, and what rounding took from it
     typename Each::Mask dominated;      // the largest exponential is nearly all of the sum
-    bool some_dominated;
+    typename Each::Mask uniform;        // all exponentials are the largest
+    bool some_dominated, some_uniform = false;
+    bool two_classes;
     Each per_peak;                      // 1 / peak, where some are
     Each nan;                           // NaN where the row has no softmax, else zero
 
@@ -103,11 +105,18 @@ struct RowSum {
         const Exponential<Each> top = exponential(argument, anchor.rounder, remainder);
         peak = top.value();
         peak_lost = top.less(peak);
+        nan = (maximum - maximum) + (sum.high - sum.high);
+        // Where all exponentials are the same the sum is n times that: n equal logits get 1 / n, rounded once.
+        two_classes = rows.classes == 2;
+        uniform = less(zero, zero);
+        if (rows.classes <= most_uniform) {
+            const Each n = Each::all(E(rows.classes));
+            if (any(less(n * peak * Each::all(E(1 - 0x1p-12)), sum.high))) sum_up_uniform(rows, z, guess.known ? Column<E>{nullptr, 0} : keep, n);
+        }
         inverse = Each::all(1) / sum.high;
         dominated = less(sum.high, Each::all(E(1.375)) * peak);
         some_dominated = any(dominated);
         per_peak = some_dominated ? Each::all(1) / peak : zero;
-        nan = (maximum - maximum) + (sum.high - sum.high);
     }
 
     // of one z a row, as it was in the sum
@@ -123,13 +132,19 @@ struct RowSum {
         return peak * root * root;
     }
 
+    // Those of a step, as they were in the sum.
+    template <class S>
+    NNDL_INLINE V exponentials(const L& rows, S step, Column<const E> z, Column<E> keep) const {
+        if (keep.data) return rows.load(keep, step, 0);
+        return Exponentials<L, false>(anchor).of(rows.load(z, step, 0)).value();
+    }
+
     // Where the largest exponential is nearly all of the sum: the sum of the others, apart.
     // An exponential is one of those if it is less than the largest, which there is only once.
     NNDL_INLINE Each others(const L& rows, Column<const E> z, Column<E> keep) const {
         const V top = L::spread(peak), least = L::spread(nothing()), zero = V::all(0);
-        const Exponentials<L, false> exp(anchor);
         const auto other = [&](auto step) NNDL_LAMBDA {
-            const V e = keep.data ? rows.load(keep, step, 0) : exp.of(rows.load(z, step, 0)).value();
+            const V e = exponentials(rows, step, z, keep);
             return rows.trim(step, select(less(e, top), select(less(least, e), e, zero), zero));
         };
         if constexpr (L::rows_at_most > 1)
@@ -167,10 +182,11 @@ struct RowSum {
     }
 
     // numerator / sum, as it is to multiply the exponentials: rounded once but for the smaller half.
-    // Where one class has nearly everything, the lower half that is to multiply its exponential makes
-    // up for the rounding of that, which is known: so a class with everything gets exactly 1.
+    // Where one class has nearly everything, or all have the same, what the largest exponential lost when it was
+    // rounded counts as well: so a class with everything gets exactly 1, and one of n equal ones 1 / n. With two
+    // classes always: so the one's result never falls when its logit rises.
     struct Scale {
-        Each high, low, peak, low_of_peak;
+        Each high, low, peak, rest_of_peak;
         bool corrected;
         // Where the numerator is beyond its bounds, what is scaled is still to be multiplied by `down`, and is
         // zero where the exponential is not more than `least`.
@@ -178,15 +194,15 @@ struct RowSum {
         Each down, least;
 
         template <bool Corrected>
-        NNDL_INLINE static V apply(V e, V high, V low, V peak, V low_of_peak) {
-            return fma(e, high, e * (Corrected ? select(equal(e, peak), low_of_peak, low) : low));
+        NNDL_INLINE static V apply(V e, V high, V low, V peak, V rest_of_peak) {
+            return fma(e, high, Corrected ? select(equal(e, peak), rest_of_peak, e * low) : e * low);
         }
         template <bool Corrected>
         NNDL_INLINE V apply(V e) const {
-            return apply<Corrected>(e, L::spread(high), L::spread(low), L::spread(peak), L::spread(low_of_peak));
+            return apply<Corrected>(e, L::spread(high), L::spread(low), L::spread(peak), L::spread(rest_of_peak));
         }
         NNDL_INLINE Each apply_once(Each e) const {
-            const Each scaled = fma(e, high, e * (corrected ? select(equal(e, peak), low_of_peak, low) : low));
+            const Each scaled = fma(e, high, corrected ? select(equal(e, peak), rest_of_peak, e * low) : e * low);
             return beyond ? select(less(least, e), scaled * down, Each::all(0)) : scaled;
         }
         NNDL_INLINE V apply_beyond(V e) const {
@@ -205,12 +221,29 @@ struct RowSum {
         }
         const Each high = numerator * inverse;
         const Each left = fma(zero - high, sum.high, numerator) - high * sum.low;
-        Scale s = {high, left * inverse, peak, left * inverse, some_dominated, beyond, down, nothing()};
-        if (s.corrected) s.low_of_peak = select(dominated, fma(high, peak_lost * per_peak, s.low), s.low);
+        const Each low = left * inverse;
+        Scale s = {high, low, peak, peak * low, some_dominated || some_uniform || two_classes, beyond, down, nothing()};
+        if (s.corrected) {
+            const Each whole = fma(peak_lost, high, s.rest_of_peak);
+            s.rest_of_peak = two_classes ? whole : select(dominated, whole, select(uniform, whole, s.rest_of_peak));
+        }
         return s;
     }
 
 private:
+    static constexpr ptrdiff_t most_uniform = ptrdiff_t(1) << 20;  // as many as float32 can count with room to spare
+
+    NNDL_KERNEL void sum_up_uniform(const L& rows, Column<const E> z, Column<E> keep, Each n) {
+        const V top = L::spread(peak), zero = V::all(0), one = V::all(1);
+        const auto others = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+            return Terms<V, 1>{{rows.trim(step, select(equal(exponentials(rows, step, z, keep), top), zero, one))}};
+        }).of[0].parts().high;
+        uniform = equal(others, Each::all(0));
+        some_uniform = any(uniform);
+        const Each high = n * peak;
+        const Split<Each> all = split(high, fma(n, peak, Each::all(0) - high) + n * peak_lost);
+        sum = {select(uniform, all.high, sum.high), select(uniform, all.low, sum.low)};
+    }
     NNDL_INLINE Each expected_maximum(const L& rows, Column<const E> z, Guess<E>& guess) {
         if constexpr (L::rows_at_most > 1)
             maximum = rows.maximum(z);

@@ -16,7 +16,6 @@
 #include <new>
 #include <thread>
 
-#include "../floating_point.h"
 #include "implementation.h"
 #include "system.h"
 #include "threads.h"
@@ -280,7 +279,6 @@ private:
 
     // What a helper does until the process ends.
     void live() {
-        const DefaultFloatingPoint environment;
         Helper self;
         self.thread = Place::this_thread();
         name_this_thread();
