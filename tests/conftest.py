@@ -16,3 +16,11 @@ def isa(request):
 def threads(request):
     with num_threads(request.param):
         yield request.param
+
+
+@pytest.fixture
+def many_processors():
+    """So that as many threads as are set do take part, on a machine of two cores too."""
+    _core.assume_processors(8)
+    yield
+    _core.assume_processors(0)

@@ -91,14 +91,6 @@ def test_a_row_alone_in_a_part_and_in_the_batch(isa, classes, dtype):
                 assert same_bits(part[name], whole[name][rows]), (name, rows)
 
 
-@pytest.fixture
-def many_processors():
-    """So that as many threads as are set do take part, on a machine of two cores too."""
-    _core.assume_processors(8)
-    yield
-    _core.assume_processors(0)
-
-
 @pytest.mark.usefixtures("many_processors")
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("n, classes", [(9001, 10), (300, 1000), (5, 40000), (70, 65), (2, 100_000)])

@@ -134,7 +134,7 @@ def test_early_stopping_keeps_the_best(way):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer's signal here")
 @pytest.mark.parametrize("features, mini_batch", [(7, 10), (150, 400), (3000, 1600)])  # up to a long step
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("seconds", [0.15, 0.2, 0.25, 0.3, 0.35])
+@pytest.mark.parametrize("seconds", [0.15, 0.2, 0.3])
 def test_ctrl_c_leaves_whole_mini_batches(features, mini_batch, optimizer, seconds):
     rng = np.random.default_rng(0)
     x, y = rng.random((1600, features), np.float32), rng.integers(0, 4, 1600)
