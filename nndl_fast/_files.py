@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _training, costs
+from . import _replace, _training, costs
 
 Array = NDArray[Any]
 Content = tuple[dict[str, Any], list[Array], list[Array]]
@@ -27,29 +25,13 @@ _FORMAT = "nndl_fast network 1"
 def save(
     filename: str | PathLike[str], header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Array]
 ) -> None:
-    """Writes to a new file in the same folder, and renames it: the old file is whole until the new one is."""
-    path = Path(filename)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"save: the folder of {path} does not exist")
+    """Writes what :func:`load` reads; the old file is whole until the new one is."""
     arrays = {f"biases_{i}": b for i, b in enumerate(biases)} | {
         f"weights_{i}": w for i, w in enumerate(weights)
     }
     text = json.dumps({"format": _FORMAT, **header})
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's file is its owner's alone
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno and not error.filename:  # of a full disk
-            raise OSError(error.errno, error.strerror, os.fspath(filename)) from error
-        raise
+    with _replace.replacing(filename) as file:
+        np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
 
 
 def digest(arrays: Sequence[Array]) -> str:

@@ -1,0 +1,238 @@
+"""What a save does to the name it is given: links, permissions, and what is no file."""
+
+import os
+import re
+import stat
+
+import pytest
+from programs import ended
+
+import nndl_fast as nf
+
+on_posix = pytest.mark.skipif(os.name == "nt", reason="there are no such permissions and files there")
+
+
+def network(seed=0):
+    return nf.Network([3, 4, 2], rng=seed)
+
+
+def assert_holds(path, net):
+    assert nf.load(path).digest() == net.digest()
+
+
+def assert_not_saved(path, kind, said, net=None):
+    """The error names what is wrong, and the folder is as it was."""
+    folder = os.path.dirname(os.path.abspath(path)) if "\0" not in str(path) else "."
+    before = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    with pytest.raises(kind, match=re.escape(str(said))):
+        (net or network()).save(path)
+    assert before == (sorted(os.listdir(folder)) if os.path.isdir(folder) else [])
+
+
+@on_posix
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o660, 0o777])
+def test_an_old_file_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "model.npz"
+    path.write_text("old")
+    path.chmod(mode)
+    network().save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert_holds(path, network())
+
+
+@on_posix
+def test_a_private_file_is_private_from_its_creation_on(tmp_path, monkeypatch):
+    path, modes, chmod = tmp_path / "model.npz", [], os.chmod
+
+    def observed(new, mode):
+        modes.append(stat.S_IMODE(os.stat(new).st_mode))
+        chmod(new, mode)
+
+    monkeypatch.setattr(os, "chmod", observed)
+    path.touch(0o600)
+    network().save(path)
+    assert modes == [0o600]
+
+
+@on_posix
+def test_the_umask_of_the_process_is_left_alone(tmp_path, monkeypatch):
+    """Another thread may create files at any moment."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask was changed"))
+    network().save(tmp_path / "model.npz")
+
+
+@on_posix
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to a file that is still to come"])
+def test_links_are_followed(tmp_path, there):
+    for folder in ("models", "links"):
+        (tmp_path / folder).mkdir()
+    target, link, first = tmp_path / "models" / "a.npz", tmp_path / "links" / "best.npz", tmp_path / "first"
+    link.symlink_to("../models/a.npz")
+    first.symlink_to(link)
+    if there:
+        target.write_text("old")
+    network().save(first)
+    assert first.is_symlink() and link.is_symlink() and not target.is_symlink()
+    assert_holds(target, network())
+    assert sorted(os.listdir(tmp_path)) == ["first", "links", "models"]
+    assert os.listdir(tmp_path / "models") == ["a.npz"] and os.listdir(tmp_path / "links") == ["best.npz"]
+
+
+@on_posix
+def test_links_that_lead_nowhere_are_refused(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert_not_saved(tmp_path / "a", OSError, tmp_path / "a")
+    (tmp_path / "c").symlink_to("none/c")
+    assert_not_saved(tmp_path / "c", FileNotFoundError, tmp_path / "c")
+
+
+@on_posix
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "linked"])
+@pytest.mark.parametrize("kind", ["folder", "FIFO", "device"])
+def test_what_is_no_regular_file_is_refused(tmp_path, kind, linked):
+    path = tmp_path / "model.npz"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 7))  # /dev/full's twin
+        except PermissionError:
+            pytest.skip("only root makes devices")
+    before = path.stat()
+    if linked:
+        link = tmp_path / "link"
+        link.symlink_to(path)
+        assert_not_saved(link, OSError, f"save: {link} exists and is not a regular file")
+    else:
+        assert_not_saved(path, OSError, f"save: {path} exists and is not a regular file")
+    after = path.stat()
+    assert (before.st_ino, before.st_mode) == (after.st_ino, after.st_mode)
+
+
+@pytest.mark.parametrize("length", [250, 255])
+def test_names_as_long_as_the_system_takes(tmp_path, length):
+    path = tmp_path / ("m" * length)
+    try:
+        path.touch()
+        path.unlink()
+    except OSError:
+        pytest.skip("such names are too long here")
+    network().save(path)
+    assert_holds(path, network())
+    network(1).save(path)
+    assert_holds(path, network(1))
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("form", [str, os.fsencode, lambda path: path], ids=["str", "bytes", "PathLike"])
+def test_every_kind_of_path(tmp_path, form):
+    network().save(form(tmp_path / "modèle.npz"))
+    assert_holds(tmp_path / "modèle.npz", network())
+
+
+def test_a_name_without_folder_is_one_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network().save("model.npz")
+    assert_holds(tmp_path / "model.npz", network())
+    assert os.listdir() == ["model.npz"]
+
+
+@pytest.mark.parametrize(
+    "name, kind, said",
+    [
+        ("", ValueError, "save: filename is ''"),
+        ("new/", ValueError, "new/'; it must end in the name of a file"),
+        ("none/new", FileNotFoundError, "new"),
+        ("file/", (OSError, ValueError), "file/"),
+        ("file/new", OSError, "new"),
+        (".", OSError, "not a regular file"),
+        ("nul\0.npz", ValueError, r"nul\x00.npz'"),
+        ("half\ud800.npz", ValueError, r"half\ud800.npz'"),
+        ("m" * 256, OSError, "m" * 256),
+    ],
+    ids=lambda value: repr(value)[:12],
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, name, kind, said):
+    if os.name == "nt" and name.startswith("half"):
+        pytest.skip("such names are valid there")
+    (tmp_path / "file").write_text("content")
+    with pytest.raises(kind) as caught:
+        network().save(f"{tmp_path}{os.sep}{name}" if name else name)
+    assert said in str(caught.value)
+    assert os.listdir(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "content"
+
+
+@on_posix
+def test_permissions_bind(tmp_path):
+    """A read-only file is not replaced, nor one in a read-only folder; root becomes somebody else first."""
+    for name in ("folder/old.npz", "open/old.npz"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("old")
+    (tmp_path / "folder" / "old.npz").chmod(0o666)
+    (tmp_path / "folder").chmod(0o555)
+    (tmp_path / "open" / "old.npz").chmod(0o444)
+    (tmp_path / "open").chmod(0o777)
+    tmp_path.chmod(0o777)
+    code = f"""
+import os, nndl_fast as nf
+os.chdir({str(tmp_path)!r})
+net = nf.Network([3, 4, 2], rng=0)
+net.save("first.npz")  # imports what a save needs
+if os.getuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for name in "folder/new.npz", "folder/old.npz", "open/old.npz":
+    try:
+        net.save(name)
+    except PermissionError as error:
+        print(error.filename)
+net.save("open/new.npz")  # though the folders above let nobody in
+"""
+    assert ended(code).split() == ["folder/new.npz", "folder/old.npz", "open/old.npz"]
+    assert os.listdir(tmp_path / "folder") == ["old.npz"]
+    assert sorted(os.listdir(tmp_path / "open")) == ["new.npz", "old.npz"]
+    assert (tmp_path / "open" / "old.npz").read_text() == "old"
+
+
+@on_posix
+def test_the_folder_is_written_to_the_disk_after_the_name(tmp_path, monkeypatch):
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def synced(handle):
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *names: (done.append("name"), replace(*names)))
+    monkeypatch.chdir(tmp_path)
+    network().save("model.npz")
+    assert done == ["file", "name", "folder"]
+
+
+@on_posix
+def test_a_folder_that_cannot_be_written_to_the_disk_does_not_lose_the_file(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def synced(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(22, "Invalid argument")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    network().save(tmp_path / "model.npz")
+    assert_holds(tmp_path / "model.npz", network())
+
+
+def test_an_interruption_right_after_the_renaming_is_passed_on(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def interrupted(*names):
+        replace(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        network().save(tmp_path / "model.npz")
+    assert_holds(tmp_path / "model.npz", network())
