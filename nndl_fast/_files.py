@@ -7,7 +7,6 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
-from itertools import pairwise
 from os import PathLike
 from typing import Any
 
@@ -26,6 +25,10 @@ def save(
     filename: str | PathLike[str], header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Array]
 ) -> None:
     """Writes what :func:`load` reads; the old file is whole until the new one is."""
+    try:
+        _check(header, biases, weights)
+    except ValueError as error:
+        raise ValueError(f"save: the network cannot be saved: {error}") from error
     arrays = {f"biases_{i}": b for i, b in enumerate(biases)} | {
         f"weights_{i}": w for i, w in enumerate(weights)
     }
@@ -85,15 +88,28 @@ def _read_json(filename: str | PathLike[str]) -> Content:
     return header, *([np.array(x, np.float64) for x in content[key]] for key in ("biases", "weights"))  # type: ignore[return-value]
 
 
-def _check(header: dict[str, Any], biases: list[Array], weights: list[Array]) -> None:
-    sizes = header["sizes"]
+def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Array]) -> None:
+    """Refuses what is no network, where one is saved as where one is loaded."""
+    sizes, cost, hidden = header["sizes"], header["cost"], header["hidden"]
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
-        raise ValueError(f"its sizes are {sizes}")
-    if not isinstance(header["cost"], str) or header["hidden"] not in _training.ACTIVATIONS:
-        raise ValueError(f"its cost is {header['cost']!r} and its hidden layers are {header['hidden']!r}")
-    for layer, (inputs, n) in enumerate(pairwise(sizes)):
-        for name, arrays, shape in (("biases", biases, (n, 1)), ("weights", weights, (n, inputs))):
-            if len(arrays) != len(sizes) - 1 or arrays[layer].shape != shape:
-                raise ValueError(f"its {name} of layer {layer + 1} are not of shape {shape}")
-            if arrays[layer].dtype not in (np.float32, np.float64) or arrays[layer].dtype != weights[0].dtype:
-                raise ValueError(f"its {name} of layer {layer + 1} have dtype {arrays[layer].dtype}")
+        raise ValueError(f"its sizes are {sizes}; they must be two or more integers, each at least 1")
+    if not isinstance(cost, str):
+        raise ValueError(f"its cost is {cost!r}; it must be the name of a class")
+    if hidden not in list(_training.ACTIVATIONS):
+        known = ", ".join(map(repr, _training.ACTIVATIONS))
+        raise ValueError(f"its hidden layers are {hidden!r}; they may be {known}")
+    for name, arrays in (("biases", biases), ("weights", weights)):
+        if len(arrays) != len(sizes) - 1:
+            raise ValueError(f"it has {name} of {len(arrays)} layers; sizes {sizes} need {len(sizes) - 1}")
+        for layer, (array, inputs, n) in enumerate(zip(arrays, sizes, sizes[1:]), 1):
+            what, shape = f"its {name} of layer {layer}", (n, 1 if name == "biases" else inputs)
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{what} are of type {type(array).__name__}; they must be an array")
+            if array.shape != shape:
+                raise ValueError(f"{what} have shape {array.shape}; it must be {shape}")
+            if array.dtype not in (np.float32, np.float64):
+                raise ValueError(f"{what} have dtype {array.dtype}; it may be float32 or float64")
+            if array.dtype != biases[0].dtype:
+                raise ValueError(
+                    f"{what} have dtype {array.dtype}; it must be that of its first biases, {biases[0].dtype}"
+                )

@@ -1,9 +1,10 @@
-"""What a save does to the name it is given: links, permissions, and what is no file."""
+"""What a save does to the name it is given: links, permissions, and what is no file; and what it refuses."""
 
 import os
 import re
 import stat
 
+import numpy as np
 import pytest
 from programs import ended
 
@@ -236,3 +237,64 @@ def test_an_interruption_right_after_the_renaming_is_passed_on(tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         network().save(tmp_path / "model.npz")
     assert_holds(tmp_path / "model.npz", network())
+
+
+def changed(**attributes):
+    net = network()
+    for name, value in attributes.items():
+        setattr(net, name, value)
+    return net
+
+
+def with_array(name, layer, array):
+    """A network one of whose arrays was replaced in its list, where nothing checks it."""
+    net = network()
+    getattr(net, name)[layer - 1 : layer] = [] if array is None else [array]
+    return net
+
+
+nameless = nf.QuadraticCost()
+nameless.__name__ = 3
+NO_NETWORKS = {
+    "float64 weights": (
+        with_array("weights", 1, np.zeros((4, 3))),
+        "its weights of layer 1 have dtype float64",
+    ),
+    "float64 biases": (with_array("biases", 2, np.zeros((2, 1))), "its biases of layer 2 have dtype float64"),
+    "float16": (
+        with_array("biases", 1, np.zeros((4, 1), np.float16)),
+        "its biases of layer 1 have dtype float16",
+    ),
+    "other bytes": (
+        with_array("weights", 2, np.zeros((2, 4), ">f4")),
+        "its weights of layer 2 have dtype >f4",
+    ),
+    "objects": (
+        with_array("weights", 2, np.zeros((2, 4), object)),
+        "its weights of layer 2 have dtype object",
+    ),
+    "shape": (
+        with_array("weights", 2, np.zeros((2, 3), np.float32)),
+        "its weights of layer 2 have shape (2, 3); it must be (2, 4)",
+    ),
+    "vector": (
+        with_array("biases", 1, np.zeros(4, np.float32)),
+        "its biases of layer 1 have shape (4,); it must be (4, 1)",
+    ),
+    "lists": (with_array("biases", 1, [[0.0]] * 4), "its biases of layer 1 are of type list"),
+    "a layer less": (with_array("weights", 2, None), "it has weights of 1 layers"),
+    "a layer more": (with_array("biases", 3, np.zeros((1, 1), np.float32)), "it has biases of 3 layers"),
+    "sizes": (changed(sizes=[3, 2]), "it has biases of 2 layers"),
+    "no integers": (changed(sizes=[3, 4.0, 2]), "its sizes are [3, 4.0, 2]"),
+    "hidden": (changed(hidden="cubic"), "its hidden layers are 'cubic'"),
+    "a cost without a name": (changed(cost=nameless), "its cost is 3"),
+}
+
+
+@pytest.mark.parametrize("name", NO_NETWORKS)
+def test_what_load_would_refuse_is_not_saved(tmp_path, name):
+    net, said = NO_NETWORKS[name]
+    path = tmp_path / "model.npz"
+    network(1).save(path)
+    assert_not_saved(path, ValueError, f"save: the network cannot be saved: {said}", net)
+    assert_holds(path, network(1))
