@@ -273,35 +273,6 @@ except OSError as error:
     assert os.listdir(tmp_path) == ["model.npz"]
 
 
-def test_killed_at_any_moment(tmp_path):
-    """100 rounds of a process that trains and saves: whenever it is killed, the last model loads."""
-    code = f"""
-import os, random, signal, time, numpy as np, nndl_fast as nf
-path = {str(tmp_path / "model.npz")!r}
-rng = np.random.default_rng(0)
-data = rng.random((60, 300), dtype=np.float32), np.arange(60) % 10
-net = nf.Network([300, 50, 10], rng=0)
-net.SGD(data, 1, 10, 0.1)  # imports what training needs
-net.save(path)
-saved = 0
-random.seed(1)
-for _ in range(100):
-    before = os.stat(path).st_mtime_ns
-    child = os.fork()
-    if child == 0:
-        while True:
-            net.SGD(data, 1, 10, 0.1)
-            net.save(path)
-    time.sleep(random.uniform(0, 0.1))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    nf.load(path)
-    saved += os.stat(path).st_mtime_ns != before
-print(saved)
-"""
-    assert int(ended(code)) > 10
-
-
 def test_a_save_replaces_the_old_file_and_leaves_no_other(tmp_path):
     path, new = tmp_path / "model.npz", small_network(seed=1)
     small_network(seed=0).save(path)
