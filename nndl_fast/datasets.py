@@ -9,9 +9,9 @@ from __future__ import annotations
 import gzip
 import zlib
 from importlib.resources import as_file, files
+from math import prod
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ Part = tuple[NDArray[np.float32], NDArray[np.int64]]
 Split = tuple[Part, Part, Part]
 
 _IMAGES, _LABELS = 0x803, 0x801  # IDX: unsigned bytes in three dimensions, in one
+_MORE = 1 << 20  # bytes that are looked for behind a file's last element
 
 
 def load_digits() -> Split:
@@ -44,19 +45,38 @@ def load_mnist(folder: str | PathLike[str]) -> Split:
     """MNIST from a folder with its four IDX files, gzipped or not, under their usual names.
 
     50,000 images to train on, the last 10,000 of the training set to validate, 10,000 to test on, as
-    in the book. A file that is missing is a ``FileNotFoundError``, one that is damaged, truncated or
-    something else a ``ValueError`` that names it and the fault.
+    in the book. A file that is missing is a ``FileNotFoundError``, one that is damaged, truncated, too
+    large for the memory or something else a ``ValueError`` that names it and the fault.
     """
-    x, y = _images_and_labels(Path(folder), "train")
-    if len(y) < 10_001:
+    train_path, train_images, train_labels = _images_and_labels(Path(folder), "train")
+    test_path, test_images, test_labels = _images_and_labels(Path(folder), "t10k")
+    if len(train_images) < 10_001:
         raise ValueError(
-            f"load_mnist: {fspath(folder)} has {len(y)} training images; more than 10000 are needed"
+            f"load_mnist: {train_path} has {len(train_images)} training images; more than 10000 are needed"
         )
-    test = _images_and_labels(Path(folder), "t10k")
+    if train_images.shape[1:] != test_images.shape[1:]:
+        raise ValueError(
+            f"load_mnist: {train_path} has images of {train_images.shape[1:]} pixels and {test_path} of "
+            f"{test_images.shape[1:]}; they must be of one size"
+        )
+    try:
+        x, y = _pixels(train_images), train_labels.astype(np.int64)
+        test = _pixels(test_images), test_labels.astype(np.int64)
+    except MemoryError as error:
+        raise ValueError(
+            f"load_mnist: {train_path} with the shape {train_images.shape} and {test_path} with "
+            f"{test_images.shape} are too large for the memory: {error}"
+        ) from error
     return (x[:-10_000], y[:-10_000]), (x[-10_000:], y[-10_000:]), test
 
 
-def _images_and_labels(folder: Path, name: str) -> Part:
+def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    pixels = images.reshape(len(images), -1).astype(np.float32)
+    pixels /= 255
+    return pixels
+
+
+def _images_and_labels(folder: Path, name: str) -> tuple[Path, NDArray[np.uint8], NDArray[np.uint8]]:
     image_path, images = _read_idx(
         folder, (f"{name}-images-idx3-ubyte", f"{name}-images.idx3-ubyte"), _IMAGES
     )
@@ -72,28 +92,37 @@ def _images_and_labels(folder: Path, name: str) -> Part:
         raise ValueError(
             f"load_mnist: {label_path} has the label {labels[wrong[0]]} at {wrong[0]}; labels are 0..9"
         )
-    pixels = images.reshape(len(images), -1).astype(np.float32)
-    pixels /= 255
-    return pixels, labels.astype(np.int64)
+    return image_path, images, labels
 
 
-def _read_idx(folder: Path, names: tuple[str, ...], magic: int) -> tuple[Path, NDArray[Any]]:
+def _read_idx(folder: Path, names: tuple[str, ...], magic: int) -> tuple[Path, NDArray[np.uint8]]:
     candidates = [folder / (name + ending) for name in names for ending in ("", ".gz")]
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         raise FileNotFoundError(f"load_mnist: {fspath(folder)} has no {names[0]} and no {names[0]}.gz")
+    head = 4 + 4 * (magic & 0xFF)  # bytes before the elements: the kind, and a size for each dimension
+    shape: tuple[int, ...] = ()
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            start = file.read(head)
+            found = int.from_bytes(start[:4], "big")
+            if len(start) < 4 or found != magic:
+                raise ValueError(
+                    f"load_mnist: {path} starts with {found:#010x}; its kind starts with {magic:#010x}"
+                )
+            shape = tuple(int.from_bytes(start[at : at + 4], "big") for at in range(4, head, 4))
+            content = file.read(prod(shape))
+            more = len(file.read(_MORE))  # and the end of a gzip file, where its checksum is
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"load_mnist: {path} is damaged: {error}") from error
-    found = int.from_bytes(content[:4], "big")
-    if len(content) < 4 or found != magic:
-        raise ValueError(f"load_mnist: {path} starts with {found:#010x}; its kind starts with {magic:#010x}")
-    dims = magic & 0xFF
-    shape = [int.from_bytes(content[4 + 4 * d : 8 + 4 * d], "big") for d in range(dims)]
-    wanted = 4 + 4 * dims + int(np.prod(shape, dtype=object))
-    if len(content) != wanted:
+    except (MemoryError, OverflowError) as error:
+        raise ValueError(f"load_mnist: {path} has the shape {shape}, too large for the memory") from error
+    count = len(start) + len(content) + more
+    if count != head + prod(shape):
         raise ValueError(
-            f"load_mnist: {path} has {len(content)} bytes; {wanted} belong to its shape {tuple(shape)}"
+            f"load_mnist: {path} has {'at least ' if more else ''}{count} bytes; {head + prod(shape)} belong "
+            f"to its shape {shape}"
         )
-    return path, np.frombuffer(content, np.uint8, offset=4 + 4 * dims).reshape(shape)
+    if 0 in shape:
+        raise ValueError(f"load_mnist: {path} has the shape {shape}; each of its sizes must be at least 1")
+    return path, np.frombuffer(content, np.uint8).reshape(shape)

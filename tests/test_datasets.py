@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import ended
 
 from nndl_fast import datasets
 
@@ -96,7 +97,11 @@ def test_a_missing_mnist_folder_is_named(tmp_path):
 
 TEST_IMAGES, TEST_LABELS = (idx(array) for array in made("t10k"))
 LABEL_10 = TEST_LABELS[:-2] + bytes([10, 3])
-HUGE = TEST_IMAGES[:4] + b"\xff" * 12 + TEST_IMAGES[16:]  # a product of sizes beyond 64 bits
+
+
+def sized(*sizes):
+    """The test images with other sizes in front of them."""
+    return TEST_IMAGES[:4] + b"".join(n.to_bytes(4, "big") for n in sizes) + TEST_IMAGES[16:]
 
 
 @pytest.mark.parametrize(
@@ -111,11 +116,42 @@ HUGE = TEST_IMAGES[:4] + b"\xff" * 12 + TEST_IMAGES[16:]  # a product of sizes b
         ("t10k_images", TEST_IMAGES[:10], "10 bytes"),
         ("t10k_images", TEST_IMAGES[:-1], r"79 bytes; 80 .*\(16, 2, 2\)"),
         ("t10k_images", TEST_IMAGES + b"\0", r"81 bytes; 80 .*\(16, 2, 2\)"),
-        ("t10k_images", HUGE, "80 bytes"),
+        ("t10k_images", TEST_IMAGES + bytes(3 << 20), "at least 1048656 bytes; 80 "),
+        # products beyond 64 bits, beyond memory, and beyond what memory has to spare
+        (
+            "t10k_images",
+            sized(*[0xFFFFFFFF] * 3),
+            r"\(4294967295, 4294967295, 4294967295\), too large for the mem",
+        ),
+        (
+            "t10k_images",
+            sized(0x7FFFFFFF, 28, 28),
+            r"80 bytes.*2147483647, 28, 28|28\), too large for the memory",
+        ),
+        ("t10k_images", sized(0x7FFFFFFF, 1, 1), r"80 bytes.*2147483647, 1, 1|1\), too large for the memory"),
+        (
+            "t10k_images",
+            sized(0x7FFFFFFF, 0, 28)[:16],
+            r"\(2147483647, 0, 28\); each of its sizes must be at least 1",
+        ),
+        (
+            "t10k_images",
+            idx(np.zeros((16, 0, 2), np.uint8)),
+            r"\(16, 0, 2\); each of its sizes must be at least 1",
+        ),
+        (
+            "t10k_images",
+            idx(np.zeros((0, 2, 2), np.uint8)),
+            r"\(0, 2, 2\); each of its sizes must be at least 1",
+        ),
+        ("t10k_images", idx(np.zeros((16, 4, 1), np.uint8)), r"train.*\(2, 2\) pixels and .*\(4, 1\)"),
+        ("t10k_images", idx(np.zeros((16, 3, 3), np.uint8)), r"train.*\(2, 2\) pixels and .*\(3, 3\)"),
+        ("t10k_labels", idx(np.zeros(0, np.uint8)), r"\(0,\); each of its sizes must be at least 1"),
         ("t10k_labels", TEST_LABELS[:-1], "23 bytes; 24"),
         ("t10k_labels", idx(made("t10k")[1][:-1]), "16 images.*15 labels"),
         ("t10k_labels", LABEL_10, "label 10 at 14"),
     ],
+    ids=lambda value: str(value)[:20],
 )
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
 def test_a_wrong_mnist_file_is_named_with_its_fault(tmp_path, name, content, fault, zipped):
@@ -124,6 +160,29 @@ def test_a_wrong_mnist_file_is_named_with_its_fault(tmp_path, name, content, fau
         datasets.load_mnist(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert name.replace("_", "-") in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="how much memory is in use is not known")
+@pytest.mark.parametrize("spare", [50, 250], ids=["bytes", "float32"])
+def test_images_that_the_memory_cannot_hold_are_named(tmp_path, spare):
+    """The training images are 100 MB of bytes, 400 MB of float32, and 100 kB of file."""
+    images = {"train_images": (10_001, 100, 100), "t10k_images": (1, 100, 100)}
+    labels = {"train_labels": 10_001, "t10k_labels": 1}
+    contents = {name: idx(np.zeros(shape, np.uint8)) for name, shape in (images | labels).items()}
+    write_mnist(tmp_path, zipped=True, **contents)
+    code = f"""
+import resource
+from nndl_fast import datasets
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + {spare} * 2**20,) * 2)
+try:
+    datasets.load_mnist({str(tmp_path)!r})
+except ValueError as error:
+    print(error)
+"""
+    said = ended(code)
+    assert "train-images-idx3-ubyte.gz" in said and "(10001, 100, 100)" in said and "memory" in said
 
 
 def test_a_damaged_gzip_file_is_named(tmp_path):
