@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import secrets
+import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import costs, datasets
+from . import _replace, costs, datasets
 from ._config import __version__, show_config
 from .network import Network, load
 
@@ -50,15 +55,39 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float | N
     return value
 
 
-def _model_file(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
-    if not value.absolute().parent.is_dir():
-        raise click.BadParameter(f"the folder of {value} does not exist")
-    if value.suffix == ".png":
-        raise click.BadParameter(f"{value} is where the learning curve goes; the model needs another ending")
-    return value
+def _model_file(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    """The model's path, if it and the picture can be written, which is better known before the training."""
+    try:
+        _replace.check(value)
+        picture = _picture(Path(value))
+        _replace.check(picture)
+        if value.lower().endswith(".png") or picture.resolve() == Path(value).resolve():
+            raise ValueError(f"{value} is where the learning curve goes; the model needs another ending")
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error)) from error
+    return Path(value)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _picture(model: Path) -> Path:
+    return model.with_suffix(".png")
+
+
+class _Commands(click.Group):
+    def main(self, *args: Any, **options: Any) -> Any:
+        """As click's, but what a user can mend becomes a line on the terminal, not a traceback."""
+        try:
+            return super().main(*args, **options)
+        except MemoryError as error:
+            message = f"there is not enough memory: {error}".removesuffix(": ")
+        except (OSError, ValueError) as error:
+            message = str(error).replace("\n", " ")  # some of NumPy's have several lines
+        # Python writes at its end what standard output still holds, which may be what could not be written.
+        sys.stdout = io.StringIO()
+        click.ClickException(message).show()
+        sys.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nndl-fast")
 def main() -> None:
     """Trains and runs NumPy neural networks with the fast softmax output layer."""
@@ -109,18 +138,22 @@ def main() -> None:
     "--output",
     default="nndl-fast-model.npz",
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False),
     callback=_model_file,
     help="The model's file; the learning curve goes beside it, as .png.",
 )
 def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path, **given: Any) -> None:
     """Trains a network on handwritten digits, saves it and draws its learning curve."""
-    training, validation, test = _or_fail(
-        lambda: datasets.load_mnist(data) if data else datasets.load_digits()
-    )
+    training, validation, test = datasets.load_mnist(data) if data else datasets.load_digits()
+    mini_batch = min(mini_batch, len(training[1]))
     chosen = (MNIST if data else DIGITS) | {name: value for name, value in given.items() if value is not None}
-    net = Network([training[0].shape[1], *chosen["hidden"], 10], cost=COSTS[cost], rng=seed)
-    sizes = "-".join(map(str, net.sizes))
+    layers = [training[0].shape[1], *chosen["hidden"], 10]
+    sizes = "-".join(map(str, layers))
+    try:
+        net = Network(layers, cost=COSTS[cost], rng=seed)
+    except (MemoryError, OverflowError, ValueError) as error:  # as the sizes are beyond NumPy's too, or C's
+        message = f"a network of {sizes} neurons does not fit into memory"
+        raise click.BadParameter(message, param_hint="--hidden") from error
     click.echo(
         f"{sizes}, {cost} cost, {len(training[1])} images, {chosen['epochs']} epochs of mini-batches of "
         f"{mini_batch}, eta {chosen['eta']:g}, lambda {chosen['lmbda']:g}"
@@ -148,16 +181,22 @@ def train(data: Path | None, mini_batch: int, cost: str, seed: int, output: Path
         callback=without_l2_term,
     )
     seconds = time.perf_counter() - start
+    _save(net, output)  # before anything that may fail
     correct, total = net.accuracy(test), len(test[1])
     click.echo(f"{seconds:.1f} s; best validation accuracy {max(lists[1]) / len(validation[1]):.2%}")
     click.echo(
         f"test accuracy {correct / total:.2%} ({correct} of {total}), test cost {net.total_cost(test, 0):.4f}"
     )
-    picture = output.with_suffix(".png")
-    _or_fail(lambda: net.save(output))
+    click.echo(f"model: {output}, digest {net.digest()}")
     accuracies = [100 * np.array(lists[i]) / len(part[1]) for i, part in ((1, validation), (3, training))]
-    _draw(np.array(costs_alone).T, accuracies, f"{sizes}, {cost} cost", picture)
-    click.echo(f"model: {output}, digest {net.digest()}\nlearning curve: {picture}")
+    try:
+        with _replace.replacing(_picture(output)) as file:
+            _draw(np.array(costs_alone).T, accuracies, f"{sizes}, {cost} cost", file)
+    except Exception as error:  # Matplotlib's may be of any kind
+        raise click.ClickException(
+            f"the model is saved, but its learning curve cannot be drawn: {error}"
+        ) from error
+    click.echo(f"learning curve: {_picture(output)}")
 
 
 @main.command()
@@ -169,9 +208,10 @@ def predict(model: Path, data: Path) -> None:
     DATA is an .npy file (n, features), a .csv file with an example a line (one column more than the
     network has inputs: the last is the label), or a folder with MNIST's IDX files (its test images).
     """
-    net = _or_fail(lambda: load(model))
-    x, labels = _or_fail(lambda: _read(data, net.sizes[0]))
-    a = _or_fail(lambda: net.feedforward(x.T))
+    net = load(model)
+    x, labels = _read(data, net.sizes[0])
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite to a network of float32
+        a = net.feedforward(x.T)
     # a single output neuron says how likely class 1 is
     activations = np.vstack([1 - a, a]) if len(a) == 1 else a
     classes = activations.argmax(axis=0)
@@ -188,7 +228,7 @@ def info(model: Path | None) -> None:
     """Prints what this installation is; with MODEL, what that file holds."""
     content: dict[str, Any] = show_config()
     if model is not None:
-        net = _or_fail(lambda: load(model))
+        net = load(model)
         content = {
             "sizes": "-".join(map(str, net.sizes)),
             "cost": net.cost.__name__,
@@ -201,23 +241,36 @@ def info(model: Path | None) -> None:
         click.echo(f"{name:<17} {', '.join(value) if isinstance(value, list) else value}")
 
 
-def _or_fail(action: Any) -> Any:
-    """The action's result; what a user can mend becomes a line on the terminal, not a traceback."""
+def _save(net: Network, output: Path) -> None:
+    """Saves the network, and elsewhere where that fails, as the training may have taken hours."""
     try:
-        return action()
-    except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        net.save(output)
+    except OSError as error:
+        for folder in (tempfile.gettempdir, Path.home):
+            with suppress(OSError, RuntimeError):  # of a full disk, or a user without a home
+                rescued = Path(folder()) / f"nndl-fast-{secrets.token_hex(8)}.npz"
+                net.save(rescued)
+                raise click.ClickException(f"{error}; the model is in {rescued} instead") from error
+        raise
 
 
 def _read(data: Path, features: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if data.is_dir():
-        return datasets.load_mnist(data)[2]
+        images, digits = datasets.load_mnist(data)[2]
+        if images.shape[1] != features:
+            raise ValueError(
+                f"{data} has images of {images.shape[1]} pixels; the network needs {features} inputs"
+            )
+        return images, digits
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of a file without any lines
-            npy = data.suffix == ".npy"
-            table = np.load(data, allow_pickle=False) if npy else np.loadtxt(data, delimiter=",", ndmin=2)
-    except (ValueError, EOFError, UserWarning) as error:
+            if data.suffix == ".npy":
+                with data.open("rb") as file:
+                    table = np.lib.format.read_array(file, allow_pickle=False)
+            else:
+                table = np.loadtxt(data, delimiter=",", ndmin=2)
+    except Exception as error:  # whatever the decoders of text, NumPy and gzip meet in a damaged file
         raise ValueError(f"{data} cannot be read: {error}") from error
     if table.dtype.kind not in "iuf":
         raise ValueError(f"{data} has dtype {table.dtype}; it must hold real numbers")
@@ -226,12 +279,12 @@ def _read(data: Path, features: int) -> tuple[NDArray[Any], NDArray[Any] | None]
             f"{data} has shape {table.shape}; the network needs {features} columns, or one more for labels"
         )
     labels = table[:, features:]
-    if not np.array_equal(labels, np.rint(labels)):
+    if not np.all(np.isfinite(labels) & (labels == np.rint(labels))):
         raise ValueError(f"{data} has labels in its last column that are no integers")
-    return table[:, :features], labels[:, 0].astype(np.int64) if labels.size else None
+    return table[:, :features], labels[:, 0] if labels.size else None
 
 
-def _draw(both_costs: Iterable[Any], accuracies: Iterable[Any], title: str, picture: Path) -> None:
+def _draw(both_costs: Iterable[Any], accuracies: Iterable[Any], title: str, file: IO[bytes]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -251,5 +304,5 @@ def _draw(both_costs: Iterable[Any], accuracies: Iterable[Any], title: str, pict
     left.set_ylim(bottom=0)
     right.legend(loc="lower right")
     figure.suptitle(title)
-    figure.savefig(picture, dpi=120)
+    figure.savefig(file, dpi=120, format="png")
     plt.close(figure)

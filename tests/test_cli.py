@@ -1,4 +1,4 @@
-"""The command line: what it writes and prints, and what a newcomer's mistake gets."""
+"""The command line: what it writes and prints."""
 
 import re
 
@@ -10,45 +10,7 @@ import nndl_fast as nf
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 
-from click.testing import CliRunner
-
-from nndl_fast.cli import main
-
-
-def run(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def run_well(*arguments):
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result
-
-
-def assert_refused(result, *named):
-    """A last line that names what is wrong, and no traceback; click's usage lines may stand before it."""
-    assert result.exit_code != 0
-    assert isinstance(result.exception, SystemExit), repr(result.exception)
-    assert "Traceback" not in result.output
-    lines = result.stderr.strip().splitlines()
-    assert [line for line in lines if line.startswith("Error: ")] == lines[-1:]
-    for name in named:
-        assert str(name) in lines[-1]
-
-
-def saved_network(path, sizes=(4, 5, 3)):
-    net = nf.Network(sizes, rng=0)
-    net.save(path)
-    return net
-
-
-def examples(n=6, features=4):
-    return np.random.default_rng(1).standard_normal((n, features))
-
-
-def expected_lines(net, x):
-    a = net.feedforward(x.T)
-    return [f"{column.argmax()}\t{column.max():.6f}" for column in a.T]
+from commands import assert_refused, examples, expected_lines, run, run_well, saved_network
 
 
 @pytest.mark.parametrize("cost", ["log-likelihood", "cross-entropy", "quadratic"])
@@ -155,86 +117,3 @@ def test_info_says_what_a_model_holds(tmp_path):
 
 def test_the_version_is_the_packages():
     assert nf.__version__ in run_well("--version").stdout
-
-
-@pytest.mark.parametrize(
-    "option, value",
-    [
-        ("--eta", -1),
-        ("--eta", 0),
-        ("--eta", "fast"),
-        ("--eta", "nan"),
-        ("--eta", "inf"),
-        ("--lambda", -0.5),
-        ("--lambda", "nan"),
-        ("--epochs", 0),
-        ("--mini-batch", 0),
-        ("--hidden", "ten"),
-        ("--hidden", "30,0"),
-        ("--cost", "cubic"),
-        ("--seed", -1),
-        ("--seed", "x"),
-    ],
-)
-def test_a_wrong_option_is_named_and_nothing_is_written(tmp_path, option, value):
-    # The valid epochs come first, so that a wrong value that slips through costs one epoch.
-    result = run("train", "--epochs", 1, "--hidden", 8, "--output", tmp_path / "m.npz", option, value)
-    assert_refused(result, option)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_data_folder_without_mnist_is_named(tmp_path):
-    result = run("train", "--data", tmp_path, "--output", tmp_path / "m")
-    assert_refused(result, tmp_path, "train-images-idx3-ubyte")
-    assert_refused(run("train", "--data", tmp_path / "none", "--output", tmp_path / "m"), tmp_path / "none")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_output_folder_that_does_not_exist_is_named_before_training(tmp_path):
-    result = run("train", "--epochs", 1, "--output", tmp_path / "none" / "m.npz")
-    assert_refused(result, tmp_path / "none" / "m.npz")
-    assert "images" not in result.stdout  # the line that training starts with
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("command", ["predict", "info"])
-def test_a_model_that_is_no_model_is_named(tmp_path, command):
-    wrong, data = tmp_path / "no-model.npz", tmp_path / "x.npy"
-    np.save(data, examples())
-    rest = [data] if command == "predict" else []
-    wrong.write_text("not a network")
-    assert_refused(run(command, wrong, *rest), wrong)
-    np.savez(wrong, weights=examples())
-    assert_refused(run(command, wrong, *rest), wrong)
-    assert_refused(run(command, tmp_path / "nowhere.npz", *rest), "nowhere.npz")
-    assert_refused(run(command, tmp_path, *rest), tmp_path)
-
-
-WRONG_DATA = {
-    "columns.npy": lambda path: np.save(path, examples(6, 3)),
-    "columns.csv": lambda path: np.savetxt(path, examples(6, 7), delimiter=","),
-    "vector.npy": lambda path: np.save(path, examples().ravel()),
-    "objects.npy": lambda path: np.save(path, np.array([{}], object), allow_pickle=True),
-    "complex.npy": lambda path: np.save(path, examples() * 1j),
-    "text.npy": lambda path: np.save(path, np.full((2, 4), "one")),
-    "no.npy": lambda path: path.write_bytes(b"no array"),
-    "header.csv": lambda path: path.write_text("a,b,c,d\n1,2,3,4\n"),
-    "ragged.csv": lambda path: path.write_text("1,2,3,4\n1,2\n"),
-    "empty.csv": lambda path: path.write_text(""),
-    "labels.csv": lambda path: path.write_text("1,2,3,4,nan\n"),
-    "folder": lambda path: path.mkdir(),
-    "missing.npy": lambda path: None,
-}
-
-
-@pytest.mark.parametrize("name", WRONG_DATA)
-def test_data_that_predict_cannot_use_is_named(tmp_path, name):
-    saved_network(tmp_path / "m.npz")
-    WRONG_DATA[name](tmp_path / name)
-    assert_refused(run("predict", tmp_path / "m.npz", tmp_path / name), name)
-
-
-def test_data_with_the_wrong_number_of_columns_says_how_many_are_needed(tmp_path):
-    saved_network(tmp_path / "m.npz")
-    np.save(tmp_path / "x.npy", examples(6, 3))
-    assert_refused(run("predict", tmp_path / "m.npz", tmp_path / "x.npy"), "x.npy", "(6, 3)", "4 columns")
