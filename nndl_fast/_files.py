@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import zipfile
 from collections.abc import Sequence
 from os import PathLike
@@ -49,6 +50,8 @@ def digest(arrays: Sequence[Array]) -> str:
 
 def load(filename: str | PathLike[str]) -> Content:
     """(header, biases, weights); a ValueError that names the file where it does not hold a network."""
+    if not stat.S_ISREG(os.stat(filename).st_mode):  # a pipe, say, that nobody writes to
+        raise ValueError(f"load: {os.fspath(filename)} is not a regular file")
     with open(filename, "rb") as file:
         start = file.read(64).lstrip()[:1]
     try:
@@ -57,6 +60,12 @@ def load(filename: str | PathLike[str]) -> Content:
     except Exception as error:  # whatever the decoders of zip, NumPy and JSON meet in a damaged file
         raise ValueError(f"load: {os.fspath(filename)} does not hold a network: {error}") from error
     return header, biases, weights
+
+
+def name_of(cost: Any) -> Any:
+    """What stands for a cost class in a file: its name, with that of its module where one of ours has it too."""
+    name = getattr(cost, "__name__", cost)
+    return name if costs.BY_NAME.get(name, cost) is cost else f"{cost.__module__}.{name}"
 
 
 def cost_named(name: str, filename: str | PathLike[str]) -> Any:

@@ -87,6 +87,7 @@ class Network:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.rng: np.random.Generator = np.random.default_rng(rng)
         self._parameters: tuple[list[Array], list[Array]] = ([], [])
+        self._seen: list[Array] = []  # the parameters that were checked last
         self.default_weight_initializer()
 
     # Both in one attribute, and replaced by one assignment: whatever interrupts training leaves the
@@ -115,9 +116,12 @@ class Network:
                 "layer after the first"
             )
         result = []
-        for layer, given in enumerate(arrays, 1):
+        for layer, (given, inputs, n) in enumerate(zip(arrays, self.sizes, self.sizes[1:]), 1):
+            shape = (n, inputs if name == "weights" else 1)
+            if type(given) is np.ndarray and given.shape == shape and given.dtype == self.dtype:
+                result.append(given)
+                continue
             array = _core.as_real(given, "Network", f"{name} of layer {layer}")
-            shape = (self.sizes[layer], self.sizes[layer - 1] if name == "weights" else 1)
             if array.shape != shape:
                 raise ValueError(
                     f"Network: {name} of layer {layer} has shape {array.shape}; it must be {shape}"
@@ -128,7 +132,12 @@ class Network:
     def _checked(self) -> _training.Parameters:
         """The parameters, of which a caller may have changed the lists in place."""
         biases, weights = self._parameters
-        return self._layers(biases, "biases"), self._layers(weights, "weights")
+        now = [*biases, *weights]
+        if len(now) == len(self._seen) and all(map(operator.is_, now, self._seen)):
+            return self._parameters
+        checked = self._layers(biases, "biases"), self._layers(weights, "weights")
+        self._seen = [*checked[0], *checked[1]]
+        return checked
 
     def default_weight_initializer(self) -> None:
         """Draws biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
@@ -303,13 +312,17 @@ class Network:
         return _files.digest(self.biases + self.weights)
 
     def save(self, filename: str | PathLike[str]) -> None:
-        """Writes the network to an ``.npz`` file, beside an old one, which is then replaced as a whole."""
+        """Writes the network to an ``.npz`` file, beside an old one, which is then replaced as a whole.
+
+        As with ``open(filename, "wb")`` links are followed, and an old file keeps its permissions. What
+        could not be loaded again is a ``ValueError``, and the old file stays.
+        """
         header = {
             "sizes": self.sizes,
-            "cost": self.cost.__name__,
+            "cost": _files.name_of(self.cost),
             "hidden": self.hidden,
         }
-        _files.save(filename, header, self.biases, self.weights)
+        _files.save(filename, header, *self._checked())
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:
         x, y = _examples.from_data(data, self.sizes[0], self.dtype, name)

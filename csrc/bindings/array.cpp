@@ -153,25 +153,25 @@ py::array to_array(py::handle object, Argument argument) {
     return py::reinterpret_steal<py::array>(array);
 }
 
-py::array to_real(py::handle object, Argument argument) {
-    const py::array array = to_array(object, argument);
-    const char kind = array.dtype().kind();
-    if ((kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || dtype_of(array) == "bfloat16") return array;
-    throw py::type_error(argument + " has dtype " + dtype_of(array) +
-                     "; it may be float16, bfloat16, float32, float64 or an integer type");
-}
-
 Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
-    const py::array array = to_real(object, argument);
+    py::array array = to_array(object, argument);
     const py::dtype dtype = array.dtype();
     const char kind = dtype.kind();
     const ptrdiff_t size = dtype.itemsize();
-    if (kind == 'i' || kind == 'u') return {cast(array, py::dtype::of<double>()), py::dtype::of<double>(), false};
-    if (size > 2) {
+    if (kind == 'f' && (size == 4 || size == 8)) {
         const py::dtype native = size == 4 ? py::dtype::of<float>() : py::dtype::of<double>();
         return {usable(array), native, size == 4};
     }
+    require_real(array, argument);
+    if (kind == 'i' || kind == 'u') return {cast(array, py::dtype::of<double>()), py::dtype::of<double>(), false};
     return {keep_halves ? usable(array) : cast(array, py::dtype::of<float>()), dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
+}
+
+void require_real(const py::array& array, Argument argument) {
+    const char kind = array.dtype().kind();
+    if ((kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || dtype_of(array) == "bfloat16") return;
+    throw py::type_error(argument + " has dtype " + dtype_of(array) +
+                     "; it may be float16, bfloat16, float32, float64 or an integer type");
 }
 
 HalfKernels half_kernels_of(const py::array& array) {

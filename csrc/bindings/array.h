@@ -63,8 +63,8 @@ Floats to_floats(py::handle object, Argument argument, bool keep_halves = false)
 // Whether the elements are of a 16-bit type, and how its elements are converted.
 inline bool is_half(const py::array& array) { return array.itemsize() == 2; }
 HalfKernels half_kernels_of(const py::array& array);
-// An array whose type is one of those that to_floats() takes, as it is.
-py::array to_real(py::handle object, Argument argument);
+// Raises TypeError where the array's type is none that to_floats() takes.
+void require_real(const py::array& array, Argument argument);
 // As floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
 // A new array in C order; what it holds is undefined.

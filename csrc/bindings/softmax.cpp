@@ -186,7 +186,10 @@ py::object logsumexp(py::handle object, py::handle axis, py::handle keepdims) {
 
 // For what takes arrays apart from the functions: what they take, as an array.
 py::array as_real(py::handle object, const std::string& function, const std::string& name) {
-    return to_real(object, {function.c_str(), name.c_str()});
+    const Argument argument{function.c_str(), name.c_str()};
+    const py::array array = to_array(object, argument);
+    require_real(array, argument);
+    return array;
 }
 
 // For the functions that NumPy computes: the array to compute with, and the dtype to return.

@@ -75,7 +75,7 @@ private:
             const int rows = next_.rows_of(first);
             for (ptrdiff_t j = done_; j < end; ++j, from += cls, to += V::size)
                 for (int t = 0; t < Together; ++t) {
-                    const V z = Together > 1 ? V::load(from + t * V::size) : V::load(from, rows, 0);
+                    const V z = Together > 1 ? V::load(from + t * V::size) : V::load(from, rows, E(j == 0));  // as in tile.h
                     z.store(to + t * size);
                 }
         }

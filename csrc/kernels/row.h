@@ -109,10 +109,9 @@ struct RowSum {
         // Where all exponentials are the same the sum is n times that: n equal logits get 1 / n, rounded once.
         two_classes = rows.classes == 2;
         uniform = less(zero, zero);
-        if (rows.classes <= most_uniform) {
-            const Each n = Each::all(E(rows.classes));
-            if (any(less(n * peak * Each::all(E(1 - 0x1p-12)), sum.high))) sum_up_uniform(rows, z, guess.known ? Column<E>{nullptr, 0} : keep, n);
-        }
+        const E nearly_n = E(rows.classes) * E(1 - 0x1p-12);
+        if (rows.classes > 1 && rows.classes <= most_uniform && any(less(peak * Each::all(nearly_n), sum.high)))
+            sum_up_uniform(rows, z, guess.known ? Column<E>{nullptr, 0} : keep);
         inverse = Each::all(1) / sum.high;
         dominated = less(sum.high, Each::all(E(1.375)) * peak);
         some_dominated = any(dominated);
@@ -233,7 +232,8 @@ struct RowSum {
 private:
     static constexpr ptrdiff_t most_uniform = ptrdiff_t(1) << 20;  // as many as float32 can count with room to spare
 
-    NNDL_KERNEL void sum_up_uniform(const L& rows, Column<const E> z, Column<E> keep, Each n) {
+    NNDL_KERNEL void sum_up_uniform(const L& rows, Column<const E> z, Column<E> keep) {
+        const Each n = Each::all(E(rows.classes));
         const V top = L::spread(peak), zero = V::all(0), one = V::all(1);
         const auto others = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
             return Terms<V, 1>{{rows.trim(step, select(equal(exponentials(rows, step, z, keep), top), zero, one))}};

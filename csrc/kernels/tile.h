@@ -2,7 +2,8 @@
 // Class j of row r stands at tile[j * size + r].
 //
 // Registers take 16 bytes each of as many rows as they have room for, and are turned within those
-// 16 bytes. The last of a row's classes may be taken twice, so that no 16 bytes are partly filled.
+// 16 bytes. The last of a row's classes may be taken twice, so that no 16 bytes are partly filled. Lanes without
+// a row have a 1 among zeros: equal logits would be work (row.h).
 #pragma once
 #include "layout.h"
 
@@ -34,10 +35,10 @@ NNDL_KERNEL void pack(const Rows<const typename V::Element>& from, int rows, ptr
     constexpr E none = -E(__builtin_inf());
     if (!turns_in_registers<V>(from.cls, classes)) {
         if (from.row == 1)
-            for (ptrdiff_t j = 0; j < classes; ++j) V::load(from.data + j * from.cls, rows, 0).store(tile + j * V::size);
+            for (ptrdiff_t j = 0; j < classes; ++j) V::load(from.data + j * from.cls, rows, E(j == 0)).store(tile + j * V::size);
         else
             for (int r = 0; r < V::size; ++r)
-                for (ptrdiff_t j = 0; j < classes; ++j) tile[j * V::size + r] = r < rows ? element(from, r, j) : 0;
+                for (ptrdiff_t j = 0; j < classes; ++j) tile[j * V::size + r] = r < rows ? element(from, r, j) : E(j == 0);
         V maximum = V::all(none);
         for (ptrdiff_t j = 0; j < classes; ++j) maximum = max(V::load(tile + j * V::size), maximum);
         return maximum.store(maxima);
@@ -46,6 +47,7 @@ NNDL_KERNEL void pack(const Rows<const typename V::Element>& from, int rows, ptr
         E whole[V::size * few_classes];
         copy_rows(from.data, from.row, whole, classes, rows, classes);
         for (ptrdiff_t i = rows * classes; i < V::size * classes; ++i) whole[i] = 0;
+        for (int r = rows; r < V::size; ++r) whole[r * classes] = 1;
         return pack<V>({whole, classes, 1}, V::size, classes, tile, maxima);
     }
     for (int top = 0; top < V::size; top += R::size) {
