@@ -322,7 +322,7 @@ class Network:
             "cost": _files.name_of(self.cost),
             "hidden": self.hidden,
         }
-        _files.save(filename, header, *self._checked())
+        _files.save(filename, header, self.biases, self.weights)
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:
         x, y = _examples.from_data(data, self.sizes[0], self.dtype, name)

@@ -298,3 +298,20 @@ def test_what_load_would_refuse_is_not_saved(tmp_path, name):
     network(1).save(path)
     assert_not_saved(path, ValueError, f"save: the network cannot be saved: {said}", net)
     assert_holds(path, network(1))
+
+
+def test_a_cost_of_ones_own_is_not_taken_for_one_of_ours(tmp_path):
+    class QuadraticCost(nf.CrossEntropyCost):
+        pass
+
+    nf.Network([3, 2], cost=QuadraticCost).save(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match=r"the cost '.*\.QuadraticCost', which is not one of"):
+        nf.load(tmp_path / "model.npz")
+    assert nf.load(tmp_path / "model.npz", cost=QuadraticCost).cost is QuadraticCost
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="load: .*pipe is not a regular file"):
+        nf.load(tmp_path / "pipe")
