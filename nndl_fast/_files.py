@@ -63,7 +63,7 @@ def load(filename: str | PathLike[str]) -> Content:
 
 
 def name_of(cost: Any) -> Any:
-    """What stands for a cost class in a file: its name, with that of its module where one of ours has it too."""
+    """What stands for a cost class in a file: its name; with its module's, if one of ours has the same."""
     name = getattr(cost, "__name__", cost)
     return name if costs.BY_NAME.get(name, cost) is cost else f"{cost.__module__}.{name}"
 

@@ -313,5 +313,5 @@ def test_a_cost_of_ones_own_is_not_taken_for_one_of_ours(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="load: .*pipe is not a regular file"):
+    with pytest.raises(ValueError, match=r"load: .*pipe is not a regular file"):
         nf.load(tmp_path / "pipe")
