@@ -6,7 +6,12 @@ are computed and returned as they are, float16 and bfloat16 are computed in floa
 they came, integers become float64. A bool, complex, object, string or masked array is a
 ``TypeError``. ``out`` may be ``z`` itself; what does not fit it is a ``ValueError`` or ``TypeError``
 before anything is written. The bits of a result depend on the example alone: not on the machine,
-the number of threads, the rest of the batch, or the strides.
+the number of threads, the rest of the batch, the strides, or the thread's rounding mode.
+
+Signals are handled about 16 times a second in a long call. If a handler raises, as for Ctrl-C, the call
+ends with that exception, and an array that was given as ``out`` is unfinished. Labels, targets and
+inputs may not be changed by another thread during a call: the result is then any, but nothing outside
+of the arrays is read or written.
 """
 
 from __future__ import annotations

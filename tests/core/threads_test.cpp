@@ -8,6 +8,7 @@
 #include <fstream>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -192,6 +193,53 @@ void check_limits() {
     check(threads_for(100, 1e3) == 1 && threads_for(100, 1e9) == 4 && threads_for(1, 1e9) == 1, "threads by work");
 }
 
+// Work of so many units, each of a millisecond, until its watch says no at the question of that number. How many
+// units were done, or -1 where one was left out or done twice.
+ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bool& interrupted) {
+    std::vector<std::atomic<int>> done(static_cast<size_t>(units));
+    for (auto& d : done) d = 0;
+    const auto goes_on = [](void* left) { return --*static_cast<int*>(left) > 0; };
+    interrupted = false;
+    try {
+        const Watch watch(goes_on, &answers);
+        std::optional<Watch> nobody;
+        if (outer_only) nobody.emplace(nullptr, nullptr);
+        share_out(units, threads, 1e6 * double(units), [&](ptrdiff_t first, ptrdiff_t last) {
+            for (ptrdiff_t i = first; i < last; ++i, ++done[size_t(i - 1)]) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        });
+    } catch (const Interrupted&) {
+        interrupted = true;
+    }
+    ptrdiff_t count = 0;
+    while (count < units && done[size_t(count)] == 1) ++count;
+    for (ptrdiff_t i = count; i < units; ++i)
+        if (done[size_t(i)]) return -1;
+    return count;
+}
+
+void check_watch() {
+    assume_processors(4);
+    bool interrupted;
+    for (int threads : {1, 4}) {
+        const std::string by = " by " + std::to_string(threads) + " threads";
+        check(watched(600, threads, 1000, false, interrupted) == 600 && !interrupted, "watched work" + by);
+        const ptrdiff_t done = watched(600, threads, 1, false, interrupted);
+        check(interrupted && done > 0 && done < 600, "interrupted work" + by + ": " + std::to_string(done) + " units");
+        check(watched(600, threads, 1, true, interrupted) == 600 && !interrupted, "work that nobody watches" + by);
+        check(watched(3, threads, 0, false, interrupted) == 3 && !interrupted, "short work" + by);
+    }
+    int asked = 0;
+    {
+        const auto count = [](void* n) { return ++*static_cast<int*>(n) > 0; };
+        const Watch watch(count, &asked);
+        for (int i = 0; i < 100; ++i) Watch::done(Watch::interval / 10);
+    }
+    check(asked == 10, "asked " + std::to_string(asked) + " times");
+    Watch::done(1e12);  // nobody is asked any more
+    check(asked == 10, "after the watch");
+    assume_processors(0);
+}
+
 }  // namespace
 
 int main([[maybe_unused]] int count, [[maybe_unused]] char** arguments) {
@@ -201,6 +249,7 @@ int main([[maybe_unused]] int count, [[maybe_unused]] char** arguments) {
     check_parallel();
     check_callers();
     check_failure();
+    check_watch();
 #if defined(__unix__) || defined(__APPLE__)
     check_signals();
     check_fork();
