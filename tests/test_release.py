@@ -1,4 +1,4 @@
-"""What is released: the source distribution, the wheel's bill of materials, and the workflows that make both."""
+"""What is released: the source distribution, the bill of materials in the wheel, the workflows."""
 
 import json
 import os
