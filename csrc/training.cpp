@@ -318,11 +318,11 @@ void Network<E>::undoing(F step) {
             f(layers_[i].biases, before[2 * i + 1]);
         }
     };
-    for_each_buffer([](const Buffer& parameters, Buffer& copy) { std::memcpy(copy.reserve(parameters.size()), parameters.data(), parameters.size()); });
+    for_each_buffer([](const Buffer& now, Buffer& copy) { std::memcpy(copy.reserve(now.size()), now.data(), now.size()); });
     try {
         step();
     } catch (...) {
-        for_each_buffer([](const Buffer& parameters, const Buffer& copy) { std::memcpy(parameters.data(), copy.data(), parameters.size()); });
+        for_each_buffer([](const Buffer& now, const Buffer& copy) { std::memcpy(now.data(), copy.data(), now.size()); });
         throw;
     }
 }

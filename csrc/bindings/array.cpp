@@ -145,7 +145,8 @@ py::array to_array(py::handle object, Argument argument) {
         if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
         return object.attr("view")(py::type::of(py::array()));
     }
-    PyObject* const array = npy_api::get().PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
+    const npy_api& numpy = npy_api::get();
+    PyObject* const array = numpy.PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
     if (!array) {
         Cause cause;
         cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))));
@@ -164,7 +165,8 @@ Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
     }
     require_real(array, argument);
     if (kind == 'i' || kind == 'u') return {cast(array, py::dtype::of<double>()), py::dtype::of<double>(), false};
-    return {keep_halves ? usable(array) : cast(array, py::dtype::of<float>()), dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
+    return {keep_halves ? usable(array) : cast(array, py::dtype::of<float>()),
+            dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
 }
 
 void require_real(const py::array& array, Argument argument) {

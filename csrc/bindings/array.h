@@ -196,7 +196,8 @@ constexpr ptrdiff_t elements_worth_the_gil = 4096;
 class ReleaseGil {
 public:
     explicit ReleaseGil(ptrdiff_t elements)
-        : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()), watch_(state_ ? &handle_signals : nullptr, this) {}
+        : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()),
+          watch_(state_ ? &handle_signals : nullptr, this) {}
     ~ReleaseGil() {
         if (state_) take_back();
     }

@@ -257,8 +257,10 @@ private:
     // Such a label might look negative, or even be ignored, once it is signed.
     void check_unsigned(const py::array& y, ptrdiff_t classes) const {
         const py::array_t<uint64_t, py::array::c_style | py::array::forcecast> labels(y);
-        for (ptrdiff_t i = 0; i < labels.size(); ++i)
-            if (labels.data()[i] > uint64_t(INT64_MAX) && labels.data()[i] != options_.large_ignore_index) refuse_label(std::to_string(labels.data()[i]), i, classes);
+        for (ptrdiff_t i = 0; i < labels.size(); ++i) {
+            const uint64_t label = labels.data()[i];
+            if (label > uint64_t(INT64_MAX) && label != options_.large_ignore_index) refuse_label(std::to_string(label), i, classes);
+        }
     }
     [[noreturn]] void refuse_label(const std::string& label, ptrdiff_t row, ptrdiff_t classes) const {
         throw py::index_error(std::string(options_.function) + ": label " + label + " at " + place(row, rows_shape_) +
@@ -266,7 +268,8 @@ private:
     }
 
     void take_full_targets(const py::array& y) {
-        if (options_.ignore_index || options_.large_ignore_index) refuse("ignore_index goes with labels, and y holds targets of z's shape");
+        if (options_.ignore_index || options_.large_ignore_index)
+            refuse("ignore_index goes with labels, and y holds targets of z's shape");
         targets_ = y;
     }
 

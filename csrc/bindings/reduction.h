@@ -69,7 +69,9 @@ py::array brought_near_one(const py::array& weights, E largest) {
     const int power = largest > 0 ? std::ilogb(largest) : 0;
     py::array result = fresh(py::dtype::of<E>(), weights.ndim(), weights.shape());
     E* const to = static_cast<E*>(result.mutable_data());
-    for_each_element<E>(weights, [&](E w, ptrdiff_t i) { to[i] = std::min(std::scalbn(w, -power), std::numeric_limits<E>::max()); });
+    for_each_element<E>(weights, [&](E w, ptrdiff_t i) {
+        to[i] = std::min(std::scalbn(w, -power), std::numeric_limits<E>::max());
+    });
     return result;
 }
 

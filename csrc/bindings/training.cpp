@@ -165,14 +165,13 @@ void add_training(py::module_& module) {
         type->ht_type.tp_flags |= Py_TPFLAGS_DISALLOW_INSTANTIATION;
     };
     const auto environment = py::call_guard<DefaultFloatingPoint>();
-    py::class_<Trainer>(module, "Trainer", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)), py::custom_type_setup(without_new))
+    py::class_<Trainer>(module, "Trainer", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)),
+                        py::custom_type_setup(without_new))
         .def("use", &Trainer::use, environment, py::pos_only())
         .def("parameters", &Trainer::parameters)
         .def("run", &Trainer::run, environment, py::pos_only())
         .def("weighted_inputs", &Trainer::weighted_inputs, environment, py::pos_only());
-    module.def("trainer", [](const std::vector<ptrdiff_t>& sizes, const std::string& hidden, const std::string& cost, bool single) {
-        return std::make_unique<Trainer>(sizes, hidden, cost, single);
-    });
+    module.def("trainer", &std::make_unique<Trainer, const std::vector<ptrdiff_t>&, const std::string&, const std::string&, bool>);
 }
 
 }  // namespace nndl_fast

@@ -221,11 +221,12 @@ NNDL_INLINE Split<V> add_up_few(const Down<V>& rows, const Exponentials<Down<V>,
                                 Column<const typename V::Element> z, Column<typename V::Element> keep) {
     using E = typename V::Element;
     if (rows.classes == 2) {  // with all that rounding takes: twice the digits, so that the results are monotone
-        const Exponential<V> e = exp.of(rows.load(z, Step<true>{0, V::size}, 0)), f = exp.of(rows.load(z, Step<true>{1, V::size}, 0));
+        const Step<true> first{0, V::size}, second{1, V::size};
+        const Exponential<V> e = exp.of(rows.load(z, first, 0)), f = exp.of(rows.load(z, second, 0));
         const V x = e.value(), y = f.value(), sum = x + y, from_y = sum - x;
         if (keep.data) {
-            rows.store(keep, Step<true>{0, V::size}, x);
-            rows.store(keep, Step<true>{1, V::size}, y);
+            rows.store(keep, first, x);
+            rows.store(keep, second, y);
         }
         return split(sum, ((x - (sum - from_y)) + (y - from_y)) + (e.less(x) + f.less(y)));
     }

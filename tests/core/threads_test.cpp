@@ -205,7 +205,10 @@ ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bo
         std::optional<Watch> nobody;
         if (outer_only) nobody.emplace(nullptr, nullptr);
         share_out(units, threads, 1e6 * double(units), [&](ptrdiff_t first, ptrdiff_t last) {
-            for (ptrdiff_t i = first; i < last; ++i, ++done[size_t(i - 1)]) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            for (ptrdiff_t i = first; i < last; ++i) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                ++done[size_t(i)];
+            }
         });
     } catch (const Interrupted&) {
         interrupted = true;
