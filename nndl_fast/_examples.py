@@ -80,6 +80,7 @@ def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: boo
         )
     if y.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {y.dtype}; labels must be integers")
+    y = y.copy()  # another thread may change the caller's after the check, and NumPy writes where they say
     wrong = np.flatnonzero((y < 0) | (y >= outputs))
     if wrong.size:
         raise IndexError(f"{name}: label {y[wrong[0]]} of example {wrong[0]} is outside 0..{outputs - 1}")

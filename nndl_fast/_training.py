@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import _core, _linear, costs
 from . import functional as f
@@ -185,6 +185,11 @@ class Plain:
         return mu * self.first[i] - eta * gradient if self.rule.optimizer == "nesterov" else self.first[i]
 
 
+def plain(array: Array, dtype: DTypeLike = None) -> Array:
+    """In C order and aligned, as compiled steps take it; a copy where it is not."""
+    return np.require(array, dtype, ["C", "A"])
+
+
 class Compiled:
     """Steps in compiled code, whose parameters are new arrays after each call."""
 
@@ -195,10 +200,10 @@ class Compiled:
     def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
         """A step for each mini-batch of the examples that `order` lists."""
         net, rule = self.net, self.rule
-        x = np.ascontiguousarray(x)
-        y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else y.dtype)
+        x = plain(x)
+        y = plain(y, np.int64 if y.ndim == 1 else y.dtype)
         biases, weights = net._parameters
-        self.trainer.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
+        self.trainer.use([*map(plain, weights)], [*map(plain, biases)])
         try:
             self.trainer.run(x, y, order, mini_batch, rule.optimizer, eta, rule.shrink, rule.momentum)
         finally:  # what interrupts it does so between mini-batches
@@ -217,7 +222,7 @@ def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array],
     biases, weights = parameters
     sizes = [weights[0].shape[1], *(len(w) for w in weights)]
     network = _core.trainer(sizes, hidden, "LogLikelihoodCost", weights[0].dtype == np.float32)
-    network.use([*map(np.ascontiguousarray, weights)], [*map(np.ascontiguousarray, biases)])
+    network.use([*map(plain, weights)], [*map(plain, biases)])
     return network.weighted_inputs
 
 

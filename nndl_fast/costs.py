@@ -58,6 +58,7 @@ class LogLikelihoodCost:
             )
         if y.dtype.kind not in "iu":
             raise TypeError(f"LogLikelihoodCost.fn: y has dtype {y.dtype}; labels must be integers")
+        y = y.copy()  # another thread may change the caller's after the check
         outside = y[(y < 0) | (y >= len(a))]
         if outside.size:
             raise IndexError(f"LogLikelihoodCost.fn: label {outside[0]} is outside 0..{len(a) - 1}")

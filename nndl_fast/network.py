@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core, _examples, _files, _progress, _training
 from . import functional as f
-from .costs import LogLikelihoodCost
+from .costs import CrossEntropyCost, LogLikelihoodCost
 
 Array = NDArray[Any]
 Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
@@ -331,8 +331,17 @@ class Network:
     def _targets(self, y: Array, n: int, name: str) -> Array:
         labels = getattr(self.cost, "takes_labels", False)
         targets = _examples.as_targets(y, n, self.sizes[-1], self.dtype, labels, name)
+        # in training nobody looks
         if labels and targets.ndim == 2:
-            f.log_likelihood_cost(targets, targets)  # refuses what is no target; in training nobody looks
+            f.log_likelihood_cost(targets, targets)  # refuses what is no target
+        elif getattr(self.cost, "delta", None) is CrossEntropyCost.delta:
+            good = (targets >= 0) & (targets <= 1)
+            if not good.all():
+                row, j = np.argwhere(~good)[0]
+                raise ValueError(
+                    f"{name}: target {targets[row, j]} of example {row}, output {j}, is outside 0..1, where "
+                    "the targets of the cross-entropy are"
+                )
         return targets
 
     def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:

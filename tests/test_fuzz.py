@@ -8,6 +8,7 @@ import pytest
 from nndl_fast import _core
 
 fuzz = pytest.importorskip("fuzz", reason="needs ml_dtypes")
+fuzz_network = pytest.importorskip("fuzz_network", reason="needs ml_dtypes")
 
 CORPUS = Path(__file__).parent / "corpus.txt"
 
@@ -31,3 +32,9 @@ def test_the_corpus():
 def test_calls_at_random():
     for seed in range(1000):
         fuzz.call(np.random.default_rng(seed).bytes(80))
+
+
+def test_networks_at_random():
+    """``python tests/fuzz_network.py --seconds 300`` for more of them."""
+    for seed in range(300):
+        fuzz_network.call(np.random.default_rng(seed).bytes(120))

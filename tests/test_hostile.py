@@ -188,15 +188,31 @@ changed_while(y, lambda: nf.linear_log_likelihood(a, w, b, y, {options}))
     )
 
 
-def test_labels_that_change_while_a_network_learns():
+@pytest.mark.parametrize("cost", ["LogLikelihoodCost", "QuadraticCost"])
+def test_labels_that_change_while_a_network_learns(cost):
     ended(
         CHANGES
-        + """
-net = nf.Network([3, 4], rng=0)
+        + f"""
+net = nf.Network([3, 4], cost=nf.{cost}, rng=0)
 x, y = np.zeros((20_000, 3), np.float32), np.zeros(20_000, np.int64)
 changed_while(y, lambda: net.SGD((x, y), 1, 10, 0.1))
 """
     )
+
+
+def test_arrays_that_are_not_aligned():
+    net, other = network(), network()
+    x, y = (np.frombuffer(b"x" + a.tobytes(), np.uint8)[1:].view(a.dtype).reshape(a.shape) for a in (X, Y))
+    assert not x.flags.aligned and not y.flags.aligned
+    net.SGD((x, y), 1, 10, 0.5)
+    other.SGD((X, Y), 1, 10, 0.5)
+    assert net.digest() == other.digest()
+
+
+def test_targets_beyond_those_of_the_cross_entropy():
+    net = network(cost=nf.CrossEntropyCost)
+    with pytest.raises(ValueError, match=r"target 1\.5 of example 1, output 2, is outside 0\.\.1"):
+        net.SGD((X[:2], [[0, 0, 1.0], [0, 0, 1.5]]), 1, 10, 0.5)
 
 
 # What objects raise that are asked for numbers
