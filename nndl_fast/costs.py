@@ -58,12 +58,12 @@ class LogLikelihoodCost:
             )
         if y.dtype.kind not in "iu":
             raise TypeError(f"LogLikelihoodCost.fn: y has dtype {y.dtype}; labels must be integers")
-        y = y.copy()  # another thread may change the caller's after the check
-        outside = y[(y < 0) | (y >= len(a))]
+        labels = np.array(y)  # another thread may change the caller's after the check
+        outside = labels[(labels < 0) | (labels >= len(a))]
         if outside.size:
             raise IndexError(f"LogLikelihoodCost.fn: label {outside[0]} is outside 0..{len(a) - 1}")
         with np.errstate(divide="ignore"):
-            return float(0 - np.log(np.take_along_axis(a, y[None], axis=0)).sum())
+            return float(0 - np.log(np.take_along_axis(a, labels[None], axis=0)).sum())
 
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike | None, y: ArrayLike) -> Array:
