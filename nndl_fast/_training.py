@@ -185,7 +185,7 @@ class Plain:
         return mu * self.first[i] - eta * gradient if self.rule.optimizer == "nesterov" else self.first[i]
 
 
-def plain(array: Array, dtype: DTypeLike = None) -> Array:
+def plain(array: Array, dtype: DTypeLike | None = None) -> Array:
     """In C order and aligned, as compiled steps take it; a copy where it is not."""
     return np.require(array, dtype, ["C", "A"])
 
