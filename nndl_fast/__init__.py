@@ -11,10 +11,21 @@ try:
 except ImportError as error:
     if error.name != __name__:  # it is there, and what it says is to be heard
         raise
-    raise ImportError(
-        "nndl_fast's compiled core is missing. In the source folder Python finds the source before the "
-        "installed package: start it in another folder"
-    ) from error
+    # In the source folder Python finds the source before the installed package, which alone has the compiled
+    # core. All modules are then taken from there.
+    import sys
+    from importlib.machinery import PathFinder
+    from os.path import dirname, realpath
+
+    source = realpath(dirname(__path__[0]))
+    installed = PathFinder.find_spec(__name__, [path for path in sys.path if realpath(path) != source])
+    if installed is None or not installed.submodule_search_locations:
+        raise ImportError(
+            "nndl_fast's compiled core is missing: this is the source, and no nndl_fast is installed here; "
+            "pip install . installs it"
+        ) from error
+    __path__[:] = installed.submodule_search_locations
+    from . import _core as _core
 
 from . import _threadpoolctl, datasets
 from ._config import __version__, get_include, get_num_threads, num_threads, set_num_threads, show_config

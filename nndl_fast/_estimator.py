@@ -42,8 +42,8 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def check_parameters(estimator: Any) -> None:
-    """ValueError that names the parameter, what it is and what it may be."""
-    for name, (is_right, may_be) in RULES.items():
+    """ValueError that names the parameter, what it is and what it must be."""
+    for name, (is_right, must_be) in RULES.items():
         if not hasattr(estimator, name):
             continue
         value = getattr(estimator, name)
@@ -52,7 +52,7 @@ def check_parameters(estimator: Any) -> None:
         except (TypeError, ValueError):  # of a type that the question does not fit
             right = False
         if not right:
-            raise ValueError(f"SoftmaxClassifier: {name} is {value!r}; it may be {may_be}")
+            raise ValueError(f"SoftmaxClassifier: {name} is {value!r}; it must be {must_be}")
 
 
 def different(labels: Any, name: str) -> Array:

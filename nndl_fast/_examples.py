@@ -18,33 +18,84 @@ def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str,
     if columns.ndim == 1:
         columns = columns[:, None]
     if columns.ndim != 2 or len(columns) != features:
+        rows = columns.ndim == 2 and columns.shape[1] == features
         raise ValueError(
-            f"{function}: {name} has shape {np.shape(a)}; it must be ({features},) or ({features}, m)"
+            f"{function}: {name} has shape {columns.shape}; it must be ({features},) or ({features}, m), "
+            f"examples in columns{'. These are in rows: give x.T, or see predict' if rows else ''}"
         )
     return columns.astype(dtype, copy=False)
 
 
-def from_data(data: Any, features: int, dtype: np.dtype[Any], name: str) -> tuple[Array, Array]:
+def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
+    """Inputs in rows, of the network's dtype."""
+    rows = _core.as_real(x, function, name)
+    if rows.ndim != 2 or rows.shape[1] != features:
+        columns = rows.ndim == 2 and len(rows) == features
+        hint = ". These are in columns: give x.T" if columns else ". Give one example as x[None]"
+        raise ValueError(
+            f"{function}: {name} has shape {rows.shape}; it must be (n, {features}), an example in each "
+            f"row{hint if columns or rows.shape == (features,) else ''}"
+        )
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite to a network of float32
+        return rows.astype(dtype, copy=False)
+
+
+def check_finite(x: Array, name: str) -> None:
+    """Refuses features that are NaN or infinite. A finite sum says in one pass that there are none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(x.sum(dtype=x.dtype)):
+            return
+    good = np.isfinite(x)
+    if not good.all():
+        row, j = np.argwhere(~good)[0]
+        raise ValueError(f"{name}: feature {j} of example {row} is {x[row, j]}; features must be finite")
+
+
+def from_data(
+    data: Any, features: int, dtype: np.dtype[Any], name: str, classes: list[Any] | None
+) -> tuple[Array, Array]:
     """Inputs (n, features) and y, an entry an example, from a pair of arrays or from pairs (x, y)."""
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple):
-        x, y = (_core.as_real(array, "Network", f"{name}: {part}") for array, part in zip(data, "xy"))
+        x = _core.as_real(data[0], "Network", f"{name}: x")
+        y = _core.as_real(numbers_of(data[1], classes, f"Network: {name}"), "Network", f"{name}: y")
         if x.ndim != 2:
             raise ValueError(
                 f"Network: {name} has inputs of shape {x.shape}; they must be (n, {features}), an example "
                 "in each row"
             )
     else:
-        x, y = _from_pairs(data, features, name)
+        x, y = _from_pairs(data, features, name, classes)
     if x.shape[1] != features:
         raise ValueError(
             f"Network: {name} has {x.shape[1]} features an example; the network has {features} inputs"
         )
     if not len(x):
         raise ValueError(f"Network: {name} is empty")
-    return x.astype(dtype, copy=False), y
+    with np.errstate(over="ignore"):
+        x = x.astype(dtype, copy=False)
+    check_finite(x, f"Network: {name}: x")
+    return x, y
 
 
-def _from_pairs(data: Any, features: int, name: str) -> tuple[Array, Array]:
+def numbers_of(y: Any, classes: list[Any] | None, name: str) -> Any:
+    """The neurons that labels stand for; what is no label or labels stays as it is."""
+    if classes is None:
+        return y
+    labels = np.asarray(y)
+    if labels.ndim > 1:
+        return y
+    neuron = {label: i for i, label in enumerate(classes)}
+    flat = labels.reshape(-1).tolist()
+    unknown = next((i for i, label in enumerate(flat) if label not in neuron), None)
+    if unknown is not None:
+        raise ValueError(
+            f"{name}: y has {flat[unknown]!r} at example {unknown}; the network's classes are "
+            f"{', '.join(map(repr, classes))}"
+        )
+    return np.array([neuron[label] for label in flat], np.int64).reshape(labels.shape)
+
+
+def _from_pairs(data: Any, features: int, name: str, classes: list[Any] | None) -> tuple[Array, Array]:
     try:
         given = [(x, y) for x, y in data]
     except (TypeError, ValueError) as error:
@@ -54,7 +105,13 @@ def _from_pairs(data: Any, features: int, name: str) -> tuple[Array, Array]:
         ) from error
     of_x, of_y = f"an x of {name}", f"a y of {name}"
     pairs = [
-        (_core.as_real(x, "Network", of_x).reshape(-1), _core.as_real(y, "Network", of_y)) for x, y in given
+        (
+            _core.as_real(x, "Network", of_x).reshape(-1),
+            _core.as_real(
+                numbers_of(y, classes, f"Network: {name}") if np.size(y) == 1 else y, "Network", of_y
+            ),
+        )
+        for x, y in given
     ]
     if not pairs:
         raise ValueError(f"Network: {name} is empty")

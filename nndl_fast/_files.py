@@ -20,6 +20,7 @@ Array = NDArray[Any]
 Content = tuple[dict[str, Any], list[Array], list[Array]]
 
 _FORMAT = "nndl_fast network 1"
+OPTIONAL = ("classes", "features")  # lists of names that a header may have
 
 
 def save(
@@ -106,7 +107,11 @@ def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Ar
         raise ValueError(f"its cost is {cost!r}; it must be the name of a class")
     if hidden not in list(_training.ACTIVATIONS):
         known = ", ".join(map(repr, _training.ACTIVATIONS))
-        raise ValueError(f"its hidden layers are {hidden!r}; they may be {known}")
+        raise ValueError(f"its hidden layers are {hidden!r}; they must be one of {known}")
+    for name in OPTIONAL:
+        names = header.get(name, [])
+        if not isinstance(names, list) or not all(isinstance(item, (str, int, float)) for item in names):
+            raise ValueError(f"its {name} are {names!r}; they must be a list of strings or numbers")
     for name, arrays in (("biases", biases), ("weights", weights)):
         if len(arrays) != len(sizes) - 1:
             raise ValueError(f"it has {name} of {len(arrays)} layers; sizes {sizes} need {len(sizes) - 1}")
@@ -117,7 +122,7 @@ def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Ar
             if array.shape != shape:
                 raise ValueError(f"{what} have shape {array.shape}; it must be {shape}")
             if array.dtype not in (np.float32, np.float64):
-                raise ValueError(f"{what} have dtype {array.dtype}; it may be float32 or float64")
+                raise ValueError(f"{what} have dtype {array.dtype}; it must be float32 or float64")
             if array.dtype != biases[0].dtype:
                 raise ValueError(
                     f"{what} have dtype {array.dtype}; it must be that of its first biases, {biases[0].dtype}"

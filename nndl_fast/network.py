@@ -7,7 +7,8 @@ caller hands over.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core, _examples, _files, _progress, _training
 from . import functional as f
+from ._layers import Layers
 from .costs import CrossEntropyCost, LogLikelihoodCost
 
 Array = NDArray[Any]
@@ -26,8 +28,10 @@ Callback = Callable[[int, dict[str, float]], object]
 # Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.
 _COLUMNS, _BYTES = 4096, 32 << 20
 
+_NO_NUMBERS = "weights or biases are NaN or infinite"
 
-class Network:
+
+class Network(Layers):
     """A feedforward network trained by stochastic gradient descent.
 
     Parameters
@@ -46,6 +50,9 @@ class Network:
         A ``numpy.random.Generator`` or a seed, for the initial parameters and for shuffling. The
         same seed, data and options give the same network, bit for bit, on every machine and for any
         number of threads (with the same version of NumPy, whose generator may change with it).
+    classes
+        The labels of the output neurons in their order, strings or numbers, which then stand in the
+        data and in what :meth:`predict` returns; without them the labels are 0, 1, 2, ...
 
     Notes
     -----
@@ -66,96 +73,73 @@ class Network:
         hidden: str = "sigmoid",
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | int | None = None,
+        classes: Iterable[Any] | None = None,
     ) -> None:
-        try:
-            good = len(sizes) >= 2 and all(int(n) == n >= 1 for n in sizes)
-        except (TypeError, ValueError, OverflowError):  # of what is no list, or no number
-            good = False
-        if not good:
-            raise ValueError(
-                f"Network: sizes is {sizes!r}; it must be two or more numbers of neurons, each at least 1"
-            )
-        if hidden not in _training.ACTIVATIONS:
-            known = ", ".join(map(repr, _training.ACTIVATIONS))
-            raise ValueError(f"Network: hidden is {hidden!r}; it may be one of {known}")
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it may be float32 or float64")
-        self.sizes: list[int] = [int(n) for n in sizes]
-        self.num_layers: int = len(self.sizes)
-        self.cost = cost
-        self.hidden = hidden
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self.rng: np.random.Generator = np.random.default_rng(rng)
-        self._parameters: tuple[list[Array], list[Array]] = ([], [])
-        self._seen: list[Array] = []  # the parameters that were checked last
-        self.default_weight_initializer()
+        super().__init__(sizes, cost, hidden, dtype, rng, classes)
 
-    # Both in one attribute, and replaced by one assignment: whatever interrupts training leaves the
-    # parameters as they were after a whole mini-batch.
-    @property
-    def biases(self) -> list[Array]:
-        return self._parameters[0]
+    def feedforward(self, a: ArrayLike, axis: int | None = None) -> Array:
+        """The output activations of inputs in columns, as in the book, or with ``axis=1`` in rows.
 
-    @biases.setter
-    def biases(self, biases: Sequence[ArrayLike]) -> None:
-        self._parameters = (self._layers(biases, "biases"), self.weights)
-
-    @property
-    def weights(self) -> list[Array]:
-        return self._parameters[1]
-
-    @weights.setter
-    def weights(self, weights: Sequence[ArrayLike]) -> None:
-        self._parameters = (self.biases, self._layers(weights, "weights"))
-
-    def _layers(self, arrays: Sequence[ArrayLike], name: str) -> list[Array]:
-        """Biases or weights as arrays of the network's dtype; what does not fit the sizes is refused."""
-        if len(arrays) != self.num_layers - 1:
-            raise ValueError(
-                f"Network: {name} has {len(arrays)} arrays; it must have {self.num_layers - 1}, one for each "
-                "layer after the first"
-            )
-        result = []
-        for layer, (given, inputs, n) in enumerate(zip(arrays, self.sizes, self.sizes[1:]), 1):
-            shape = (n, inputs if name == "weights" else 1)
-            if type(given) is np.ndarray and given.shape == shape and given.dtype == self.dtype:
-                result.append(given)
-                continue
-            array = _core.as_real(given, "Network", f"{name} of layer {layer}")
-            if array.shape != shape:
-                raise ValueError(
-                    f"Network: {name} of layer {layer} has shape {array.shape}; it must be {shape}"
-                )
-            result.append(array.astype(self.dtype, copy=False))
-        return result
-
-    def _checked(self) -> _training.Parameters:
-        """The parameters, of which a caller may have changed the lists in place."""
-        biases, weights = self._parameters
-        now = [*biases, *weights]
-        if len(now) == len(self._seen) and all(map(operator.is_, now, self._seen)):
-            return self._parameters
-        checked = self._layers(biases, "biases"), self._layers(weights, "weights")
-        self._seen = [*checked[0], *checked[1]]
-        return checked
-
-    def default_weight_initializer(self) -> None:
-        """Draws biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
-        self.large_weight_initializer()
-        self.weights = [w / self.dtype.type(np.sqrt(w.shape[1])) for w in self.weights]
-
-    def large_weight_initializer(self) -> None:
-        """Draws biases and weights from N(0, 1), as the book's first chapter does."""
-        layers = list(zip(self.sizes[:-1], self.sizes[1:]))
-        biases = [self.rng.standard_normal((n, 1)).astype(self.dtype) for _, n in layers]
-        weights = [self.rng.standard_normal((n, inputs)).astype(self.dtype) for inputs, n in layers]
-        self._parameters = (biases, weights)
-
-    def feedforward(self, a: ArrayLike) -> Array:
-        """The output activations for inputs in columns: (features,) or (features, m) to (outputs, 1 or m)."""
+        ``axis`` is where the features stand. 0, the default: (features, m) gives (outputs, m), and a vector
+        (features,) gives (outputs, 1). 1: (m, features) gives (m, outputs). A square array without
+        ``axis`` is taken by columns with a warning, since it could be either.
+        """
+        if axis not in (None, 0, 1):
+            raise ValueError(f"feedforward: axis is {axis!r}; it must be 0 or 1")
+        if axis == 1:
+            return self._in_rows(a, "feedforward", "a")
         columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward", "a")
+        if axis is None and 1 < columns.shape[1] == len(columns):
+            warnings.warn(
+                f"feedforward: a has shape {columns.shape}, examples in columns or in rows; it is taken by "
+                "columns. Give axis=0 for that, axis=1 for rows",
+                stacklevel=2,
+            )
         weighted_inputs_of = _training.weighted_inputs_of(self._checked(), self.hidden)
         return _training.activate_output(self.cost, weighted_inputs_of(columns.T).T)
+
+    def predict_proba(self, x: ArrayLike) -> Array:
+        """The output activations of examples in rows: (n, features) gives (n, outputs).
+
+        With a softmax layer they are the probabilities of the classes. Sigmoid neurons are each on their
+        own, and their activations do not add up to 1; a single one, a, gives two columns, 1 - a and a.
+        What is not finite is a ``ValueError`` that names the row.
+        """
+        rows = self._in_rows(x, "predict_proba", "x", finite=True)
+        return np.hstack([1 - rows, rows]) if self.sizes[-1] == 1 else rows
+
+    def predict(self, x: ArrayLike) -> Array:
+        """The likeliest class of each example in rows: (n, features) gives (n,).
+
+        That is the number of the neuron with the largest activation, or its label in ``classes``; of a
+        single neuron 0 or 1, as it is at most 1/2 or above.
+
+        >>> net = Network([2, 3, 2], rng=0)
+        >>> net.classes = ["ham", "spam"]
+        >>> net.predict(np.zeros((1, 2))).tolist()
+        ['ham']
+        """
+        rows = self._in_rows(x, "predict", "x", finite=True)
+        best = (rows[:, 0] > 0.5).astype(np.intp) if self.sizes[-1] == 1 else rows.argmax(axis=1)
+        return best if self.classes is None else np.asarray(self.classes)[best]
+
+    def _in_rows(self, x: ArrayLike, function: str, name: str, finite: bool = False) -> Array:
+        """The output activations, in rows as the examples are."""
+        rows = _examples.as_rows(x, self.sizes[0], self.dtype, function, name)
+        if finite:
+            _examples.check_finite(rows, f"{function}: {name}")
+        a = np.empty((len(rows), self.sizes[-1]), self.dtype)
+        for part, z in self._weighted_inputs(rows):
+            a[part] = _training.activate_output(self.cost, z).T
+        return a
+
+    def _weighted_inputs(self, rows: Array) -> Iterator[tuple[slice, Array]]:
+        """Some examples at a time, and in columns the last layer's weighted inputs."""
+        weighted_inputs_of = _training.weighted_inputs_of(self._checked(), self.hidden)
+        at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
+        for start in range(0, len(rows), at_once):
+            part = slice(start, start + at_once)
+            yield part, weighted_inputs_of(rows[part]).T
 
     def SGD(
         self,
@@ -195,6 +179,10 @@ class Network:
         the monitored values by name. After an exception or Ctrl-C the parameters are those after
         the last whole mini-batch.
 
+        A monitored cost, weights or biases that become NaN or infinite are a ``RuntimeWarning`` with the
+        epoch; where it is the parameters, training ends there, and the lists are so much shorter.
+        Features that are NaN or infinite are a ``ValueError`` before anything is trained.
+
         Where the cost is one of ours, mini-batches run in compiled code, and the same seed, data and
         options give the same network, bit for bit, on every machine; with a cost class of your own
         they run in NumPy.
@@ -209,7 +197,7 @@ class Network:
             _number(eta, "SGD", "eta")
         if optimizer not in _training.OPTIMIZERS:
             known = ", ".join(map(repr, _training.OPTIMIZERS))
-            raise ValueError(f"SGD: optimizer is {optimizer!r}; it may be one of {known}")
+            raise ValueError(f"SGD: optimizer is {optimizer!r}; it must be one of {known}")
         if not 0 <= momentum < 1:
             raise ValueError(f"SGD: momentum is {momentum}; it must be at least 0 and less than 1")
         wanted = {
@@ -227,6 +215,7 @@ class Network:
         history: dict[str, list[Any]] = {name: [] for name in wanted}
         self._parameters = self._checked()
         best, best_epoch, best_parameters = -1, 0, self._parameters
+        diverged = False
         rule = _training.Rule(optimizer, lmbda / n, momentum)
         trainer = _training.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
@@ -240,6 +229,17 @@ class Network:
                 bar.update_with(partial(self._shown, values, evaluation, lmbda))
                 if callback is not None:
                     callback(epoch, values)
+                fault = self._fault(values)
+                if fault and not diverged:
+                    diverged = True
+                    warnings.warn(
+                        f"SGD: the training diverges: {fault} after epoch {epoch}. A lower eta than "
+                        f"{rate:g}, features of the size of 1 or a smaller lmbda may help",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
+                if fault == _NO_NUMBERS:
+                    break  # no further epoch changes it
                 if early_stopping_n:
                     if values["evaluation_accuracy"] > best:
                         best, best_epoch = int(values["evaluation_accuracy"]), epoch
@@ -266,6 +266,12 @@ class Network:
                 values |= {name: value for name, value in both.items() if wanted[name]}
         return values
 
+    def _fault(self, values: dict[str, float]) -> str:
+        """What has become NaN or infinite: the parameters, or a monitored cost."""
+        if not all(np.isfinite(p).all() for side in self._parameters for p in side):
+            return _NO_NUMBERS
+        return next((f"{name} is {value}" for name, value in values.items() if not np.isfinite(value)), "")
+
     def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: float) -> None:
         """One step of gradient descent; ``n`` is the size of the whole training set."""
         x, y = self._examples(mini_batch, "mini_batch")
@@ -284,7 +290,7 @@ class Network:
         ``x`` is (features,) or (features, m); ``y`` is (outputs, m), or labels, (m,) or an integer.
         """
         columns = _examples.as_columns(x, self.sizes[0], self.dtype, "backprop", "x")
-        target = _core.as_real(y, "backprop", "y")
+        target = _core.as_real(_examples.numbers_of(y, self.classes, "backprop"), "backprop", "y")
         rows = target.T if target.ndim == 2 else target.reshape(-1)
         targets = self._targets(rows, columns.shape[1], "backprop: y").T
         return _training.gradients(self._checked(), self.hidden, self.cost, columns, targets)
@@ -302,15 +308,6 @@ class Network:
         lmbda = _number(lmbda, "total_cost", "lmbda")
         return self._judge(*self._examples(data, "data"), lmbda)[0]
 
-    def digest(self) -> str:
-        """A number of 16 hexadecimal digits that tells networks apart: the same for the same parameters, bit
-        for bit, so that what was trained on two machines can be compared.
-
-        >>> Network([4, 3], rng=0).digest() == Network([4, 3], rng=0).digest()
-        True
-        """
-        return _files.digest(self.biases + self.weights)
-
     def save(self, filename: str | PathLike[str]) -> None:
         """Writes the network to an ``.npz`` file, beside an old one, which is then replaced as a whole.
 
@@ -321,11 +318,12 @@ class Network:
             "sizes": self.sizes,
             "cost": _files.name_of(self.cost),
             "hidden": self.hidden,
+            **{name: value for name in _files.OPTIONAL if (value := getattr(self, name)) is not None},
         }
         _files.save(filename, header, self.biases, self.weights)
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:
-        x, y = _examples.from_data(data, self.sizes[0], self.dtype, name)
+        x, y = _examples.from_data(data, self.sizes[0], self.dtype, name, self.classes)
         return x, self._targets(y, len(x), f"Network: {name}: y")
 
     def _targets(self, y: Array, n: int, name: str) -> Array:
@@ -347,12 +345,8 @@ class Network:
     def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
         from_z = getattr(self.cost, "from_z", None)
-        weighted_inputs_of = _training.weighted_inputs_of(self._checked(), self.hidden)
         cost, correct = 0.0, 0
-        at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
-        for start in range(0, len(x), at_once):
-            part = slice(start, start + at_once)
-            z = weighted_inputs_of(x[part]).T
+        for part, z in self._weighted_inputs(x):
             a = _training.activate_output(self.cost, z)
             correct += _examples.count_correct(a, y[part].T)
             if lmbda is not None:
@@ -401,6 +395,8 @@ def load(filename: str | PathLike[str], cost: Any = None) -> Network:
         cost=_files.cost_named(header["cost"], filename) if cost is None else cost,
         hidden=header["hidden"],
         dtype=weights[0].dtype,
+        classes=header.get("classes"),
     )
+    net.features = header.get("features")
     net.biases, net.weights = biases, weights
     return net

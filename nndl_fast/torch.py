@@ -158,7 +158,7 @@ def _array(name: str, tensor: Any, dtypes: Any, **shape: int | None) -> Any:
         given = getattr(tensor, "device", type(tensor).__name__)
         raise TypeError(f"{name} is {given}; it must be a tensor on the CPU")
     if tensor.dtype not in dtypes:
-        raise TypeError(f"{name} has dtype {tensor.dtype}; it may be {' or '.join(map(str, dtypes))}")
+        raise TypeError(f"{name} has dtype {tensor.dtype}; it must be {' or '.join(map(str, dtypes))}")
     if len(shape) != tensor.ndim or any(m not in (None, k) for m, k in zip(shape.values(), tensor.shape)):
         wanted = ", ".join(axis if size is None else f"{axis} = {size}" for axis, size in shape.items())
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}; it must be ({wanted})")

@@ -224,7 +224,7 @@ def test_options_against_the_reference(data):
         ({"label_smoothing": -0.1}, "label_smoothing is -0.1"),
         ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
         ({"label_smoothing": np.nan}, "label_smoothing is nan"),
-        ({"reduction": "average"}, "reduction is 'average'; it may be 'mean', 'sum' or 'none'"),
+        ({"reduction": "average"}, "reduction is 'average'; it must be 'mean', 'sum' or 'none'"),
         ({"class_weight": [1, 2]}, r"class_weight has shape \(2,\); it must be \(3,\)"),
         ({"class_weight": [1, -2, 1]}, "class_weight is -2.0 at class 1"),
         ({"sample_weight": [1, 2, 3]}, r"sample_weight has shape \(3,\); it must be \(2,\)"),

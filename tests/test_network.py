@@ -319,7 +319,7 @@ def test_wrong_data_is_an_error_that_names_the_argument_and_changes_nothing(argu
         (lambda net: nf.Network([3, 0]), "sizes"),
         (lambda net: nf.Network([2.5, 1]), "sizes"),
         (lambda net: nf.Network([3, 2], dtype="f2"), "float16"),
-        (lambda net: nf.Network([3, 2], hidden="elu"), "hidden is 'elu'; it may be one of 'sigmoid'"),
+        (lambda net: nf.Network([3, 2], hidden="elu"), "hidden is 'elu'; it must be one of 'sigmoid'"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, optimizer="lbfgs"), "optimizer is 'lbfgs'.*'adam'"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, momentum=1), "momentum is 1"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=-1), "early_stopping_n is -1"),

@@ -313,4 +313,4 @@ def test_a_wrong_parameter_is_named(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError) as error:
         SoftmaxClassifier(**wrong).fit(IRIS, LABELS)
-    assert f"{name} is {value!r}; it may be" in str(error.value)
+    assert f"{name} is {value!r}; it must be" in str(error.value)

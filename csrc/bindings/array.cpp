@@ -173,7 +173,7 @@ void require_real(const py::array& array, Argument argument) {
     const char kind = array.dtype().kind();
     if ((kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || dtype_of(array) == "bfloat16") return;
     throw py::type_error(argument + " has dtype " + dtype_of(array) +
-                     "; it may be float16, bfloat16, float32, float64 or an integer type");
+                     "; it must be float16, bfloat16, float32, float64 or an integer type");
 }
 
 HalfKernels half_kernels_of(const py::array& array) {

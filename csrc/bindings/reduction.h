@@ -18,7 +18,7 @@ inline Reduction reduction_named(py::handle name, const char* function) {
     if (is("sum")) return Reduction::sum;
     if (is("none")) return Reduction::none;
     const std::string message = std::string(function) + ": reduction is " + std::string(py::str(py::repr(name))) +
-                                "; it may be 'mean', 'sum' or 'none'";
+                                "; it must be 'mean', 'sum' or 'none'";
     if (text) throw py::value_error(message);
     throw py::type_error(message);
 }

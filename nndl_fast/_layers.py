@@ -1,0 +1,172 @@
+"""What a network is: the layers with their parameters, and the names of its classes and features."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import _core, _files, _training
+
+Array = NDArray[Any]
+
+
+class Layers:
+    """Sizes, activation, biases and weights. :class:`nndl_fast.Network` says what each of them is."""
+
+    def __init__(
+        self, sizes: Sequence[int], cost: Any, hidden: str, dtype: DTypeLike, rng: Any, classes: Any
+    ) -> None:
+        try:
+            good = len(sizes) >= 2 and all(int(n) == n >= 1 for n in sizes)
+        except (TypeError, ValueError, OverflowError):  # of what is no list, or no number
+            good = False
+        if not good:
+            raise ValueError(
+                f"Network: sizes is {sizes!r}; it must be two or more numbers of neurons, each at least 1"
+            )
+        if hidden not in _training.ACTIVATIONS:
+            known = ", ".join(map(repr, _training.ACTIVATIONS))
+            raise ValueError(f"Network: hidden is {hidden!r}; it must be one of {known}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it must be float32 or float64")
+        self.sizes: list[int] = [int(n) for n in sizes]
+        self.num_layers: int = len(self.sizes)
+        self.cost = cost
+        self.hidden = hidden
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.rng: np.random.Generator = np.random.default_rng(rng)
+        self.classes = classes
+        self.features = None
+        self._parameters: tuple[list[Array], list[Array]] = ([], [])
+        self._seen: list[Array] = []  # the parameters that were checked last
+        self.default_weight_initializer()
+
+    def __repr__(self) -> str:
+        """
+        >>> Network([784, 30, 10])
+        <Network 784-30-10: hidden sigmoid, LogLikelihoodCost, float32, 23,860 parameters>
+        """
+        sizes = "-".join(map(str, self.sizes))
+        cost = getattr(self.cost, "__name__", repr(self.cost))
+        hidden = f"hidden {self.hidden}" if self.num_layers > 2 else "no hidden layer"
+        return (
+            f"<{type(self).__name__} {sizes}: {hidden}, {cost}, {self.dtype}, {self.num_parameters:,} "
+            "parameters>"
+        )
+
+    @property
+    def num_parameters(self) -> int:
+        """How many biases and weights there are."""
+        return sum(n * (inputs + 1) for inputs, n in zip(self.sizes, self.sizes[1:]))
+
+    # Both in one attribute, and replaced by one assignment: whatever interrupts training leaves the
+    # parameters as they were after a whole mini-batch.
+    @property
+    def biases(self) -> list[Array]:
+        """An array (n, 1) for each layer after the first."""
+        return self._parameters[0]
+
+    @biases.setter
+    def biases(self, biases: Sequence[ArrayLike]) -> None:
+        self._parameters = (self._layers(biases, "biases"), self.weights)
+
+    @property
+    def weights(self) -> list[Array]:
+        """An array (n, n of the layer before) for each layer after the first."""
+        return self._parameters[1]
+
+    @weights.setter
+    def weights(self, weights: Sequence[ArrayLike]) -> None:
+        self._parameters = (self.biases, self._layers(weights, "weights"))
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """The labels of the output neurons in their order, or None where they are 0, 1, 2, ..."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, classes: Iterable[Any] | None) -> None:
+        self._classes = None if classes is None else _names(classes, "classes")
+        wanted = max(2, self.sizes[-1])  # a single output neuron tells two classes apart
+        if self._classes is not None and len(self._classes) != wanted:
+            raise ValueError(f"Network: classes has {len(self._classes)} labels; it must have {wanted}")
+
+    @property
+    def features(self) -> list[Any] | None:
+        """The names of the inputs in their order, or None."""
+        return self._features
+
+    @features.setter
+    def features(self, features: Iterable[Any] | None) -> None:
+        self._features = None if features is None else _names(features, "features")
+        if self._features is not None and len(self._features) != self.sizes[0]:
+            raise ValueError(
+                f"Network: features has {len(self._features)} names; it must have {self.sizes[0]}"
+            )
+
+    def _layers(self, arrays: Sequence[ArrayLike], name: str) -> list[Array]:
+        """Biases or weights as arrays of the network's dtype; what does not fit the sizes is refused."""
+        if len(arrays) != self.num_layers - 1:
+            raise ValueError(
+                f"Network: {name} has {len(arrays)} arrays; it must have {self.num_layers - 1}, one for each "
+                "layer after the first"
+            )
+        result = []
+        for layer, (given, inputs, n) in enumerate(zip(arrays, self.sizes, self.sizes[1:]), 1):
+            shape = (n, inputs if name == "weights" else 1)
+            if type(given) is np.ndarray and given.shape == shape and given.dtype == self.dtype:
+                result.append(given)
+                continue
+            array = _core.as_real(given, "Network", f"{name} of layer {layer}")
+            if array.shape != shape:
+                raise ValueError(
+                    f"Network: {name} of layer {layer} has shape {array.shape}; it must be {shape}"
+                )
+            result.append(array.astype(self.dtype, copy=False))
+        return result
+
+    def _checked(self) -> _training.Parameters:
+        """The parameters, of which a caller may have changed the lists in place."""
+        biases, weights = self._parameters
+        now = [*biases, *weights]
+        if len(now) == len(self._seen) and all(map(operator.is_, now, self._seen)):
+            return self._parameters
+        checked = self._layers(biases, "biases"), self._layers(weights, "weights")
+        self._seen = [*checked[0], *checked[1]]
+        return checked
+
+    def default_weight_initializer(self) -> None:
+        """Draws biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
+        self.large_weight_initializer()
+        self.weights = [w / self.dtype.type(np.sqrt(w.shape[1])) for w in self.weights]
+
+    def large_weight_initializer(self) -> None:
+        """Draws biases and weights from N(0, 1), as the book's first chapter does."""
+        layers = list(zip(self.sizes[:-1], self.sizes[1:]))
+        biases = [self.rng.standard_normal((n, 1)).astype(self.dtype) for _, n in layers]
+        weights = [self.rng.standard_normal((n, inputs)).astype(self.dtype) for inputs, n in layers]
+        self._parameters = (biases, weights)
+
+    def digest(self) -> str:
+        """A number of 16 hexadecimal digits that tells networks apart: the same for the same parameters, bit
+        for bit, so that what was trained on two machines can be compared.
+
+        >>> Network([4, 3], rng=0).digest() == Network([4, 3], rng=0).digest()
+        True
+        """
+        return _files.digest(self.biases + self.weights)
+
+
+def _names(given: Iterable[Any], name: str) -> list[Any]:
+    """As Python's own strings and numbers, which JSON has; each only once."""
+    names = [item.item() if isinstance(item, np.generic) else item for item in given]
+    for i, item in enumerate(names):
+        if not isinstance(item, (str, int, float)):
+            raise TypeError(f"Network: {name} has {item!r}; it must have strings or numbers")
+        if len(set(names)) < len(names) and item in names[:i]:
+            raise ValueError(f"Network: {name} has {item!r} more than once")
+    return names
