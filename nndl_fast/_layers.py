@@ -47,7 +47,8 @@ class Layers:
 
     def __repr__(self) -> str:
         """
-        >>> Network([784, 30, 10])
+        >>> import nndl_fast as nf
+        >>> nf.Network([784, 30, 10])
         <Network 784-30-10: hidden sigmoid, LogLikelihoodCost, float32, 23,860 parameters>
         """
         sizes = "-".join(map(str, self.sizes))
@@ -155,7 +156,8 @@ class Layers:
         """A number of 16 hexadecimal digits that tells networks apart: the same for the same parameters, bit
         for bit, so that what was trained on two machines can be compared.
 
-        >>> Network([4, 3], rng=0).digest() == Network([4, 3], rng=0).digest()
+        >>> import nndl_fast as nf
+        >>> nf.Network([4, 3], rng=0).digest() == nf.Network([4, 3], rng=0).digest()
         True
         """
         return _files.digest(self.biases + self.weights)

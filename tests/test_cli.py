@@ -17,8 +17,10 @@ from commands import assert_refused, examples, expected_lines, run, run_well, sa
 def test_train_writes_a_model_and_a_picture_and_prints_the_test_accuracy(tmp_path, cost):
     model = tmp_path / "digits.npz"
     result = run_well("train", "--epochs", 2, "--hidden", "20,12", "--cost", cost, "--output", model)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.npz", "digits.png"]
-    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    pictures = ["digits-confusion.png", "digits-mistakes.png", "digits.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["digits.npz", *pictures])
+    for name in pictures:
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     net, test = nf.load(model), nf.datasets.load_digits()[2]
     assert net.sizes == [64, 20, 12, 10]
     assert net.cost.__name__.lower() == cost.replace("-", "") + "cost"

@@ -103,7 +103,15 @@ WRONG_DATA = {
     "complex.npy": lambda path: np.save(path, examples() * 1j),
     "text.npy": lambda path: np.save(path, np.full((2, 4), "one")),
     "no.npy": lambda path: path.write_bytes(b"no array"),
-    "header.csv": lambda path: path.write_text("a,b,c,d\n1,2,3,4\n"),
+    "words.csv": lambda path: path.write_text("1,2,3,4\na,b,c,d\n"),
+    "missing-number.csv": lambda path: path.write_text("1,2,,4\n"),
+    "nan.csv": lambda path: path.write_text("1,2,nan,4\n"),
+    "beyond-float32.csv": lambda path: path.write_text("1,2,3,4\n1e300,2,3,4\n"),
+    "no-x.npz": lambda path: np.savez(path, a=examples()),
+    "columns.npz": lambda path: np.savez(path, x=examples(6, 3)),
+    "labels.npz": lambda path: np.savez(path, x=examples(), y=[0, 1]),
+    "no.npz": lambda path: path.write_bytes(b"no archive"),
+    "no.parquet": lambda path: path.write_bytes(b"no table"),
     "ragged.csv": lambda path: path.write_text("1,2,3,4\n1,2\n"),
     "empty.csv": lambda path: path.write_text(""),
     "labels.csv": lambda path: path.write_text("1,2,3,4,nan\n"),
@@ -122,7 +130,7 @@ def test_data_that_predict_cannot_use_is_named(tmp_path, name):
 def test_data_with_the_wrong_number_of_columns_says_how_many_are_needed(tmp_path):
     saved_network(tmp_path / "m.npz")
     np.save(tmp_path / "x.npy", examples(6, 3))
-    assert_refused(run("predict", tmp_path / "m.npz", tmp_path / "x.npy"), "x.npy", "(6, 3)", "4 columns")
+    assert_refused(run("predict", tmp_path / "m.npz", tmp_path / "x.npy"), "x.npy", "3 columns", "4 columns")
 
 
 def obstacles(path):
@@ -137,7 +145,7 @@ def obstacles(path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="some of them are not there")
-@pytest.mark.parametrize("name", ["m.npz", "m.png"])
+@pytest.mark.parametrize("name", ["m.npz", "m.png", "m-confusion.png", "m-mistakes.png"])
 @pytest.mark.parametrize("kind", obstacles(None))
 def test_a_place_that_cannot_be_written_is_named_before_training(tmp_path, kind, name):
     folder = tmp_path / "models"
@@ -191,16 +199,26 @@ def test_a_model_that_cannot_be_saved_after_all_is_saved_elsewhere(tmp_path, mon
         assert nf.load(rescued).sizes == [64, 8, 10]
 
 
-def test_a_picture_that_cannot_be_drawn_after_all_is_a_line_and_the_model_is_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name, what",
+    [
+        ("m.png", "learning curve"),
+        ("m-confusion.png", "confusion matrix"),
+        ("m-mistakes.png", "worst mistakes"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_after_all_is_a_line_and_the_model_is_there(
+    tmp_path, monkeypatch, name, what
+):
     save = nf.Network.save
 
     def save_and_block(net, filename):
         save(net, filename)
-        (tmp_path / "m.png").mkdir()
+        (tmp_path / name).mkdir()
 
     monkeypatch.setattr(nf.Network, "save", save_and_block)
     result = run("train", "--epochs", 1, "--hidden", 8, "--output", tmp_path / "m.npz")
-    assert_refused(result, "the model is saved", "learning curve", tmp_path / "m.png")
+    assert_refused(result, "the model is saved", what, tmp_path / name)
     assert nf.load(tmp_path / "m.npz").digest() in result.stdout
 
 
@@ -231,7 +249,7 @@ def test_a_network_beyond_memory_is_a_line(tmp_path, hidden):
 
 
 @pytest.mark.parametrize("said", ["", "std::bad_alloc"])
-@pytest.mark.parametrize("method", ["SGD", "accuracy", "feedforward"])
+@pytest.mark.parametrize("method", ["SGD", "total_cost", "predict_proba"])
 def test_too_little_memory_is_a_line(tmp_path, monkeypatch, method, said):
     def fails(*arguments, **options):
         raise MemoryError(said)
@@ -241,10 +259,10 @@ def test_too_little_memory_is_a_line(tmp_path, monkeypatch, method, said):
     np.save(data, examples())
     monkeypatch.setattr(nf.Network, method, fails)
     train = ["train", "--epochs", 1, "--hidden", 8, "--output", new]
-    result = run("predict", model, data) if method == "feedforward" else run(*train)
+    result = run("predict", model, data) if method == "predict_proba" else run(*train)
     assert_refused(result, "there is not enough memory")
     assert result.stderr.strip().endswith(said or "memory")
-    assert new.exists() == (method == "accuracy")  # what the training gave is there, whatever fails later
+    assert new.exists() == (method == "total_cost")  # what the training gave is there, whatever fails later
 
 
 PROGRAM = [sys.executable, "-c", "from nndl_fast.cli import main; main(prog_name='nndl-fast')"]
@@ -309,12 +327,13 @@ def test_ctrl_c_is_a_line_and_saves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_numbers_beyond_float32_are_no_noise(tmp_path):
+@pytest.mark.parametrize("number", ["nan", "1e300", "1e999"])
+def test_a_feature_that_is_no_finite_number_is_named_by_its_row(tmp_path, number):
     saved_network(tmp_path / "m.npz")
-    (tmp_path / "x.csv").write_text("1e300,2,3,4,1e300\n1e999,2,3,4,1\n")
-    result = run_well("predict", tmp_path / "m.npz", tmp_path / "x.csv")
-    assert len(result.stdout.splitlines()) == 2
-    assert result.stderr == "accuracy 0.00% (0 of 2)\n"
+    (tmp_path / "x.csv").write_text(f"1,2,3,4\n1,2,{number},4\n")
+    result = run("predict", tmp_path / "m.npz", tmp_path / "x.csv")
+    assert_refused(result, tmp_path / "x.csv", "feature 2 of example 1")
+    assert result.stdout == ""
 
 
 def test_images_for_a_network_with_other_inputs_are_named(tmp_path):

@@ -16,7 +16,11 @@ import nndl_fast as nf
 
 MODULES = [
     "nndl_fast",
-    *(f"nndl_fast.{m.name}" for m in pkgutil.iter_modules(nf.__path__) if m.name != "_core"),
+    *(
+        f"nndl_fast.{m.name}"
+        for m in pkgutil.iter_modules(nf.__path__)
+        if m.name not in ("_core", "__main__")
+    ),
 ]
 ROOT = Path(__file__).parents[1]
 PAGES = {

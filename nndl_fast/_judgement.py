@@ -1,0 +1,93 @@
+"""How good a network is: the figures that the command line prints and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .network import Network
+
+Array = NDArray[Any]
+
+_PRINTED = 20  # classes up to which the whole confusion matrix is printed
+_PAIRS = 10
+
+
+class Judgement(NamedTuple):
+    classes: list[Any]
+    counts: Array  # [i, j] examples of class i are said to be of class j
+    cost: float  # per example, without regularisation
+    y: Array  # (n,), numbers of classes
+    said: Array  # (n,), the same
+    activation: Array  # (n,), of what is said
+    mistakes: Array  # the examples that are wrong, most confident first
+
+    @property
+    def correct(self) -> int:
+        return int(np.trace(self.counts))
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def accuracy(self) -> str:
+        return f"{self.correct / self.total:.2%} ({self.correct} of {self.total})"
+
+    def true(self, i: int) -> str:
+        return str(self.classes[self.y[i]])
+
+    def named(self, i: int) -> str:
+        return str(self.classes[self.said[i]])
+
+
+def judge(net: Network, x: Array, y: Array) -> Judgement:
+    """``y`` (n,) are numbers of classes."""
+    a = net.predict_proba(x)
+    classes = net.classes or list(range(a.shape[1]))
+    said = a.argmax(axis=1)
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, (y, said), 1)
+    activation = a[np.arange(len(a)), said]
+    wrong = np.flatnonzero(said != y)
+    mistakes = wrong[np.argsort(-activation[wrong], kind="stable")]
+    cost = net.total_cost((x, np.asarray(classes)[y]), 0)
+    return Judgement(classes, counts, cost, y, said, activation, mistakes)
+
+
+def numbers_of(net: Network, labels: Array) -> Array:
+    """The classes that labels of a table stand for; a ValueError where one is unknown to the network."""
+    classes = net.classes or list(range(max(2, net.sizes[-1])))
+    number = {label: i for i, label in enumerate(classes)}
+    # the column of a table is text as soon as one label is, so a network of integers may meet text
+    unknown = next((i for i, label in enumerate(labels.tolist()) if label not in number), None)
+    if unknown is not None:
+        shown = ", ".join(map(str, classes[:20])) + (", ..." if len(classes) > 20 else "")
+        raise ValueError(
+            f"has the label {labels[unknown]} at example {unknown}; the network's classes are {shown}"
+        )
+    return np.array([number[label] for label in labels.tolist()], np.int64)
+
+
+def lines(judgement: Judgement) -> Iterator[str]:
+    """Precision and recall of each class and the confusion matrix; of many classes the commonest mistakes."""
+    counts, names = judgement.counts, [str(name) for name in judgement.classes]
+    if len(names) <= _PRINTED:
+        first = max(len("true class"), *map(len, names))
+        width = max(6, *map(len, names), len(str(counts.max()))) + 2
+        yield f"{'true class':<{first}}{''.join(f'{name:>{width}}' for name in names)}  recall"
+        for name, row, right in zip(names, counts, np.diag(counts)):
+            recall = f"{right / row.sum():>8.1%}" if row.sum() else "       -"
+            yield f"{name:<{first}}{''.join(f'{count:>{width}}' for count in row)}{recall}"
+        of_said = counts.sum(axis=0)
+        cells = (f"{right / n:.1%}" if n else "-" for right, n in zip(np.diag(counts), of_said))
+        yield f"{'precision':<{first}}{''.join(f'{cell:>{width}}' for cell in cells)}"
+        return
+    mistaken = counts - np.diag(np.diag(counts))
+    most = np.argsort(-mistaken, axis=None, kind="stable")[:_PAIRS]
+    for i, j in zip(*np.unravel_index(most, counts.shape)):
+        if mistaken[i, j]:
+            yield f"{names[i]} is said to be {names[j]}: {mistaken[i, j]} of {counts[i].sum()}"

@@ -1,0 +1,104 @@
+"""What the command line draws: a learning curve, a confusion matrix, what was most confidently wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ._judgement import Judgement
+
+Array = NDArray[Any]
+
+_NAMED = 40  # classes up to which each has its name in the confusion matrix
+_COUNTED = 20  # and up to which each cell has its number
+_MISTAKES = 25
+
+
+def _save(figure: Figure, file: IO[bytes]) -> None:
+    figure.savefig(file, dpi=120, format="png")
+
+
+def learning_curve(costs: Any, accuracies: Any, title: str, file: IO[bytes]) -> None:
+    """Costs and accuracies in %, of validation and training by epoch."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes, label, (validation, training) in (
+        (left, "cost, without L2 term", costs),
+        (right, "accuracy, %", accuracies),
+    ):
+        epochs = np.arange(1, len(training) + 1)
+        axes.plot(epochs, training, label="training", color="tab:blue", marker=".")
+        axes.plot(epochs, validation, label="validation", color="tab:orange", marker=".")
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    left.set_ylim(bottom=0)
+    right.legend(loc="lower right")
+    figure.suptitle(title)
+    _save(figure, file)
+
+
+def confusion_matrix(counts: Array, classes: Sequence[Any], file: IO[bytes]) -> None:
+    """counts[i, j] examples of class i are said to be of class j; a row's shade is its share."""
+    n = len(classes)
+    side = min(12.0, 3.2 + 0.45 * n)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.subplots()
+    share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
+    if n <= _NAMED:
+        axes.set_xticks(range(n), [str(name) for name in classes], rotation=90 if _long(classes) else 0)
+        axes.set_yticks(range(n), [str(name) for name in classes])
+    if n <= _COUNTED:
+        for i, j in np.argwhere(counts):
+            colour = "white" if share[i, j] > 0.5 else "black"
+            axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_title(f"{np.trace(counts)} of {counts.sum()} test examples are right")
+    figure.colorbar(image, label="% of the true class", shrink=0.8)
+    _save(figure, file)
+
+
+def _long(classes: Sequence[Any]) -> bool:
+    return max(len(str(name)) for name in classes) > 3
+
+
+def mistakes(judged: Judgement, x: Array, image: Any, rows: Array | None, file: IO[bytes]) -> None:
+    """What was most confidently wrong of the examples ``x``: as images, or, as other numbers have no picture,
+    in a table with their ``rows`` in the file."""
+    worst = judged.mistakes[:_MISTAKES]
+    title = "The most confidently wrong test examples" if len(worst) else "No test example is wrong"
+    if image and len(worst):
+        across = min(5, len(worst))
+        down = -(-len(worst) // across)
+        figure = Figure(figsize=(1.9 * across + 0.8, 2.3 * down + 0.6), layout="constrained")
+        places = figure.subplots(down, across, squeeze=False).ravel()
+        for axes in places:
+            axes.axis("off")
+        for axes, i in zip(places, worst):
+            axes.imshow(x[i].reshape(image), cmap="gray_r")
+            axes.set_title(
+                f"{judged.true(i)}, not {judged.named(i)}\n({judged.activation[i]:.1%})", fontsize=9
+            )
+    else:
+        figure = Figure(figsize=(7, 1.2 + 0.27 * max(1, len(worst))), layout="constrained")
+        axes = figure.subplots()
+        axes.axis("off")
+        if len(worst):
+            cells = [
+                [
+                    str(i if rows is None else rows[i]),
+                    judged.true(i),
+                    judged.named(i),
+                    f"{judged.activation[i]:.1%}",
+                ]
+                for i in worst
+            ]
+            header = ["example (from 0)", "true class", "predicted class", "activation"]
+            axes.table(cells, colLabels=header, loc="center", cellLoc="center", edges="horizontal")
+    figure.suptitle(title)
+    _save(figure, file)

@@ -1,0 +1,239 @@
+"""Examples and labels from files of one's own: .csv, .npy, .npz and .parquet, and MNIST's folder."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import warnings
+from collections.abc import Sequence
+from math import isqrt
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import datasets
+
+Array = NDArray[Any]
+
+KINDS = (".csv", ".csv.gz", ".txt", ".npy", ".npz", ".parquet")
+_LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
+
+
+class Table(NamedTuple):
+    x: Array  # (n, features)
+    labels: Array | None  # (n,), integers or text
+    names: list[str] | None  # of the features
+
+    @property
+    def image(self) -> tuple[int, int] | None:
+        """Height and width, where the features of an example look like the pixels of a square image."""
+        side = isqrt(self.x.shape[1])
+        square = side * side == self.x.shape[1] >= _LEAST_IMAGE
+        return (side, side) if square and self.x.size and self.x.min() >= 0 else None
+
+
+class Wanted(NamedTuple):
+    """What a network takes: the number of its inputs, and their names if it knows them."""
+
+    features: int
+    names: Sequence[Any] | None
+
+
+def read(path: Path, label: str | None = None, wanted: Wanted | None = None) -> Table:
+    """The table in a file. ``label`` is the column of the labels, its name or number (-1 is the last).
+
+    Without ``label`` it is the last column where something is to be learned. Where a network is to be
+    applied, it is the one that the network has no input for, if there is one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a file without any lines
+            if path.is_dir():
+                return _mnist(path, wanted)
+            return _READERS.get(path.suffix.lower(), _csv)(path, label, wanted)
+    except ImportError as error:
+        raise ValueError(
+            f"{path} needs PyArrow to be read: pip install 'nndl_fast[parquet]' ({error})"
+        ) from error
+    except _Columns as error:
+        raise ValueError(f"{path} {error}") from error
+    except Exception as error:  # whatever the decoders of text, NumPy, Arrow and gzip meet in a damaged file
+        if path.is_dir():
+            raise
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+class _Columns(ValueError):
+    """Columns that are not there, or not what they should be; the message goes on after the file's name."""
+
+
+def _mnist(folder: Path, wanted: Wanted | None) -> Table:
+    images, digits = datasets.load_mnist(folder)[2]
+    if wanted is not None and images.shape[1] != wanted.features:
+        raise _Columns(f"has images of {images.shape[1]} pixels; the network needs {wanted.features} inputs")
+    return Table(images, digits, None)
+
+
+def _csv(path: Path, label: str | None, wanted: Wanted | None) -> Table:
+    skipped, first = _first_line(path)
+    delimiter = max(",;\t", key=first.count)
+    fields = [field.strip() for field in next(csv.reader([first], delimiter=delimiter))]
+    text = [i for i, field in enumerate(fields) if not _is_number(field)]
+    # A header names the features; in its absence only a label may be text.
+    at = None if label is None else _of_number(label, len(fields))
+    may_be_text = len(fields) - 1 if at is None else at
+    names = fields if set(text) - {may_be_text} or _is_name(label, fields) else None
+    features, of_label = _roles(names, len(fields), label, wanted)
+    options: dict[str, Any] = {
+        "delimiter": delimiter,
+        "skiprows": skipped + (names is not None),
+        "encoding": "utf-8-sig",
+        "quotechar": '"',
+        "comments": None,
+    }
+    x = np.loadtxt(path, usecols=features, ndmin=2, **options)
+    labels = None if of_label is None else np.loadtxt(path, str, usecols=[of_label], ndmin=1, **options)
+    return _table(x, labels, names and [names[i] for i in features])
+
+
+def _first_line(path: Path) -> tuple[int, str]:
+    """How many lines stand before the first one that is no comment, and that one."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(file):
+            text = line.decode("utf-8-sig").strip()
+            if text and not text.startswith("#"):
+                return number, text
+    raise ValueError("it has no lines")
+
+
+def _npy(path: Path, label: str | None, wanted: Wanted | None) -> Table:
+    with path.open("rb") as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    _check_real(array)
+    if array.ndim != 2:
+        raise _Columns(f"has shape {array.shape}; it must be (n, columns)")
+    features, at = _roles(None, array.shape[1], label, wanted)
+    return _table(array[:, features], None if at is None else array[:, at], None)
+
+
+def _npz(path: Path, label: str | None, wanted: Wanted | None) -> Table:
+    with np.load(path, allow_pickle=False) as archive:
+        by_name = {name.lower(): name for name in archive.files}
+        if "x" not in by_name or (wanted is None and "y" not in by_name):
+            raise _Columns(f"has the arrays {', '.join(archive.files) or 'none'}; it must have x and y")
+        x = archive[by_name["x"]]
+        y = archive[by_name["y"]] if "y" in by_name else None
+    _check_real(x)
+    x = x.reshape(len(x), -1)  # images too
+    if wanted is not None and x.shape[1] != wanted.features:
+        raise _Columns(f"has an x of shape {x.shape}; the network needs {wanted.features} columns")
+    if y is not None and y.shape != (len(x),):
+        raise _Columns(f"has a y of shape {y.shape}; for {len(x)} examples it must be ({len(x)},)")
+    return _table(x, y, None)
+
+
+def _parquet(path: Path, label: str | None, wanted: Wanted | None) -> Table:
+    from pyarrow import parquet
+
+    table = parquet.read_table(path)
+    names = table.column_names
+    features, at = _roles(names, len(names), label, wanted)
+    columns = [table.column(i).to_numpy() for i in features]
+    for name, column in zip((names[i] for i in features), columns):
+        if column.dtype.kind not in "iufb":
+            raise _Columns(
+                f"has the column {name} of type {table.schema.field(name).type}; features are numbers"
+            )
+    labels = None if at is None else np.asarray(table.column(at).to_pylist())
+    return _table(np.column_stack(columns), labels, [names[i] for i in features])
+
+
+_READERS = {".npy": _npy, ".npz": _npz, ".parquet": _parquet}
+
+
+def _roles(
+    names: list[str] | None, columns: int, label: str | None, wanted: Wanted | None
+) -> tuple[list[int], int | None]:
+    """Which columns are features, in the network's order, and which is the label's."""
+    if wanted and wanted.names and names:
+        missing = [name for name in wanted.names if name not in names]
+        if missing:
+            raise _Columns(f"has no column {missing[0]}, which the network takes; it has {', '.join(names)}")
+        features = [names.index(name) for name in wanted.names]
+        others = [i for i in range(columns) if i not in features]
+        if label is None:
+            return features, others[0] if len(others) == 1 else None
+        return features, _number_of(label, names, columns)
+    if label is not None:
+        at: int | None = _number_of(label, names, columns)
+    else:
+        at = columns - 1 if wanted is None or columns == wanted.features + 1 else None
+    features = [i for i in range(columns) if i != at]
+    if not features:
+        raise _Columns("has one column; it must have features and labels")
+    if wanted and len(features) != wanted.features:
+        raise _Columns(
+            f"has {columns} columns; the network needs {wanted.features} columns, or one more for labels"
+        )
+    return features, at
+
+
+def _of_number(label: str, columns: int) -> int | None:
+    try:
+        number = int(label)
+    except ValueError:
+        return None
+    return number % columns if -columns <= number < columns else None
+
+
+def _is_name(label: str | None, names: list[str]) -> bool:
+    return label is not None and label in names and _of_number(label, len(names)) is None
+
+
+def _number_of(label: str, names: list[str] | None, columns: int) -> int:
+    if names and label in names:
+        return names.index(label)
+    number = _of_number(label, columns)
+    if number is None:
+        known = f"named {', '.join(names)}" if names else f"numbered 0 to {columns - 1}, without names"
+        raise _Columns(f"has no column {label} for the labels; its columns are {known}")
+    return number
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return not text  # a missing number is no name
+    return True
+
+
+def _check_real(array: Array) -> None:
+    if array.dtype.kind not in "iuf":
+        raise _Columns(f"has dtype {array.dtype}; it must hold real numbers")
+
+
+def _table(x: Array, labels: Array | None, names: list[str] | None) -> Table:
+    return Table(x, None if labels is None else _labels(labels), names)
+
+
+def _labels(given: Array) -> Array:
+    """Labels as integers where they are such, else as text."""
+    text = np.array([str(label).strip() for label in given.tolist()]) if given.dtype.kind in "OU" else given
+    if text.dtype.kind == "b":
+        return text.astype(np.int64)
+    try:
+        numbers = text.astype(np.float64)
+    except ValueError:
+        empty = np.flatnonzero((text == "") | (text == "None"))
+        if empty.size:
+            raise _Columns(f"has no label at example {empty[0]}") from None
+        return text
+    wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.rint(numbers)) & (abs(numbers) < 2**53)))
+    if wrong.size:
+        raise _Columns(
+            f"has the label {text[wrong[0]]} at example {wrong[0]}; labels must be integers or text"
+        )
+    return numbers.astype(np.int64)
