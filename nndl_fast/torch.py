@@ -13,12 +13,13 @@ get no gradient; labels may be of any integer dtype. ``IndexError`` names the ro
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from . import _core
 from . import functional as f
 
 _FLOATS = (torch.float16, torch.float32, torch.float64)
@@ -41,12 +42,12 @@ def cross_entropy(
     >>> round(cost.item(), 4), z.grad
     (1.4076, tensor([[ 0.0900, -0.7553,  0.6652]]))
     """
-    z = _array("cross_entropy: input", input, _FLOATS, n=None, classes=None)
+    z = _array("cross_entropy: input", input, _FLOATS, ("n", "classes"))
     names = "cross_entropy: target", "cross_entropy: weight"
-    y, options = _options(names, z.shape, target, weight, ignore_index, reduction, label_smoothing)
-    if _needed(input):
-        return _Cost.apply(partial(f.log_likelihood_cost_and_delta, z, y, **options), input)
-    return torch.as_tensor(f.log_likelihood_cost(z, y, **options))
+    y, options = _options(names, z.shape, target, weight, ignore_index, reduction)
+    if input.requires_grad and torch.is_grad_enabled():
+        return _Cost.apply((z, y, options, label_smoothing), input)
+    return _tensor(f.log_likelihood_cost(z, y, -1, **options._asdict(), label_smoothing=label_smoothing))
 
 
 def linear_cross_entropy(
@@ -71,36 +72,63 @@ def linear_cross_entropy(
     torch.Size([1000, 5])
     """
     name = "linear_cross_entropy"
-    a = _array(f"{name}: input", input, _FLOATS, n=None, features=None)
-    w = _array(f"{name}: weight", weight, (input.dtype,), classes=None, features=a.shape[1])
-    b = None if bias is None else _array(f"{name}: bias", bias, (input.dtype,), classes=len(w))
+    a = _array(f"{name}: input", input, _FLOATS, ("n", "features"))
+    w = _array(f"{name}: weight", weight, (input.dtype,), ("classes", "features"), (None, a.shape[1]))
+    b = None if bias is None else _array(f"{name}: bias", bias, (input.dtype,), ("classes",), (len(w),))
     names, shape = (f"{name}: target", f"{name}: class_weight"), (len(a), len(w))
-    y, options = _options(names, shape, target, class_weight, ignore_index, reduction, label_smoothing)
-    compute = partial(f.linear_log_likelihood, a, w, b, y, **options)
+    y, options = _options(names, shape, target, class_weight, ignore_index, reduction)
+    given = options._asdict() | {"label_smoothing": label_smoothing}
+    compute = partial(f.linear_log_likelihood, a, w, b, y, **given)
     if not _needed(input, weight, bias):
-        return torch.as_tensor(compute(gradients=False))
+        return _tensor(compute(gradients=False))
     if reduction == "none":
         return _LinearCosts.apply(compute, weight, bias, input, target, class_weight)
-    return _Cost.apply(compute, weight, bias, input)
+    return _LinearCost.apply(compute, weight, bias, input)
 
 
 class _Cost(torch.autograd.Function):  # type: ignore[misc]
-    """What ``compute`` returns: a cost, and its gradients with respect to ``tensors``."""
+    """The cost, and its gradient kept. In a step of a small network the kernel takes few microseconds: hence
+    the core's own function."""
+
+    @staticmethod
+    def forward(ctx: Any, given: Any, input: Any) -> Any:
+        z, y, (reduction, of_rows, of_classes, ignored), smoothing = given
+        cost, delta = _core.log_likelihood_cost_and_delta(
+            z, y, -1, reduction, of_rows, of_classes, ignored, smoothing, None
+        )
+        ctx.save_for_backward(torch.from_numpy(delta))
+        return _tensor(cost)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        return _times_once(ctx, grad) if torch.is_grad_enabled() else _times(ctx, grad)
+
+
+class _LinearCost(torch.autograd.Function):  # type: ignore[misc]
+    """The cost of a last layer, with the gradients kept that are needed."""
 
     @staticmethod
     def forward(ctx: Any, compute: Any, *tensors: Any) -> Any:
         cost, *gradients = compute()
         ctx.save_for_backward(*_wanted(ctx, gradients))
-        return torch.as_tensor(cost)
+        return _tensor(cost)
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc, untyped-decorator]
     def backward(ctx: Any, grad: Any) -> Any:
-        # Not in place, as a retained graph asks again; but a factor of 1, the usual one, copies nothing.
-        if not grad.ndim and grad == 1:
-            return None, *ctx.saved_tensors
-        factor = grad[:, None] if grad.ndim else grad
-        return None, *(None if g is None else g * factor for g in ctx.saved_tensors)
+        return _times_once(ctx, grad) if torch.is_grad_enabled() else _times(ctx, grad)
+
+
+def _times(ctx: Any, grad: Any) -> Any:
+    """The kept gradients times that of the cost; 1, the usual one, copies nothing. Not in place, as a
+    retained graph asks again."""
+    if not grad.ndim and grad.item() == 1:
+        return None, *ctx.saved_tensors
+    factor = grad[:, None] if grad.ndim else grad
+    return None, *(None if g is None else g * factor for g in ctx.saved_tensors)
+
+
+# It takes longer than all of the above, and only counts where a graph of the gradients is made.
+_times_once = once_differentiable(_times)
 
 
 class _LinearCosts(torch.autograd.Function):  # type: ignore[misc]
@@ -110,7 +138,7 @@ class _LinearCosts(torch.autograd.Function):  # type: ignore[misc]
     def forward(ctx: Any, compute: Any, *tensors: Any) -> Any:
         ctx.compute = compute
         ctx.save_for_backward(*tensors)
-        return torch.as_tensor(compute(gradients=False))
+        return _tensor(compute(gradients=False))
 
     @staticmethod
     @once_differentiable  # type: ignore[misc, untyped-decorator]
@@ -128,38 +156,57 @@ def _wanted(ctx: Any, gradients: Any) -> Any:
     return [torch.from_numpy(g) if needed else None for g, needed in zip(gradients, ctx.needs_input_grad[1:])]
 
 
+def _tensor(cost: Any) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(cost))  # as_tensor takes five times as long for a number
+
+
 def _needed(*tensors: Any) -> bool:
     return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
 
 
+class _Options(NamedTuple):
+    """By the names that nndl_fast's own functions have for them."""
+
+    reduction: str
+    sample_weight: Any
+    class_weight: Any
+    ignore_index: int | None
+
+
 def _options(
-    names: Any, shape: Any, target: Any, weight: Any, ignore: int, reduction: Any, smoothing: float
-) -> Any:
-    """The targets, and the options of nndl_fast's own functions."""
-    n, classes = shape
-    soft = torch.is_tensor(target) and target.ndim == 2
-    sizes = {"n": n, "classes": classes} if soft else {"n": n}
-    y = _array(names[0], target, _FLOATS if soft else _INTEGERS, **sizes)
-    options = {"reduction": reduction, "label_smoothing": smoothing}
-    if not soft or ignore >= 0:  # PyTorch's default; with probabilities any other is refused
-        options["ignore_index"] = ignore
-    if weight is not None:
-        options["class_weight"] = _array(names[1], weight, _FLOATS, classes=classes)
-        if soft and n and reduction == "mean":
-            options |= {"reduction": "sum", "sample_weight": np.full(n, 1 / n)}
-    if _needed(target, weight):
-        raise ValueError(f"{names[0 if _needed(target) else 1]} requires a gradient, and gets none")
-    return y, options
+    names: Any, shape: Any, target: Any, weight: Any, ignore: int | None, reduction: Any
+) -> tuple[Any, _Options]:
+    """The targets, and what is given beside them."""
+    soft = isinstance(target, torch.Tensor) and target.ndim == 2
+    if soft:
+        y = _array(names[0], target, _FLOATS, ("n", "classes"), shape)
+    else:
+        y = _array(names[0], target, _INTEGERS, ("n",), shape[:1])
+    if target.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{names[0]} requires a gradient, and gets none")
+    if soft and ignore is not None and ignore < 0:
+        ignore = None  # PyTorch's default; with probabilities any other is refused
+    if weight is None:
+        return y, _Options(reduction, None, None, ignore)
+    of_classes, of_rows = _array(names[1], weight, _FLOATS, ("classes",), shape[1:]), None
+    if _needed(weight):
+        raise ValueError(f"{names[1]} requires a gradient, and gets none")
+    if soft and shape[0] and reduction == "mean":
+        reduction, of_rows = "sum", np.full(shape[0], 1 / shape[0])
+    return y, _Options(reduction, of_rows, of_classes, ignore)
 
 
-def _array(name: str, tensor: Any, dtypes: Any, **shape: int | None) -> Any:
-    """The tensor's own memory, once it is what it should be."""
-    if not torch.is_tensor(tensor) or tensor.device.type != "cpu":
+def _array(name: str, tensor: Any, dtypes: Any, axes: tuple[str, ...], sizes: Any = None) -> Any:
+    """The tensor's own memory, once it is what it should be; ``sizes`` has None for an axis of any size."""
+    if not isinstance(tensor, torch.Tensor) or not tensor.is_cpu:
         given = getattr(tensor, "device", type(tensor).__name__)
         raise TypeError(f"{name} is {given}; it must be a tensor on the CPU")
     if tensor.dtype not in dtypes:
         raise TypeError(f"{name} has dtype {tensor.dtype}; it must be {' or '.join(map(str, dtypes))}")
-    if len(shape) != tensor.ndim or any(m not in (None, k) for m, k in zip(shape.values(), tensor.shape)):
-        wanted = ", ".join(axis if size is None else f"{axis} = {size}" for axis, size in shape.items())
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}; it must be ({wanted})")
+    shape = tensor.shape
+    if shape != sizes:  # the quickest way to see that all is well
+        sizes = sizes or [None] * len(axes)
+        if len(shape) != len(axes) or any(m not in (None, k) for m, k in zip(sizes, shape)):
+            wanted = ", ".join(axis if m is None else f"{axis} = {m}" for axis, m in zip(axes, sizes))
+            raise ValueError(f"{name} has shape {tuple(shape)}; it must be ({wanted})")
     return tensor.numpy(force=True)
