@@ -32,7 +32,7 @@ nitpicky = True
 autodoc_typehints = "none"
 napoleon_attr_annotations = False
 # which of PyTorch's builds fits a machine is for the machine's owner to say
-autodoc_mock_imports = [name for name in ["torch"] if find_spec(name) is None]
+autodoc_mock_imports = [name for name in ["torch", "onnx"] if find_spec(name) is None]
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

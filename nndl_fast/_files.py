@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _replace, _training, costs
+from . import _replace, _state, _training, costs
 
 Array = NDArray[Any]
 Content = tuple[dict[str, Any], list[Array], list[Array]]
 
 _FORMAT = "nndl_fast network 1"
+_KEY = "nndl_fast"  # of the header in a safetensors file, whose metadata are texts by name
 OPTIONAL = ("classes", "features")  # lists of names that a header may have
 
 
@@ -31,10 +32,17 @@ def save(
         _check(header, biases, weights)
     except ValueError as error:
         raise ValueError(f"save: the network cannot be saved: {error}") from error
+    text = json.dumps({"format": _FORMAT, **header})
+    if os.fsdecode(filename).lower().endswith(".safetensors"):
+        from safetensors.numpy import save as to_bytes
+
+        content = to_bytes(_state.of_layers(biases, weights), metadata={_KEY: text})
+        with _replace.replacing(filename) as file:
+            file.write(content)
+        return
     arrays = {f"biases_{i}": b for i, b in enumerate(biases)} | {
         f"weights_{i}": w for i, w in enumerate(weights)
     }
-    text = json.dumps({"format": _FORMAT, **header})
     with _replace.replacing(filename) as file:
         np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
 
@@ -54,9 +62,14 @@ def load(filename: str | PathLike[str]) -> Content:
     if not stat.S_ISREG(os.stat(filename).st_mode):  # a pipe, say, that nobody writes to
         raise ValueError(f"load: {os.fspath(filename)} is not a regular file")
     with open(filename, "rb") as file:
-        start = file.read(64).lstrip()[:1]
+        start = file.read(64)
     try:
-        header, biases, weights = _read_json(filename) if start == b"{" else _read_npz(filename)
+        read = _read_npz
+        if start.lstrip()[:1] == b"{":
+            read = _read_json
+        elif start[8:9] == b"{":  # after the header's length
+            read = _read_safetensors
+        header, biases, weights = read(filename)
         _check(header, biases, weights)
     except Exception as error:  # whatever the decoders of zip, NumPy and JSON meet in a damaged file
         raise ValueError(f"load: {os.fspath(filename)} does not hold a network: {error}") from error
@@ -89,6 +102,28 @@ def _read_npz(filename: str | PathLike[str]) -> Content:
             raise ValueError(f"its format is not {_FORMAT!r}")
         layers = range(len(header["sizes"]) - 1)
         return header, [archive[f"biases_{i}"] for i in layers], [archive[f"weights_{i}"] for i in layers]
+
+
+def _read_safetensors(filename: str | PathLike[str]) -> Content:
+    from safetensors import safe_open
+
+    with safe_open(filename, framework="numpy") as file:
+        text = (file.metadata() or {}).get(_KEY)
+        if text is None:
+            raise ValueError(
+                "it was not written by nndl_fast; make a Network of the same sizes and give it "
+                "safetensors.numpy.load_file(filename) by load_state_dict"
+            )
+        state = {name: file.get_tensor(name) for name in sorted(file.keys(), key=_place)}
+    header = json.loads(text)
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError(f"its format is not {_FORMAT!r}")
+    return header, *_state.to_layers(state)
+
+
+def _place(name: str) -> int:
+    """Of a layer: the tensors of a file have an order of their own."""
+    return int(name.partition(".")[0])
 
 
 def _read_json(filename: str | PathLike[str]) -> Content:

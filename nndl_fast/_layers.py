@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, _files, _training
+from . import _core, _files, _state, _training
 
 Array = NDArray[Any]
 
@@ -151,6 +151,25 @@ class Layers:
         biases = [self.rng.standard_normal((n, 1)).astype(self.dtype) for _, n in layers]
         weights = [self.rng.standard_normal((n, inputs)).astype(self.dtype) for inputs, n in layers]
         self._parameters = (biases, weights)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Weights (n, inputs) and biases (n,) by the names that PyTorch gives them in
+        ``torch.nn.Sequential(Linear, activation, Linear, ...)``: copies, and arrays of NumPy.
+        :func:`nndl_fast.torch.state_dict` has tensors.
+
+        >>> import nndl_fast as nf
+        >>> list(nf.Network([64, 30, 10]).state_dict())
+        ['0.weight', '0.bias', '2.weight', '2.bias']
+        """
+        return _state.of_layers(*self._checked())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes the parameters from arrays or tensors whose names end in ``weight`` and ``bias``, layer after
+        layer, as ``state_dict()`` of a PyTorch module of linear layers has them. What does not fit is a
+        ``ValueError``, and the network stays as it was.
+        """
+        biases, weights = _state.to_layers(state)
+        self._parameters = self._layers(biases, "biases"), self._layers(weights, "weights")
 
     def digest(self) -> str:
         """A number of 16 hexadecimal digits that tells networks apart: the same for the same parameters, bit

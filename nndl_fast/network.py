@@ -311,8 +311,10 @@ class Network(Layers):
     def save(self, filename: str | PathLike[str]) -> None:
         """Writes the network to an ``.npz`` file, beside an old one, which is then replaced as a whole.
 
-        As with ``open(filename, "wb")`` links are followed, and an old file keeps its permissions. What
-        could not be loaded again is a ``ValueError``, and the old file stays.
+        A name that ends in ``.safetensors`` gives a file of that format (with the extra ``safetensors``),
+        whose arrays have the names of :meth:`state_dict`. As with ``open(filename, "wb")`` links are
+        followed, and an old file keeps its permissions. What could not be loaded again is a ``ValueError``,
+        and the old file stays.
         """
         header = {
             "sizes": self.sizes,
@@ -321,6 +323,13 @@ class Network(Layers):
             **{name: value for name in _files.OPTIONAL if (value := getattr(self, name)) is not None},
         }
         _files.save(filename, header, self.biases, self.weights)
+
+    def to_onnx(self, path: str | PathLike[str]) -> None:
+        """Writes an ONNX model with the outputs of :meth:`predict` and :meth:`predict_proba`; it needs the
+        extra ``onnx``. See :mod:`nndl_fast.onnx`."""
+        from .onnx import to_onnx
+
+        to_onnx(self, path)
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:
         x, y = _examples.from_data(data, self.sizes[0], self.dtype, name, self.classes)

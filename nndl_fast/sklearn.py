@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -235,6 +236,14 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         """Their logarithms, without their rounding."""
         z = self._weighted_inputs(X)
         return f.log_softmax(z, out=z)
+
+    def to_onnx(self, path: str | PathLike[str]) -> None:
+        """Writes an ONNX model with the outputs of ``predict`` and ``predict_proba``; it needs the extra
+        ``onnx``. See :mod:`nndl_fast.onnx`."""
+        from .onnx import to_onnx
+
+        check_is_fitted(self, "network_")
+        to_onnx(self.network_, path, self.classes_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

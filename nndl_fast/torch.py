@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from . import _core
 from . import functional as f
+from .network import Network
 
 _FLOATS = (torch.float16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -84,6 +85,20 @@ def linear_cross_entropy(
     if reduction == "none":
         return _LinearCosts.apply(compute, weight, bias, input, target, class_weight)
     return _LinearCost.apply(compute, weight, bias, input)
+
+
+def state_dict(net: Network) -> dict[str, torch.Tensor]:
+    """The network's parameters as tensors, by the names of ``torch.nn.Sequential(Linear, activation, ...)``.
+
+    The softmax or sigmoid of the output is not among them: PyTorch's losses take the weighted inputs.
+    :meth:`nndl_fast.Network.load_state_dict` is the way back.
+
+    >>> net = Network([64, 30, 10])
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 30), torch.nn.Sigmoid(), torch.nn.Linear(30, 10))
+    >>> model.load_state_dict(state_dict(net))
+    <All keys matched successfully>
+    """
+    return {name: torch.from_numpy(array) for name, array in net.state_dict().items()}
 
 
 class _Cost(torch.autograd.Function):  # type: ignore[misc]

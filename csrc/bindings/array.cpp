@@ -116,6 +116,8 @@ Cause::Cause() {
     if (!error_.matches(PyExc_Exception) || error_.matches(PyExc_MemoryError)) throw error_;
 }
 
+std::string Cause::text() const { return py::str(error_.value()); }
+
 void Cause::type_error(const std::string& text) {
     py::raise_from(error_, PyExc_TypeError, text.c_str());
     throw py::error_already_set();
@@ -149,9 +151,14 @@ py::array to_array(py::handle object, Argument argument) {
     PyObject* const array = numpy.PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
     if (!array) {
         Cause cause;
-        cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))));
+        cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))) + ", " +
+                         cause.text());  // which of a tensor that requires a gradient is PyTorch's own advice
     }
-    return py::reinterpret_steal<py::array>(array);
+    const py::array result = py::reinterpret_steal<py::array>(array);
+    // What NumPy can only see as one object may hand over its memory in another way.
+    if (result.dtype().kind() == 'O' && py::hasattr(object, "__dlpack__"))
+        return py::module_::import("numpy").attr("from_dlpack")(object);
+    return result;
 }
 
 Floats to_floats(py::handle object, Argument argument, bool keep_halves) {

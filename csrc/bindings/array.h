@@ -51,6 +51,7 @@ struct Floats {
 class Cause {
 public:
     Cause();
+    std::string text() const;
     [[noreturn]] void type_error(const std::string& text);
 
 private:

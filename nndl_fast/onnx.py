@@ -1,0 +1,158 @@
+"""Networks as ONNX models, for ONNX Runtime and whatever else reads them. It needs the extra ``onnx``.
+
+A model's input ``x`` is (n, features) of the network's dtype. Its outputs are ``label`` (n,), as of
+``predict``, and ``probabilities`` (n, classes), as of ``predict_proba``.
+
+Where skl2onnx is installed, importing this module tells it how to convert
+:class:`nndl_fast.sklearn.SoftmaxClassifier`, also as a step of a pipeline.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _replace, costs
+from .network import Network
+
+try:
+    from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+except ImportError as error:
+    raise ImportError("ONNX models need onnx: pip install 'nndl_fast[onnx]'") from error
+
+_OPSET, _IR = 13, 7  # of the year 2020: whatever reads models reads these
+_OPERATORS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
+
+
+def to_onnx(net: Network, path: str | PathLike[str] | None = None, classes: Any = None) -> ModelProto:
+    """The network as an ONNX model, which is also written to ``path`` where that is given.
+
+    ``classes`` are the labels of the outputs, those of the network by default. A cost class of one's own with
+    an ``activation`` is a ``ValueError``, since nobody knows what it computes.
+
+    >>> net = Network([4, 3, 2], rng=0)
+    >>> [output.name for output in to_onnx(net).graph.output]
+    ['label', 'probabilities']
+    """
+    classes = net.classes if classes is None else list(classes)
+    parts = _parts(net, classes, "x", "label", "probabilities")
+    labels = _tensor("classes", np.asarray(classes) if classes else np.zeros(1, np.int64)).data_type
+    graph = helper.make_graph(
+        parts.nodes,
+        "nndl_fast",
+        [helper.make_tensor_value_info("x", _kind(net), ["n", net.sizes[0]])],
+        [
+            helper.make_tensor_value_info("label", labels, ["n"]),
+            helper.make_tensor_value_info("probabilities", _kind(net), ["n", max(2, net.sizes[-1])]),
+        ],
+        parts.constants,
+    )
+    model = helper.make_model(
+        graph, producer_name="nndl_fast", opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR
+    )
+    if path is not None:
+        with _replace.replacing(path) as file:
+            file.write(model.SerializeToString())
+    return model
+
+
+class _Parts(NamedTuple):
+    nodes: list[NodeProto]
+    constants: list[TensorProto]
+
+
+def _parts(net: Network, classes: Any, x: str, label: str, probabilities: str, prefix: str = "") -> _Parts:
+    """A product for each layer and an activation after it; of the last the class."""
+    activation = getattr(net.cost, "activation", None)
+    if activation not in (None, costs.LogLikelihoodCost.activation):
+        raise ValueError(
+            f"to_onnx: the cost {net.cost.__name__} has an activation of its own, which ONNX does not know"
+        )
+    nodes, constants = [], []
+    last = len(net.weights) - 1
+    for i, (b, w) in enumerate(zip(net.biases, net.weights)):
+        names = [f"{prefix}{part}_{i}" for part in ("w", "b", "z", "a")]
+        constants += [_tensor(names[0], w), _tensor(names[1], b.ravel())]
+        nodes.append(helper.make_node("Gemm", [x, *names[:2]], [names[2]], transB=1))
+        out = names[3] if i < last or net.sizes[-1] == 1 else probabilities
+        if i < last:
+            nodes.append(helper.make_node(_OPERATORS[net.hidden], [names[2]], [out]))
+        elif activation is None:
+            nodes.append(helper.make_node("Sigmoid", [names[2]], [out]))
+        else:
+            nodes.append(helper.make_node("Softmax", [names[2]], [out], axis=1))
+        x = out
+    if net.sizes[-1] == 1:
+        constants.append(_tensor(f"{prefix}one", np.ones(1, net.dtype)))
+        nodes.append(helper.make_node("Sub", [f"{prefix}one", x], [f"{prefix}rest"]))
+        nodes.append(helper.make_node("Concat", [f"{prefix}rest", x], [probabilities], axis=1))
+    best = f"{prefix}best" if classes is not None else label
+    nodes.append(helper.make_node("ArgMax", [probabilities], [best], axis=1, keepdims=0))
+    if classes is not None:
+        constants.append(_tensor(f"{prefix}classes", np.asarray(classes)))
+        nodes.append(helper.make_node("Gather", [f"{prefix}classes", best], [label]))
+    return _Parts(nodes, constants)
+
+
+def _kind(net: Network) -> int:
+    return int(helper.np_dtype_to_tensor_dtype(net.dtype))
+
+
+def _tensor(name: str, array: NDArray[Any]) -> TensorProto:
+    if array.dtype.kind in "OU":
+        return helper.make_tensor(name, TensorProto.STRING, array.shape, [str(x).encode() for x in array])
+    if array.dtype.kind in "iub":
+        array = array.astype(np.int64)
+    return numpy_helper.from_array(np.ascontiguousarray(array), name)
+
+
+def _register() -> None:
+    try:
+        from skl2onnx import update_registered_converter
+        from skl2onnx.common.data_types import (
+            DoubleTensorType,
+            FloatTensorType,
+            Int64TensorType,
+            StringTensorType,
+        )
+
+        from .sklearn import SoftmaxClassifier
+    except ImportError:
+        return
+
+    def shapes(operator: Any) -> None:
+        fitted = operator.raw_operator
+        rows = operator.inputs[0].type.shape[0]
+        text = fitted.classes_.dtype.kind in "OU"
+        real = FloatTensorType if fitted.network_.dtype == np.float32 else DoubleTensorType
+        operator.outputs[0].type = (StringTensorType if text else Int64TensorType)([rows])
+        operator.outputs[1].type = real([rows, len(fitted.classes_)])
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        fitted, prefix = operator.raw_operator, scope.get_unique_operator_name("nndl_fast_")
+        net = fitted.network_
+        x, (label, probabilities) = operator.inputs[0].full_name, (o.full_name for o in operator.outputs)
+        cast = f"{prefix}x"
+        container.add_node("Cast", x, cast, name=f"{prefix}cast", to=_kind(net), op_version=_OPSET)
+        parts = _parts(net, fitted.classes_, cast, label, probabilities, prefix)
+        container.initializers.extend(parts.constants)
+        for i, node in enumerate(parts.nodes):
+            options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+            ends = list(node.input), list(node.output)
+            name = f"{prefix}{node.op_type}_{i}"
+            container.add_node(node.op_type, *ends, name=name, op_version=_OPSET, **options)
+
+    # the options that skl2onnx itself acts upon for classifiers
+    update_registered_converter(
+        SoftmaxClassifier,
+        "NndlFastSoftmaxClassifier",
+        shapes,
+        convert,
+        options={"zipmap": [False, True], "nocl": [True, False]},
+    )
+
+
+_register()

@@ -1,0 +1,106 @@
+"""Arrays of other libraries: PyTorch, pandas, polars, PyArrow, DLPack and the buffer protocol."""
+
+import array
+
+import numpy as np
+import pytest
+
+import nndl_fast as nf
+from nndl_fast import _core
+
+Z = np.random.default_rng(0).standard_normal((6, 4))
+Y = np.array([0, 1, 2, 3, 0, 1])
+
+
+class OnlyDLPack:
+    """What hands over its memory by DLPack and in no other way."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def imported(name, make):
+    def of(array):
+        return make(pytest.importorskip(name), array)
+
+    return of
+
+
+def arrow_chunks(pa, a):
+    return pa.chunked_array([pa.array(a[:2]), pa.array(a[2:])])
+
+
+MATRICES = {
+    "DLPack": OnlyDLPack,
+    "memoryview": memoryview,
+    "PyTorch": imported("torch", lambda torch, a: torch.from_numpy(a)),
+    "pandas": imported("pandas", lambda pd, a: pd.DataFrame(a, copy=False)),
+    "polars": imported("polars", lambda pl, a: pl.DataFrame(a)),
+    "PyArrow": imported("pyarrow", lambda pa, a: pa.table({str(i): c for i, c in enumerate(a.T)})),
+    "JAX": imported("jax.numpy", lambda jnp, a: jnp.asarray(a, np.float32)),
+}
+VECTORS = {
+    "DLPack": OnlyDLPack,
+    "array": lambda a: array.array("q", a),
+    "PyTorch": imported("torch", lambda torch, a: torch.from_numpy(a)),
+    "pandas": imported("pandas", lambda pd, a: pd.Series(a, copy=False)),
+    "polars": imported("polars", lambda pl, a: pl.Series(a)),
+    "PyArrow": imported("pyarrow", lambda pa, a: pa.array(a)),
+    "PyArrow, chunks": imported("pyarrow", arrow_chunks),
+}
+COPIED = {"polars", "PyArrow", "JAX", "PyArrow, chunks"}  # columns apart, another dtype, chunks
+
+
+def reads(given, base):
+    """Whether the core reads that memory, and not a copy of it."""
+    return np.shares_memory(_core.as_real(given, "f", "x"), base)
+
+
+@pytest.mark.parametrize("kind", MATRICES)
+def test_weighted_inputs_of_others_are_taken_and_not_copied_where_that_can_be(kind):
+    z = Z.copy()
+    given = MATRICES[kind](z)
+    a = nf.softmax(given)
+    np.testing.assert_allclose(a, nf.softmax(Z), rtol=1e-5 if kind == "JAX" else 0)
+    assert type(a) is np.ndarray
+    if kind not in COPIED:
+        assert reads(given, z)
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_labels_of_others_are_taken_and_not_copied_where_that_can_be(kind):
+    y = Y.copy()
+    given = VECTORS[kind](y)
+    np.testing.assert_array_equal(nf.log_likelihood_delta(Z, given), nf.log_likelihood_delta(Z, Y))
+    if kind not in (COPIED - {"PyArrow", "polars"}) | {"array"}:
+        assert reads(given, y) or kind == "PyArrow"  # whose arrays own their memory
+    assert nf.Network([4, 4], rng=0).accuracy((Z, given)) == nf.Network([4, 4], rng=0).accuracy((Z, Y))
+
+
+@pytest.mark.parametrize("library", ["PyTorch", "pandas", "polars"])
+def test_a_network_learns_from_them(library):
+    net, plain = nf.Network([4, 5, 4], rng=0), nf.Network([4, 5, 4], rng=0)
+    net.SGD((MATRICES[library](Z.copy()), VECTORS[library](Y.copy())), 3, 2, 0.5)
+    plain.SGD((Z, Y), 3, 2, 0.5)
+    assert net.digest() == plain.digest()
+    np.testing.assert_array_equal(net.predict(MATRICES[library](Z.copy())), plain.predict(Z))
+
+
+def test_a_tensor_that_requires_a_gradient_gets_pytorchs_own_advice():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"softmax: z .*requires grad\. Use tensor\.detach\(\)\.numpy\(\)"):
+        nf.softmax(torch.from_numpy(Z).requires_grad_())
+    with pytest.raises(TypeError, match=r"Use Tensor\.cpu\(\)"):
+        nf.softmax(torch.empty(3, 4, device="meta"))
+
+
+def test_columns_that_are_no_numbers_are_refused():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match="softmax: z has dtype object"):
+        nf.softmax(pd.DataFrame(Z).assign(name="x"))
