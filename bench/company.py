@@ -266,6 +266,19 @@ def steps_table(records: list[dict[str, Any]]) -> summary.Table:
     )
 
 
+def losses(records: list[dict[str, Any]]) -> list[str]:
+    """Every whole step that another library does faster."""
+    found = []
+    for record in records:
+        for name in steps.STEP:
+            if (step := record.get(f"step {name}")) is None or name == "nndl_fast":
+                continue
+            ratio = step["median"] / record["step nndl_fast"]["median"]
+            if "slower" in summary.against_us(ratio):
+                found.append(f"{name} at a step in company, {shape_name(record)} ({ratio:.2f})")
+    return found
+
+
 def alone_table(records: list[dict[str, Any]]) -> summary.Table:
     rows = []
     for record in records:

@@ -13,12 +13,14 @@ from typing import Any
 
 import accuracy
 import company
+import linear
 import machine
 import page
 import peers
 import pictures
 import pytest
 import results
+import steps
 import summary
 
 BENCH = Path(__file__).resolve().parent
@@ -26,14 +28,16 @@ ROUNDS = 15
 QUICK_ROUNDS = 3
 BUSY = 0.5  # load average
 QUICK_SHAPES = ["10x10", "60000x10", "1024x1000"]
-COMPANY_QUICK = 1, 0.1  # rounds, and seconds of a measurement
+COMPANY_QUICK = 1, 0.1, steps.SHAPES[:3]  # rounds, seconds of a measurement, shapes
 
 
 def measured(rounds: int, quick: bool, keep_memory: bool) -> dict[results.Key, results.Time]:
     """Runs the benchmarks in this process. Ends the program where one of them fails."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "benchmarks.json")
-        arguments = [str(BENCH), f"--config-file={BENCH.parent / 'pyproject.toml'}", f"--rounds={rounds}"]
+        settings = Path(folder, "pytest.ini")  # the project's own are not in a wheel
+        settings.write_text("[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\n", "utf-8")
+        arguments = [str(BENCH), f"--config-file={settings}", f"--rootdir={BENCH}", f"--rounds={rounds}"]
         arguments += ["-q", "-x", "-p", "no:cacheprovider", f"--benchmark-json={path}"]
         arguments += ["--benchmark-quiet", "--benchmark-disable-gc"]
         arguments += ["--keep-memory"] * keep_memory
@@ -41,6 +45,21 @@ def measured(rounds: int, quick: bool, keep_memory: bool) -> dict[results.Key, r
         if code := pytest.main(arguments):
             raise SystemExit(f"report.py: the benchmarks failed (pytest ended with {int(code)}); no report")
         return results.from_benchmarks(json.loads(path.read_text(encoding="utf-8")))
+
+
+def elsewhere(rounds: int) -> dict[results.Key, results.Time]:
+    """What is measured in another way: PyTorch's bridge, and a last layer without logits."""
+    found = {}
+    if not peers.missing("PyTorch"):
+        import torch_bridge
+
+        for n, classes in (shape for shape in torch_bridge.SHAPES if len(shape) == 2):
+            for library, values in torch_bridge.measured([n, classes], rounds).items():
+                found[results.Key(summary.BRIDGE, n, classes, library)] = results.summary(values)
+    n, _, classes = linear.SHAPE
+    for library, values in linear.measured(linear.SHAPE).items():
+        found[results.Key(summary.LAST_LAYER, n, classes, library)] = results.summary(values)
+    return found
 
 
 def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> list[str]:
@@ -90,6 +109,8 @@ def derived(times: results.Times, cache: int) -> dict[str, Any]:
 def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
     described = machine.description()  # before the load of the run itself
     times = measured(rounds, quick, keep_memory)
+    if not quick:
+        times |= elsewhere(rounds)
     cache = described["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
     return {
         "format": results.FORMAT,
@@ -116,7 +137,7 @@ def write_page(
     """The pictures and report.html."""
     cache = report["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
     cost_and_delta, softmax, limits = (page.picture(path) for path in pictures.write(times, cache, folder))
-    losses = summary.losses(times)
+    losses = [*summary.losses(times), *company.losses(report.get("company", []))]
     facts = {
         k: report[k] for k in ("date", "commit", "machine", "versions", "config", "threads", "environment")
     }

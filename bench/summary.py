@@ -10,12 +10,15 @@ import results
 from results import OURS, OURS_OUT, Change, Shape, Times
 
 COST_AND_DELTA, SOFTMAX, STEP = "cost and delta", "softmax", "step"
+BRIDGE, LAST_LAYER = "cross_entropy in PyTorch", "last layer without logits"
 TITLES = {
     STEP: "A whole step: product, cost and delta, product; float32",
     COST_AND_DELTA: "Cost and delta, float32, integer labels, mean",
     SOFTMAX: "Softmax, float32",
     "softmax, examples in columns": "Softmax, float32, examples in columns",
     "cost and delta, float64": "Cost and delta, float64",
+    BRIDGE: "nndl_fast.torch.cross_entropy and its gradient beside PyTorch's own",
+    LAST_LAYER: "A last layer of 512 features and its gradients, without logits",
 }
 COPY, COPY_PAST_CACHE, EXPONENTIALS = "copy", "copy past the cache", "exponentials"
 NP_COPYTO, NP_EXP = "np.copyto", "np.exp"
@@ -73,11 +76,18 @@ def ratio_table(times: Times, operation: str) -> Table:
     )
 
 
+# What is measured beside a last layer, and does less than it.
+PARTS = ("products alone", "the cost alone")
+
+
 def losses(times: Times) -> list[str]:
     """Every operation and shape at which a peer is faster, worst first."""
     found = []
-    for operation in TITLES:
+    training = [operation for operation in results.operations(times) if operation.startswith("training")]
+    for operation in (*TITLES, *training):
         for name in results.peers_of(times, operation):
+            if name in PARTS:
+                continue
             for shape, ratio in results.ratios(times, operation, name).items():
                 if "slower" in against_us(ratio):
                     found.append((ratio, f"{name} at {operation}, {shape_name(shape)} ({ratio:.2f})"))

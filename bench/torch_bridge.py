@@ -16,7 +16,7 @@ import torch
 
 import nndl_fast.torch as bridge
 
-SHAPES = [[128, 10], [1024, 1000], [256, 32_000], [2048, 512, 32_000]]
+SHAPES = [[128, 10], [256, 100], [1024, 1000], [256, 32_000], [2048, 512, 32_000]]
 Call = Callable[[], list[Any]]
 
 
@@ -60,7 +60,8 @@ def seconds(call: Call, repetitions: int) -> float:
     return (time.perf_counter() - start) / repetitions
 
 
-def compare(shape: list[int], rounds: int) -> None:
+def measured(shape: list[int], rounds: int) -> dict[str, list[float]]:
+    """Seconds of both in turn, once their results agree."""
     calls = calls_of(shape)
     expected = [np.copy(x) for x in calls["PyTorch"]()]
     for call in calls.values():  # the warm-up as well
@@ -74,6 +75,11 @@ def compare(shape: list[int], rounds: int) -> None:
     for _ in range(rounds):
         for name, call in calls.items():
             times[name].append(seconds(call, repetitions[name]))
+    return times
+
+
+def compare(shape: list[int], rounds: int) -> None:
+    times = measured(shape, rounds)
     own = median(times["nndl_fast"])
     print(" x ".join(map(str, shape)))
     for name, values in times.items():

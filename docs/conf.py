@@ -17,7 +17,7 @@ import pictures  # noqa: E402
 made = FOLDER / "made"
 made.mkdir(exist_ok=True)
 pictures.draw(made)
-for words in ([], ["train"], ["predict"], ["evaluate"], ["info"]):
+for words in ([], ["train"], ["predict"], ["evaluate"], ["bench"], ["info"]):
     text = CliRunner().invoke(cli.main, [*words, "--help"], prog_name="nndl-fast", terminal_width=90).output
     (made / f"{'-'.join(['help', *words])}.txt").write_text(text, encoding="utf-8")
 

@@ -1,15 +1,18 @@
-"""The command line: ``nndl-fast train | predict | evaluate | info``. It needs the extra ``train``."""
+"""The command line: ``nndl-fast train | predict | evaluate | bench | info``. It needs the extra ``train``."""
 
 from __future__ import annotations
 
 import io
 import secrets
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -302,6 +305,36 @@ def evaluate(model: Path, data: Path, label: str | None) -> None:
     click.echo(f"accuracy {judged.accuracy}, cost {judged.cost:.4f}")
     for line in _judgement.lines(judged):
         click.echo(line)
+
+
+@main.command()
+@click.argument("folder", default="nndl-fast-report", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--quick", is_flag=True, help="Few shapes and rounds: less than a minute, and not to be quoted."
+)
+@click.option(
+    "--against",
+    metavar="JSON",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An earlier report.json to compare with.",
+)
+@click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
+def bench(folder: Path, quick: bool, against: Path | None, show: bool) -> None:
+    """Measures this machine: nndl_fast beside the libraries that are installed, alone and in company.
+
+    FOLDER gets report.html, report.json and pictures. It needs the extra bench; leave the machine alone
+    meanwhile, which is about ten minutes.
+    """
+    if missing := [name for name in ("pytest", "pytest_benchmark", "matplotlib") if not find_spec(name)]:
+        raise click.ClickException(f"{', '.join(missing)} not installed: pip install 'nndl_fast[bench]'")
+    options = ["--quick"] * quick + (["--against", str(against)] if against else [])
+    # A process of its own, in which nothing else has been loaded.
+    program = Path(__file__).parent / "bench" / "report.py"
+    status = subprocess.run([sys.executable, str(program), str(folder), *options]).returncode
+    if status:
+        sys.exit(status)
+    if show:
+        webbrowser.open((folder / "report.html").resolve().as_uri())
 
 
 @main.command()
