@@ -27,6 +27,7 @@ BENCH = Path(__file__).resolve().parent
 ROUNDS = 15
 QUICK_ROUNDS = 3
 BUSY = 0.5  # load average
+GATE = 1.3  # of a tripwire, which has to lie above the noise of a shared machine
 QUICK_SHAPES = ["10x10", "60000x10", "1024x1000"]
 COMPANY_QUICK = 1, 0.1, steps.SHAPES[:3]  # rounds, seconds of a measurement, shapes
 
@@ -167,6 +168,16 @@ def write_page(
     (folder / "report.html").write_text(text, encoding="utf-8")
 
 
+def regressions(changes: list[results.Change]) -> list[str]:
+    """What has become slower beyond the noise, the gate, and what the peers of the same shape have."""
+    return [
+        f"{change.key.operation} {summary.shape_name(change.key.shape)} {change.key.library} "
+        f"{change.ratio:.2f}"
+        for change in changes
+        if change.verdict == "regression" and change.ratio > GATE * max(1.0, change.control or 1.0)
+    ]
+
+
 def at_least_three(text: str) -> int:
     value = int(text)
     if value < 3:
@@ -182,6 +193,11 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="few shapes and rounds, to try it in a minute")
     parser.add_argument("--against", type=Path, metavar="JSON", help="another report.json to compare with")
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help=f"end with status 1 where --against shows a regression beyond noise and {GATE:g} times",
+    )
     parser.add_argument(
         "--no-run",
         action="store_true",
@@ -224,6 +240,8 @@ def main(arguments: list[str] | None = None) -> None:
     if old:
         print(text)
     print(f"{options.folder / 'report.html'} is written")
+    if options.gate and old and (slower := regressions(results.changes(times, old[1]))):
+        sys.exit("report.py: slower than before: " + "; ".join(slower))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How Sphinx makes the documentation: ``sphinx-build docs build/docs``. It needs the extra ``docs``."""
 
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,16 +18,24 @@ import pictures  # noqa: E402
 made = FOLDER / "made"
 made.mkdir(exist_ok=True)
 pictures.draw(made)
+program = FOLDER.parent / "bench" / "history.py"
+subprocess.run([sys.executable, str(program), str(made / "history.png")], check=True)
 for words in ([], ["train"], ["predict"], ["evaluate"], ["bench"], ["info"]):
-    text = CliRunner().invoke(cli.main, [*words, "--help"], prog_name="nndl-fast", terminal_width=90).output
+    text = CliRunner().invoke(cli.main, [*words, "--help"], prog_name="nndl-fast", terminal_width=80).output
     (made / f"{'-'.join(['help', *words])}.txt").write_text(text, encoding="utf-8")
 
 project = "nndl_fast"
 copyright = "the nndl_fast authors"
 version = release = nndl_fast.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["made"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml"]
+html_math_renderer = "mathml"
+myst_enable_extensions = ["dollarmath"]
+# Notebooks are run here: what they show is what this version does.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+exclude_patterns = ["made", "**.ipynb_checkpoints"]
 myst_heading_anchors = 3
 nitpicky = True
 autodoc_typehints = "none"
@@ -38,6 +47,8 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["style.css"]
 html_title = f"nndl_fast {version}"
 html_copy_source = False
 html_show_sphinx = False

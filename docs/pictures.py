@@ -110,10 +110,67 @@ def shift() -> Figure:
     return picture
 
 
+def overview() -> Figure:
+    """What one call makes of the weighted inputs of one example."""
+    picture = Figure(figsize=(10, 3.3), layout="constrained")
+    z, y = np.array([0.5, 2.6, -0.4, 1.1, 1.9]), 4
+    a = nf.softmax(z)
+    cost, delta = nf.log_likelihood_cost_and_delta(z[None], [y])
+    panels = (
+        ("weighted inputs $z$", z, "#999999"),
+        ("softmax: activations $a$", a, COLOURS[0]),
+        (rf"$C = -\ln a_y$ = {float(cost):.2f}, error $\delta = a - y$", delta[0], COLOURS[1]),
+    )
+    for axes, (title, values, colour) in zip(picture.subplots(1, 3), panels):
+        bars = axes.bar(range(len(z)), values, color=colour)
+        axes.bar_label(bars, [f"{value:.2f}" for value in values], fontsize=10, padding=2)
+        bars[y].set(edgecolor="black", linewidth=2)
+        axes.axhline(0, color="black", linewidth=0.8, linestyle="-")
+        axes.set(title=title, xlabel="class (the right one is framed)", yticks=[])
+        axes.margins(y=0.15)
+        axes.grid(False)
+        axes.spines["left"].set_visible(False)
+    return picture
+
+
+def learning_rates() -> Figure:
+    """A few values of eta, a power of four or more apart."""
+    picture, axes = figure()
+    training, _, _ = nf.datasets.load_digits()
+    for eta in (0.01, 0.1, 1.0, 30.0):
+        net = nf.Network([64, 30, 10], rng=1)
+        costs = net.SGD(training, 30, 10, eta, monitor_training_cost=True)[2]
+        axes.plot(range(1, 31), costs, label=rf"$\eta$ = {eta:g}")
+    axes.set(xlabel="epoch", ylabel="training cost", yscale="log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return picture
+
+
+def regularisation() -> Figure:
+    """Few digits are learned by heart without it."""
+    picture, axes = figure()
+    (x, y), validation, _ = nf.datasets.load_digits()
+    few = x[:300], y[:300]
+    strengths = [0.001, 0.01, 0.1, 1, 3, 10, 30, 100]
+    found: dict[str, list[float]] = {"training": [], "validation": []}
+    for lmbda in strengths:
+        net = nf.Network([64, 30, 10], rng=1)
+        net.SGD(few, 100, 10, 0.5, lmbda)
+        for name, data in (("training", few), ("validation", validation)):
+            found[name].append(100 * net.accuracy(data) / len(data[1]))
+    for name, accuracies in found.items():
+        axes.plot(strengths, accuracies, label=f"{name} digits", marker="o")
+    axes.set(xlabel=r"$\lambda$", ylabel="accuracy, %", xscale="log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.legend(frameon=False)
+    return picture
+
+
 def draw(folder: Path) -> None:
     """Writes them all."""
     with matplotlib.rc_context(STYLE):
-        for draws in (moving_z, sharpness, shift):
+        for draws in (overview, moving_z, sharpness, shift, learning_rates, regularisation):
             draws().savefig(folder / f"{draws.__name__.replace('_', '-')}.png")
         spec = importlib.util.spec_from_file_location("learning_slowdown", EXAMPLES / "learning_slowdown.py")
         assert spec and spec.loader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import metadata
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,9 @@ def weighted_inputs(x: Any, network: Network) -> Array:
 class Fitted:
     """An estimator's network, by the names that scikit-learn has for its parts."""
 
+    # What the link of scikit-learn's HTML representation is made of.
+    _doc_link_module = "nndl_fast"
+
     hidden_layer_sizes: int | Sequence[int]
     activation: str
     solver: str
@@ -104,6 +108,11 @@ class Fitted:
     loss_curve_: list[float]
     n_iter_: int
     loss_: float
+
+    @property
+    def _doc_link_template(self) -> str:
+        urls = dict(url.split(", ", 1) for url in metadata("nndl_fast").get_all("Project-URL") or [])
+        return urls["Documentation"] + "/reference.html#{estimator_module}.{estimator_name}"
 
     @property
     def coef_(self) -> Array:

@@ -1,4 +1,4 @@
-"""A progress bar where a terminal is there and tqdm is installed, and silence elsewhere."""
+"""A progress bar in a terminal and in a notebook, if tqdm is installed, and silence elsewhere."""
 
 from __future__ import annotations
 
@@ -21,13 +21,19 @@ class Bar:
             self._bar.update()
 
 
+def _in_notebook() -> bool:
+    """Whether this is a kernel of Jupyter, whose standard error is no terminal."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
 @contextmanager
 def bar(total: int, unit: str) -> Iterator[Bar]:
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not (_in_notebook() or (sys.stderr is not None and sys.stderr.isatty())):
         yield Bar()
         return
     try:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
     except ImportError:
         yield Bar()
         return

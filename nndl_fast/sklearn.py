@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -32,6 +33,11 @@ from ._estimator import (
 Array = NDArray[Any]
 
 _DENSE = 1 << 24  # bytes of a sparse array's rows that are made dense at a time
+
+
+def _in_numpy() -> Any:
+    """Arrays of other libraries become NumPy's, also where scikit-learn would dispatch to their library."""
+    return config_context(array_api_dispatch=False)
 
 
 def _by_mini_batches(estimator: SoftmaxClassifier) -> bool:
@@ -258,13 +264,15 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         dtypes = [np.float64, np.float32]
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset)
-        check_classification_targets(y)
+        with _in_numpy():
+            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset)
+            check_classification_targets(y)
         return X, y
 
     def _weights(self, X: Any, y: Array, classes: Array, sample_weight: ArrayLike | None) -> Array:
         """Of each example, its class's weight included."""
-        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        with _in_numpy():
+            weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         if not weight.any():
             raise ValueError("SoftmaxClassifier: sample_weight is 0 for every example")
         total, may_be = float(weight.sum(dtype=np.float64)), np.finfo(weight.dtype)
@@ -389,7 +397,8 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _weighted_inputs(self, X: Any) -> Array:
         check_is_fitted(self, "network_")
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        with _in_numpy():
+            X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         return weighted_inputs(X, self.network_)
 
     def _warn(self, what: str) -> None:

@@ -84,9 +84,9 @@ def test_the_reference_has_every_public_name():
 
 def test_the_pages_can_be_made(tmp_path):
     """From a copy, where nothing shadows the installed package, and without a warning."""
-    for module in ("furo", "myst_parser", "matplotlib"):
+    for module in ("furo", "myst_nb", "latex2mathml", "matplotlib"):
         pytest.importorskip(module)
-    for path in ("README.md", "csrc/nndl_fast.h", "examples", "docs"):
+    for path in ("README.md", "csrc/nndl_fast.h", "bench", "examples", "docs"):
         to = tmp_path / path
         to.parent.mkdir(exist_ok=True)
         (shutil.copytree if (ROOT / path).is_dir() else shutil.copy)(ROOT / path, to)
@@ -94,6 +94,14 @@ def test_the_pages_can_be_made(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "log_likelihood_cost_and_delta" in (tmp_path / "html" / "reference.html").read_text()
+
+
+def test_the_figures_are_those_of_the_newest_releases_report():
+    if not (ROOT / "bench" / "reports").exists():
+        pytest.skip("the reports are in the source folder")
+    command = [sys.executable, ROOT / "bench" / "readme.py", "--check"]
+    result = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize(

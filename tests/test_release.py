@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tarfile
-from importlib.metadata import distribution, version
+from importlib.metadata import distribution, metadata, version
 from pathlib import Path
 
 import pytest
@@ -90,3 +90,34 @@ def test_actions_are_pinned_by_hash():
     assert len(used) > 5
     for line in used:
         assert re.search(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_the_readmes_links_lead_out_of_pypi_and_to_files_that_are_there():
+    package = metadata("nndl_fast")
+    urls = dict(url.split(", ", 1) for url in package.get_all("Project-URL"))
+    assert {"Source", "Documentation", "Changelog", "Issues"} <= urls.keys()
+    text = re.sub(r"```.*?```", "", package.get_payload(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(links) > 5 and all(link.startswith(("http://", "https://")) for link in links)
+    start = re.compile(rf"{urls['Source']}/(raw|blob)/v{re.escape(version('nndl_fast'))}/(.*)")
+    own = [start.fullmatch(link) for link in links if link.startswith(urls["Source"])]
+    assert len(own) > 4 and all(own)
+    for found in own:
+        assert (ROOT / found[2]).exists(), found[0]
+        assert (found[1] == "raw") == found[2].endswith(".png")
+
+
+def test_the_conda_recipe_needs_what_the_package_needs():
+    yaml = pytest.importorskip("yaml")
+    recipe = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text(encoding="utf-8"))
+    package = metadata("nndl_fast")
+    assert recipe["context"]["version"] == version("nndl_fast")
+    assert recipe["about"]["summary"] == package["Summary"]
+    assert recipe["about"]["license"] == package["License-Expression"]
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    needed = re.findall(r'"([^"]+)"', re.search(r"^requires = \[(.*)\]$", project, re.MULTILINE)[1])
+    needed += re.findall(r'"([^"]+)"', re.search(r"^dependencies = \[(.*)\]$", project, re.MULTILINE)[1])
+    host = {entry.replace(" ", "") for entry in recipe["requirements"]["host"]}
+    assert set(needed) <= host
+    run = {entry.replace(" ", "") for entry in recipe["requirements"]["run"]}
+    assert run == {"python" + package["Requires-Python"], "numpy>=1.26"}

@@ -1,0 +1,165 @@
+"""Writes the figures of the newest release's report into the README, between the comments that name them:
+``python bench/readme.py [--check]``. ``--check`` only says whether they are there as they should be."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import company
+import results
+import summary
+
+BENCH = Path(__file__).resolve().parent
+REPORTS = BENCH / "reports"
+README = BENCH.parent / "README.md"
+BLOCK = re.compile(r"(<!-- figures: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def reports() -> list[Path]:
+    """Of each release, the oldest first."""
+    return sorted(REPORTS.glob("*.json"), key=lambda path: [int(part) for part in path.stem.split(".")])
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def paragraph(text: str) -> str:
+    return textwrap.fill(text, 118, break_on_hyphens=False) + "\n"
+
+
+def machine(report: dict[str, Any]) -> str:
+    found, versions = report["machine"], report["versions"]
+    names = {
+        "torch": "PyTorch",
+        "scikit-learn": "scikit-learn",
+        "onnxruntime": "ONNX Runtime",
+        "jax": "JAX",
+        "numba": "Numba",
+    }
+    peers = ", ".join(
+        f"{name} {versions[key].split('+')[0]}" for key, name in names.items() if key in versions
+    )
+    return paragraph(
+        f"(Measured on {found['usable_processors']} cores of an {found['processor']}, "
+        f"{report['config']['instruction_set'].upper()}, {found['last_level_cache'] >> 20} MB of last cache, "
+        f"{report['date']}; {peers}.)"
+    )
+
+
+def step(report: dict[str, Any]) -> str:
+    found = company.steps_table(report["company"])
+    at = [0, *range(2, len(found.header) - 1)]  # without our own time, and the last
+    return table([found.header[i] for i in at], [[row[i] for i in at] for row in found.rows])
+
+
+def in_company(report: dict[str, Any]) -> str:
+    others = [name for name in company.OTHERS if name != "scikit-learn's loss"]
+    rows = []
+    for record in report["company"]:
+        one = record["one thread"]["median"]
+        cells, slowed = [], []
+        for name in others:
+            ours = record[f"after {name}"]
+            cells.append(f"{ours['mean'] / one:.2f}; {ours['late'] / one:.1f}")
+            slowed.append(record[f"beside {name}"]["median"] / record[f"other {name}"]["median"])
+        rows.append([company.shape_name(record), *cells, f"{min(slowed):.2f} to {max(slowed):.2f}"])
+    header = [
+        "rows x features x classes",
+        *(f"after {name}" for name in others),
+        "the product itself, slowed",
+    ]
+    return table(header, rows)
+
+
+def kernels(times: results.Times) -> str:
+    names = ["PyTorch", "scikit-learn", "JAX", "Numba", "NumPy"]
+    found = {name: results.ratios(times, summary.COST_AND_DELTA, name) for name in names}
+    rows = [
+        [summary.shape_name(shape), *(summary.against_us(found[name].get(shape)) for name in names)]
+        for shape in results.shapes(times, summary.COST_AND_DELTA)
+    ]
+    means = [summary.against_us(results.standing(found[name]).geometric_mean) for name in names]
+    header = ["examples x classes", *names[:-1], "NumPy by hand"]
+    return table(header, [*rows, ["geometric mean", *means]])
+
+
+def softmax(times: results.Times) -> str:
+    names = [name for name in results.peers_of(times, summary.SOFTMAX) if name != "NumPy"]
+    found = [(name, results.standing(results.ratios(times, summary.SOFTMAX, name))) for name in names]
+    parts = [
+        f"{summary.number(s.geometric_mean)} against {name} (least {summary.number(s.worst)}, at "
+        f"{summary.shape_name(s.worst_shape)})"
+        for name, s in found
+    ]
+    return paragraph(f"softmax alone, geometric mean of the same shapes: {', '.join(parts)}.")
+
+
+def last_layer(times: results.Times) -> str:
+    ((n, classes),) = results.shapes(times, summary.LAST_LAYER)
+    ours, alone, peer = (
+        results.seconds(times, summary.LAST_LAYER, (n, classes), name)
+        for name in (results.OURS, "products alone", "PyTorch")
+    )
+    assert ours and alone and peer
+    return paragraph(
+        f"{n} examples, 512 features, {classes:,} classes: {ours / alone:.2f} times as long as NumPy's three "
+        "matrix products alone; PyTorch's `linear_cross_entropy` takes "
+        f"{peer / alone:.2f} times the products."
+    )
+
+
+def bridge(times: results.Times) -> str:
+    found = results.ratios(times, summary.BRIDGE, "PyTorch")
+    rows = [[summary.shape_name(shape), summary.against_us(ratio)] for shape, ratio in found.items()]
+    return table(["examples x classes", "PyTorch's own, times as long"], rows)
+
+
+def losses(report: dict[str, Any], times: results.Times) -> str:
+    found = [*summary.losses(times), *company.losses(report["company"])]
+    return "".join(f"- {line}\n" for line in found or ["None in this run."])
+
+
+def blocks(path: Path) -> dict[str, str]:
+    report, times = results.read_report(path)
+    return {
+        "machine": machine(report),
+        "steps": step(report),
+        "company": in_company(report),
+        "kernels": kernels(times),
+        "softmax": softmax(times),
+        "last layer": last_layer(times),
+        "bridge": bridge(times),
+        "losses": losses(report, times),
+    }
+
+
+def filled(text: str, content: dict[str, str]) -> str:
+    return BLOCK.sub(lambda found: f"{found[1]}\n{content[found[2]]}\n{found[3]}", text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    content = blocks(reports()[-1])
+    for page in (
+        README,
+        BENCH.parent / "docs" / "benchmark.md",
+        BENCH.parent / "docs" / "howto" / "pytorch.md",
+    ):
+        text = page.read_text(encoding="utf-8")
+        if check and filled(text, content) != text:
+            sys.exit(f"{page.name} has other figures than the report: python bench/readme.py writes them")
+        if not check:
+            page.write_text(filled(text, content), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
