@@ -53,10 +53,10 @@ def legend(axes: Any) -> None:
 
 
 def against_peers(times: Times, operation: str, cache: int) -> Figure:
-    """Nanoseconds an element: shapes of very different sizes share an axis, and the copy is its floor."""
+    """Nanoseconds per element: shapes of very different sizes share an axis, and the copy is its floor."""
     shapes = results.shapes(times, operation)
     figure, axes = start(
-        f"{summary.TITLES[operation]}: time an element (lower is faster)", shapes, "nanoseconds an element"
+        f"{summary.TITLES[operation]}: time per element (lower is faster)", shapes, "nanoseconds per element"
     )
     for name in [*results.peers_of(times, operation), OURS]:
         points = [

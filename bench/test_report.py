@@ -122,6 +122,18 @@ def test_a_change_counts_beyond_the_noise_of_both_runs() -> None:
     assert verdict(1.05, 1.0, 0.02, drift=0.06) == ""
 
 
+def test_the_gate_is_for_what_is_slower_than_noise_and_the_peers_explain() -> None:
+    import report as command
+
+    old = times()
+    assert command.regressions(results.changes(times(), old)) == []
+    slower = command.regressions(results.changes(times(nndl_fast=3e-6), old))
+    assert len(slower) == 2 * len(summary.TITLES) and "softmax 10 x 10 nndl_fast 1.50" in slower
+    everything = {"nndl_fast": 3e-6, "PyTorch": 6e-6, "NumPy": 1.5e-6}  # another machine, say
+    assert command.regressions(results.changes(times(**everything), old)) == []
+    assert command.regressions(results.changes(times(nndl_fast=2.4e-6), old)) == []  # below the tripwire
+
+
 def test_changes_have_the_peers_as_their_control() -> None:
     old, new = times(), times(nndl_fast=3e-6, PyTorch=8e-6, NumPy=5e-7)
     del old[Key("softmax", *B, "nndl_fast")]

@@ -128,7 +128,7 @@ _LABEL = click.option(
     help="Passes over the training examples.  [default: 60; MNIST 30]",
 )
 @click.option(
-    "--mini-batch", default=10, show_default=True, type=click.IntRange(min=1), help="Examples a step."
+    "--mini-batch", default=10, show_default=True, type=click.IntRange(min=1), help="Examples per step."
 )
 @click.option(
     "--eta",

@@ -49,7 +49,7 @@ def softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None 
 
 
 def log_softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None) -> Any:
-    """ln a_j of the softmax activations, without the loss that taking their logarithm has.
+    """Logarithms of the softmax activations, without the loss that taking them afterwards has.
 
     Computed as c (z_j - max) - ln(sum), the sum's logarithm from the classes other than the largest
     where that one has nearly everything. Arguments and errors as for :func:`softmax`.
@@ -86,7 +86,7 @@ def hardmax(z: ArrayLike, axis: Axis = -1) -> Any:
 def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) -> Any:
     """Weighted inputs whose softmax is ``a``: z_j = ln a_j + C, determined up to the constant C.
 
-    ``constant`` is C: a number, or an array that broadcasts to ``a``, such as one a row. An
+    ``constant`` is C: a number, or an array that broadcasts to ``a``, such as one per row. An
     activation of 0 gives -inf, a negative one NaN. ``axis`` is where the classes stand; the
     result does not depend on it. The logarithm is NumPy's, whose last bit may differ between machines.
 
@@ -250,7 +250,7 @@ def linear_log_likelihood(
     """A whole output layer, z = a w^T + b with softmax and the log-likelihood cost (80), and its gradients,
     without z ever being there as a whole: for layers with very many classes.
 
-    ``a`` are the activations before the layer, (n, features), an example a row; ``w`` its weights,
+    ``a`` are the activations before the layer, (n, features), an example in each row; ``w`` its weights,
     (classes, features); ``b`` its biases, (classes,) or (classes, 1), or None; ``y`` and the options
     as for :func:`log_likelihood_cost`. ``w`` and ``b`` are taken in the dtype of ``a``.
 

@@ -173,7 +173,7 @@ class Network(Layers):
         remember is forgotten when SGD returns. ``early_stopping_n`` ends the training after so many
         epochs without a better accuracy on ``evaluation_data``, with the parameters of the best.
 
-        Returns four lists with an entry an epoch where they are monitored: the cost and the number
+        Returns four lists with an entry per epoch where they are monitored: the cost and the number
         of correct answers on ``evaluation_data``, then on ``training_data``. A terminal shows a bar
         (with tqdm installed). ``callback(epoch, values)`` is called after each epoch, from 1 on, with
         the monitored values by name. After an exception or Ctrl-C the parameters are those after

@@ -147,7 +147,7 @@ _times_once = once_differentiable(_times)
 
 
 class _LinearCosts(torch.autograd.Function):  # type: ignore[misc]
-    """A cost a row. The gradients are sums over rows, made when it is known what each row counts."""
+    """A cost per row. The gradients are sums over rows, made when it is known what each row counts."""
 
     @staticmethod
     def forward(ctx: Any, compute: Any, *tensors: Any) -> Any:

@@ -1,6 +1,9 @@
 """The command line: what it writes and prints."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 
 from commands import assert_refused, examples, expected_lines, run, run_well, saved_network
+
+from nndl_fast import cli
 
 
 @pytest.mark.parametrize("cost", ["log-likelihood", "cross-entropy", "quadratic"])
@@ -119,3 +124,27 @@ def test_info_says_what_a_model_holds(tmp_path):
 
 def test_the_version_is_the_packages():
     assert nf.__version__ in run_well("--version").stdout
+
+
+def test_bench_runs_the_report_that_comes_with_the_package(tmp_path, monkeypatch):
+    commands, shown = [], []
+
+    def run_report(command):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 3 if "bad" in command[2] else 0)
+
+    monkeypatch.setattr(cli.subprocess, "run", run_report)
+    monkeypatch.setattr(cli.webbrowser, "open", shown.append)
+    for name in ("pytest_benchmark",):
+        pytest.importorskip(name)
+    (tmp_path / "old.json").write_text("{}")
+    run_well("bench", tmp_path / "new", "--quick", "--against", tmp_path / "old.json", "--open")
+    python, program, folder, *options = commands[0]
+    assert python == sys.executable and folder == str(tmp_path / "new")
+    assert options == ["--quick", "--against", str(tmp_path / "old.json")]
+    assert Path(program).name == "report.py" and Path(program).is_file()
+    assert Path(program).parent == Path(nf._core.__file__).parent / "bench"
+    assert shown == [(tmp_path / "new" / "report.html").as_uri()]
+    assert run("bench", tmp_path / "bad").exit_code == 3
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "pytest" else name)
+    assert_refused(run("bench", tmp_path / "x"), "pytest not installed", "nndl_fast[bench]")
