@@ -80,6 +80,9 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
         )
     if len(y) < 20:
         raise ValueError(f"{path} has {len(y)} examples; there must be at least 20")
+    if table.names and len(set(table.names)) < len(table.names):
+        twice = next(name for name in table.names if table.names.count(name) > 1)
+        raise ValueError(f"{path} has two columns of the name {twice}; each must have its own")
     bad = np.argwhere(~np.isfinite(x))
     if bad.size:
         row, j = bad[0]
@@ -95,7 +98,8 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
     scale = None
     if standardise:
         mean, spread = x[parts[0]].mean(axis=0, dtype=np.float64), x[parts[0]].std(axis=0, dtype=np.float64)
-        scale = Scale(mean, np.where(spread > 0, spread, 1.0))
+        constant = np.ptp(x[parts[0]], axis=0) == 0  # whose standard deviation may be the mean's rounding
+        scale = Scale(mean, np.where(constant, 1.0, spread))
     of = scale.of if scale else np.asarray
     training, validating = ((of(x[part]), y[part]) for part in parts[:2])
     same = kinds.dtype.kind == "i" and np.array_equal(kinds, np.arange(len(kinds)))

@@ -17,7 +17,6 @@ from . import datasets
 
 Array = NDArray[Any]
 
-KINDS = (".csv", ".csv.gz", ".txt", ".npy", ".npz", ".parquet")
 _LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
 
 
@@ -221,13 +220,15 @@ def _table(x: Array, labels: Array | None, names: list[str] | None) -> Table:
 
 def _labels(given: Array) -> Array:
     """Labels as integers where they are such, else as text."""
-    text = np.array([str(label).strip() for label in given.tolist()]) if given.dtype.kind in "OU" else given
+    text = given
+    if given.dtype.kind in "OU":
+        text = np.array(["" if label is None else str(label).strip() for label in given.tolist()])
     if text.dtype.kind == "b":
         return text.astype(np.int64)
     try:
         numbers = text.astype(np.float64)
     except ValueError:
-        empty = np.flatnonzero((text == "") | (text == "None"))
+        empty = np.flatnonzero(text == "")
         if empty.size:
             raise _Columns(f"has no label at example {empty[0]}") from None
         return text

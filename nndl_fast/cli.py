@@ -102,7 +102,8 @@ def main() -> None:
 _LABEL = click.option(
     "--label",
     metavar="COLUMN",
-    help="The column of a table's labels, by its name or by its number from 0.  [default: the last]",
+    help="The column of a table's labels, by its name or by its number from 0.  [default: the last; "
+    "for a model the one that it has no input for]",
 )
 
 

@@ -93,7 +93,18 @@ def test_the_pages_can_be_made(tmp_path):
     command = [sys.executable, "-m", "sphinx", "-qW", "--keep-going", "docs", "html"]
     result = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert "log_likelihood_cost_and_delta" in (tmp_path / "html" / "reference.html").read_text()
+    reference = (tmp_path / "html" / "reference.html").read_text(encoding="utf-8")
+    assert "log_likelihood_cost_and_delta" in reference
+    formulas = re.search(r"FORMULAS = \{(.*?)\n\}", (ROOT / "docs/mathml.py").read_text("utf-8"), re.DOTALL)[
+        1
+    ]
+    typed = re.findall(r'^    "(.*)": r"', formulas, re.MULTILINE)
+    assert len(typed) > 10
+    text = re.sub("<[^>]*>", "", reference)
+    assert not [plain for plain in typed if plain.replace("``", "") in text]  # typeset, each of them
+    assert reference.count("<math") >= len(typed) - 2  # a few are parts of others
+    notebook = (tmp_path / "html" / "gallery" / "mnist.html").read_text(encoding="utf-8")
+    assert "of the test digits are right" in notebook and "<img" in notebook  # it was run
 
 
 def test_the_figures_are_those_of_the_newest_releases_report():

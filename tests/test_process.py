@@ -18,15 +18,6 @@ def test_importing_leaves_subnormals_alone():
     assert F4(1e-40) * F4(0.5) > 0
 
 
-def test_the_source_says_that_it_has_no_core():
-    source = Path(__file__).parents[1]
-    if not (source / "nndl_fast").is_dir():
-        pytest.skip("the tests stand alone")
-    code = f"import sys; sys.path.insert(0, {str(source)!r})\ntry: import nndl_fast\nexcept ImportError as e:"
-    said = ended(code + " print(e)")
-    assert "start it in another folder" in said
-
-
 def test_no_copy_of_the_whole_input_for_odd_strides():
     z = np.zeros((2000, 600), F4)[::-2, ::2]
     out = np.empty(z.shape, F4)

@@ -96,7 +96,9 @@ def test_the_readmes_links_lead_out_of_pypi_and_to_files_that_are_there():
     package = metadata("nndl_fast")
     urls = dict(url.split(", ", 1) for url in package.get_all("Project-URL"))
     assert {"Source", "Documentation", "Changelog", "Issues"} <= urls.keys()
-    text = re.sub(r"```.*?```", "", package.get_payload(), flags=re.DOTALL)
+    # the header is where newer versions of importlib_metadata have it, if something imports them
+    readme = package["Description"] or package.get_payload()
+    text = re.sub(r"```.*?```", "", readme, flags=re.DOTALL)
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     assert len(links) > 5 and all(link.startswith(("http://", "https://")) for link in links)
     start = re.compile(rf"{urls['Source']}/(raw|blob)/v{re.escape(version('nndl_fast'))}/(.*)")

@@ -23,7 +23,7 @@ def run(*command, cwd):
 # without the stub too, as mypy leaves aside what a module with one does
 @pytest.mark.parametrize("left_out", ["nothing", "functional.pyi"])
 def test_package_is_typed(tmp_path, left_out):
-    shutil.copytree(PACKAGE, tmp_path / "nndl_fast", ignore=shutil.ignore_patterns(left_out, "*.so"))
+    shutil.copytree(PACKAGE, tmp_path / "nndl_fast", ignore=shutil.ignore_patterns(left_out, "*.so", "bench"))
     configuration = str(Path(__file__).parents[1] / "pyproject.toml")
     options = ["--config-file", configuration, "--cache-dir", "cache"]
     result = run("mypy", *options, "-p", "nndl_fast", cwd=tmp_path)
