@@ -31,7 +31,8 @@ def drawn() -> Figure:
         axes.axhline(1, color="#888888", linestyle="--", linewidth=1.2)
         axes.set_title(operation, loc="left", fontsize=11)
         axes.set(yscale="log", xlabel="release")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            set_formatter(lambda value, _: f"{value:g}")
         axes.grid(axis="y", color="#dddddd")
         axes.legend(frameon=False, fontsize=8)
     places[0].set_ylabel("times as long as nndl_fast")

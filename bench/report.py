@@ -155,7 +155,7 @@ def write_page(
     ]
     for name, table in ratio_tables.items():
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
-    parts[3:3] = [page.section(table) for table in company.tables(report.get("company", []))]
+    parts[4:4] = [page.section(table) for table in company.tables(report.get("company", []))]
     parts += [page.section(summary.limits_table(times, cache)), limits]
     parts += [page.section(summary.threads_table(times)), page.section(summary.instruction_sets_table(times))]
     parts += [page.section(summary.errors_table(report["errors"], accuracy.KINDS))]

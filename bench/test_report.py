@@ -234,6 +234,8 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path, capsys: pytest.Captur
     assert len(tags.sources) == 3
     assert all(source.startswith("data:image/png;base64,") for source in tags.sources)
     assert "&lt;one&gt;" in text
+    losses, first = text.index("Where nndl_fast is slower"), text.index("<li>NumPy at softmax, 10 x 10")
+    assert losses < first < text.index("Cost and delta in company")
     assert '<td class="text bad">regression</td>' in text
     assert re.search(r"softmax \| 10 x 10 \| nndl_fast \|.* 1\.50 \|.*regression", capsys.readouterr().out)
     assert "regression" in (tmp_path / "new" / "comparison.md").read_text(encoding="utf-8")
