@@ -20,8 +20,8 @@ from .network import Network
 
 try:
     from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("ONNX models need onnx: pip install 'nndl_fast[onnx]'", name="onnx") from error
+except ModuleNotFoundError:
+    raise ModuleNotFoundError("ONNX models need onnx: pip install 'nndl_fast[onnx]'", name="onnx") from None
 
 _OPSET, _IR = 13, 7  # of the year 2020: whatever reads models reads these
 _OPERATORS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
