@@ -9,6 +9,7 @@
 // `first` is the number of the first row, `keep` room for its exponentials; pending.way is the quickest
 // Way that will do.
 #pragma once
+#include "columns.h"
 #include "panel.h"
 #include "row.h"
 #include "tile.h"
@@ -101,6 +102,8 @@ struct Driver {
         if (down) {
             for (; few && r + Big::size <= job.rows; r += Big::size) one_tile_in_place<Big>(r);
             if (has_panels(job)) r = panels(r);
+            if constexpr (Op::sums)
+                if (has_columns(job)) r = columns(r);
             for (; r + V::size <= job.rows; r += V::size) one_tile_in_place<V>(r);
         }
         if (few) {
@@ -149,6 +152,46 @@ private:
         store_tile(rows, pending, z, y, keep, out);
         wide_op.finish(pending, rows, r);
     }
+
+    // From row r on, while tiles are full; returns the first row that is left.
+    NNDL_KERNEL ptrdiff_t columns(ptrdiff_t r) const {
+        using Sums = ColumnSums<V>;
+        while (r + V::size <= job.rows) {
+            const ptrdiff_t left = (job.rows - r) / V::size;
+            const int tiles = left < tiles_together ? int(left) : tiles_together;
+            const Column<const E> z = column(job.z, r, job.z.cls);
+            const Column<E> out = column(job.out, r, job.out.cls);
+            Summed<V> summed[tiles_together];
+            Sums(z, Op::keeps ? out : Column<E>{nullptr, 0}, job.classes, tiles, op.sharpness()).run(summed);
+            PendingOf<Down<V>> pending[tiles_together];
+            Way way = Way::quick;
+            for (int t = 0; t < tiles; ++t) {
+                Guess<E> none;
+                DoNothing nothing;
+                pending[t] = op.reduce(tile(summed[t]), r + t * V::size, {z.data + t * V::size, z.stride}, {nullptr, 0},
+                                       {out.data ? out.data + t * V::size : nullptr, out.stride}, none, nothing);
+                if (way < pending[t].way) way = pending[t].way;
+            }
+            if (job.out.data) {
+                in_way(way, [&](auto in) NNDL_LAMBDA {
+                    // the last classes first, which are still in cache
+                    for (ptrdiff_t j = job.classes - 1; j >= 0; --j) {
+                        Sums::fetch(out, j - Sums::ahead, job.classes, tiles);
+                        for (int t = 0; t < tiles; ++t) {
+                            const Column<E> of_tile = {out.data + t * V::size, out.stride};
+                            op.template value<in.way>(pending[t], tile(summed[t]), Step<true>{j, V::size},
+                                                      Column<const E>{z.data + t * V::size, z.stride}, {nullptr, 0}, of_tile)
+                                .store(of_tile.data + j * of_tile.stride);
+                        }
+                    }
+                });
+                for (int t = 0; t < tiles; ++t) op.finish(pending[t], tile(summed[t]), r + t * V::size);
+            }
+            r += tiles * V::size;
+        }
+        return r;
+    }
+    NNDL_INLINE Down<V> tile(const Summed<V>& summed) const { return {job.classes, V::size, nullptr, &summed}; }
 
     // Tiles of W::size rows from row r on, the last of at least so many; returns the first row that is left.
     template <class W>

@@ -74,6 +74,7 @@ struct Exponentials {
     using V = typename L::Vector;
     V origin, c, lowest, rounder;
 
+    Exponentials() = default;
     NNDL_INLINE explicit Exponentials(const Anchor<typename L::Each>& anchor)
         : origin(L::spread(anchor.origin)), c(V::all(anchor.c)), lowest(L::spread(anchor.lowest)),
           rounder(L::spread(anchor.rounder)) {}

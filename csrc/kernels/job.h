@@ -184,6 +184,12 @@ template <class E>
 static constexpr bool has_panels(const Job<E>& job) {
     return job.classes > few_classes && job.classes <= panel_classes && job.z.cls != 1;
 }
+// Columns of more classes are taken class after class; with targets, or in place, a tile at a time.
+constexpr int tiles_together = 8;
+template <class E>
+static constexpr bool has_columns(const Job<E>& job) {
+    return job.classes > panel_classes && job.z.cls != 1 && !job.y.data && job.out.data != job.z.data;
+}
 template <class E>
 static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
     return panel_tiles * ptrdiff_t(64 / sizeof(E)) * classes;

@@ -137,6 +137,13 @@ struct Across {
     }
 };
 
+// Of the columns of a tile, where they are known: what the exponentials were shifted by, their sums, the maxima.
+template <class V>
+struct Summed {
+    V near, maximum;
+    Split<V> sum;
+};
+
 template <class V>
 struct Down {
     using Vector = V;
@@ -146,6 +153,7 @@ struct Down {
     ptrdiff_t classes;
     int rows;  // 1 to size; the arrays have room for all lanes, those beyond hold anything
     const E* maxima = nullptr;  // of z, where they are known
+    const Summed<V>* summed = nullptr;
 
     NNDL_INLINE static V spread(Each x) { return x; }
 

@@ -21,6 +21,8 @@ NNDL_INLINE V weighted(V a, V b) {
 template <class V, class E = typename V::Element>
 struct LogLikelihood {
     const Job<E>& job;
+    static constexpr bool sums = true, keeps = true;
+    NNDL_INLINE E sharpness() const { return 1; }
 
     // What storing a row's error needs.
     template <class L>

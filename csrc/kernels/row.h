@@ -84,7 +84,7 @@ struct RowSum {
     template <class Before>
     NNDL_INLINE RowSum(const L& rows, Column<const E> z, E c, Column<E> keep, Guess<E>& guess, Before& before)
         : anchor(expected_maximum(rows, z, guess), c) {
-        if constexpr (L::rows_at_most == 1)
+        if constexpr (L::rows_at_most == 1) {
             if (guess.known) {
                 maximum = {guess.known->maximum};
                 auto total = Wide<Each>::zero();
@@ -92,7 +92,11 @@ struct RowSum {
                     total.add(load_wide(guess.known->sums + 2 * (j / segment_classes<E>), E()));
                 sum = total.parts();
             }
-        while (!guess.known) {  // at most twice
+        } else if (rows.summed) {
+            maximum = rows.summed->maximum;
+            sum = rows.summed->sum;
+        }
+        while (!guess.known && !is_summed(rows)) {  // at most twice
             sum = anchor.plain ? sum_of<true>(rows, anchor, z, keep, maximum, before)
                                : sum_of<false>(rows, anchor, z, keep, maximum, before);
             if constexpr (L::rows_at_most > 1) break;
@@ -230,6 +234,10 @@ struct RowSum {
     }
 
 private:
+    static NNDL_INLINE bool is_summed(const L& rows) {
+        if constexpr (L::rows_at_most > 1) return rows.summed;
+        else return false;
+    }
     static constexpr ptrdiff_t most_uniform = ptrdiff_t(1) << 20;  // as many as float32 can count with room to spare
 
     NNDL_KERNEL void sum_up_uniform(const L& rows, Column<const E> z, Column<E> keep) {
@@ -246,7 +254,7 @@ private:
     }
     NNDL_INLINE Each expected_maximum(const L& rows, Column<const E> z, Guess<E>& guess) {
         if constexpr (L::rows_at_most > 1)
-            maximum = rows.maximum(z);
+            maximum = rows.summed ? rows.summed->near : rows.maximum(z);
         else if (guess.known)
             maximum = {guess.known->near};
         else if (guess.none) {

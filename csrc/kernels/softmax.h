@@ -8,6 +8,8 @@ namespace {
 template <class V, class E = typename V::Element>
 struct Softmax {
     const Job<E>& job;
+    static constexpr bool sums = true, keeps = true;
+    NNDL_INLINE E sharpness() const { return job.c; }
 
     template <class L>
     struct Pending {
@@ -37,6 +39,8 @@ struct Softmax {
 template <class V, class E = typename V::Element>
 struct LogSoftmax {
     const Job<E>& job;
+    static constexpr bool sums = true, keeps = false;
+    NNDL_INLINE E sharpness() const { return job.c; }
 
     template <class L>
     struct Pending {
@@ -70,6 +74,8 @@ struct NothingPending {
 template <class V, class E = typename V::Element>
 struct LogSumExp {
     const Job<E>& job;
+    static constexpr bool sums = true, keeps = false;
+    NNDL_INLINE E sharpness() const { return 1; }
 
     template <class L, class Before>
     NNDL_INLINE NothingPending<L> reduce(const L& rows, ptrdiff_t first, Column<const E> z, Column<const E>,
@@ -111,6 +117,7 @@ private:
 template <class V, class E = typename V::Element>
 struct Hard {
     const Job<E>& job;
+    static constexpr bool sums = false;
 
     template <class L>
     struct Pending {
@@ -156,6 +163,7 @@ struct Hard {
 template <class V, class E = typename V::Element>
 struct SoftmaxBackward {
     const Job<E>& job;
+    static constexpr bool sums = false;
 
     template <class L>
     struct Pending {
