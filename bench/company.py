@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import measure
 import numpy as np
 import peers
+import results
 import steps
 import summary
 from peers import Array, Call
@@ -266,10 +267,10 @@ def steps_table(records: list[dict[str, Any]]) -> summary.Table:
     )
 
 
-def losses(records: list[dict[str, Any]]) -> list[str]:
-    """Every whole step that another library does faster."""
-    found = []
-    for record in records:
+def losses(report: dict[str, Any], times: results.Times) -> list[str]:
+    """All that another library does faster: the kernels', worst first, and whole steps."""
+    found = summary.losses(times)
+    for record in report.get("company", []):
         for name in steps.STEP:
             if (step := record.get(f"step {name}")) is None or name == "nndl_fast":
                 continue

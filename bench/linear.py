@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
 import measure
 import numpy as np
+import peers
 
 import nndl_fast as nf
 
@@ -106,7 +106,9 @@ print(status("VmHWM") - before - sum(x.nbytes for x in results))
 def measured(shape: list[int], rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Seconds of each way that is installed, in turn; what is timed is right, too."""
     given = layer(*shape)
-    calls = {name: make(*given) for name, make in WAYS.items() if name != "PyTorch" or find_spec("torch")}
+    calls = {
+        name: make(*given) for name, make in WAYS.items() if name != "PyTorch" or not peers.missing(name)
+    }
     cost, *gradients = calls["nndl_fast"]()
     np.testing.assert_allclose(cost, calls["the cost alone"](), rtol=1e-6)
     others = calls["PyTorch"]() if "PyTorch" in calls else (cost, *by_hand(*given))

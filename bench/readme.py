@@ -25,11 +25,6 @@ def reports() -> list[Path]:
     return sorted(REPORTS.glob("*.json"), key=lambda path: [int(part) for part in path.stem.split(".")])
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
 def paragraph(text: str) -> str:
     return textwrap.fill(text, 118, break_on_hyphens=False) + "\n"
 
@@ -56,7 +51,7 @@ def machine(report: dict[str, Any]) -> str:
 def step(report: dict[str, Any]) -> str:
     found = company.steps_table(report["company"])
     at = [0, *range(2, len(found.header) - 1)]  # without our own time, and the last
-    return table([found.header[i] for i in at], [[row[i] for i in at] for row in found.rows])
+    return summary.markdown_rows([found.header[i] for i in at], [[row[i] for i in at] for row in found.rows])
 
 
 def in_company(report: dict[str, Any]) -> str:
@@ -75,7 +70,7 @@ def in_company(report: dict[str, Any]) -> str:
         *(f"after {name}" for name in others),
         "the product itself, slowed",
     ]
-    return table(header, rows)
+    return summary.markdown_rows(header, rows)
 
 
 def kernels(times: results.Times) -> str:
@@ -87,7 +82,7 @@ def kernels(times: results.Times) -> str:
     ]
     means = [summary.against_us(results.standing(found[name]).geometric_mean) for name in names]
     header = ["examples x classes", *names[:-1], "NumPy by hand"]
-    return table(header, [*rows, ["geometric mean", *means]])
+    return summary.markdown_rows(header, [*rows, ["geometric mean", *means]])
 
 
 def softmax(times: results.Times) -> str:
@@ -118,11 +113,11 @@ def last_layer(times: results.Times) -> str:
 def bridge(times: results.Times) -> str:
     found = results.ratios(times, summary.BRIDGE, "PyTorch")
     rows = [[summary.shape_name(shape), summary.against_us(ratio)] for shape, ratio in found.items()]
-    return table(["examples x classes", "PyTorch's own, times as long"], rows)
+    return summary.markdown_rows(["examples x classes", "PyTorch's own, times as long"], rows)
 
 
 def losses(report: dict[str, Any], times: results.Times) -> str:
-    found = [*summary.losses(times), *company.losses(report["company"])]
+    found = company.losses(report, times)
     return "".join(f"- {line}\n" for line in found or ["None in this run."])
 
 

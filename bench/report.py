@@ -138,7 +138,7 @@ def write_page(
     """The pictures and report.html."""
     cache = report["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
     cost_and_delta, softmax, limits = (page.picture(path) for path in pictures.write(times, cache, folder))
-    losses = [*summary.losses(times), *company.losses(report.get("company", []))]
+    losses = company.losses(report, times)
     facts = {
         k: report[k] for k in ("date", "commit", "machine", "versions", "config", "threads", "environment")
     }

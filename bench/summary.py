@@ -337,7 +337,9 @@ def comparison_tables(found: list[Change]) -> list[Table]:
 
 
 def markdown(table: Table) -> str:
-    lines = [f"## {table.title}", "", table.note, "", "| " + " | ".join(table.header) + " |"]
-    lines.append("| --- " * len(table.header) + "|")
-    lines += ["| " + " | ".join(row) + " |" for row in table.rows]
-    return "\n".join(lines) + "\n"
+    return f"## {table.title}\n\n{table.note}\n\n{markdown_rows(table.header, table.rows)}"
+
+
+def markdown_rows(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

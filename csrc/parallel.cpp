@@ -220,9 +220,7 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     }
     // whole groups where a vector's width of rows is handled at a time
     const bool columns = has_columns(job) && batch.dims && batch.stride[Batch::z][batch.dims - 1] == 1;
-    const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || rows > rows_at_once ? group
-                           : columns                                                            ? ptrdiff_t(64 / sizeof(E))
-                                                                                                : 1;
+    const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || columns || rows > rows_at_once ? group : 1;
     const ptrdiff_t units = (rows + unit - 1) / unit;
     const double time = nanoseconds(kernel, job, rows);
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {

@@ -84,15 +84,20 @@ def numbers_of(y: Any, classes: list[Any] | None, name: str) -> Any:
     labels = np.asarray(y)
     if labels.ndim > 1:
         return y
-    neuron = {label: i for i, label in enumerate(classes)}
     flat = labels.reshape(-1).tolist()
-    unknown = next((i for i, label in enumerate(flat) if label not in neuron), None)
-    if unknown is not None:
+    numbers = places_of(flat, classes)
+    if unknown := np.flatnonzero(numbers < 0)[:1].tolist():
         raise ValueError(
-            f"{name}: y has {flat[unknown]!r} at example {unknown}; the network's classes are "
+            f"{name}: y has {flat[unknown[0]]!r} at example {unknown[0]}; the network's classes are "
             f"{', '.join(map(repr, classes))}"
         )
-    return np.array([neuron[label] for label in flat], np.int64).reshape(labels.shape)
+    return numbers.reshape(labels.shape)
+
+
+def places_of(labels: list[Any], classes: list[Any]) -> Array:
+    """Where each label stands among the classes; -1 where it does not."""
+    place = {label: i for i, label in enumerate(classes)}
+    return np.array([place.get(label, -1) for label in labels], np.int64)
 
 
 def _from_pairs(data: Any, features: int, name: str, classes: list[Any] | None) -> tuple[Array, Array]:

@@ -91,15 +91,20 @@ def cost_named(name: str, filename: str | PathLike[str]) -> Any:
     return costs.BY_NAME[name]
 
 
+def _header(text: str) -> dict[str, Any]:
+    header = json.loads(text)
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError(f"its format is not {_FORMAT!r}")
+    return header
+
+
 def _read_npz(filename: str | PathLike[str]) -> Content:
     if not zipfile.is_zipfile(filename):
         raise ValueError("it is neither an .npz archive nor JSON")
     with open(filename, "rb") as file, np.load(file, allow_pickle=False) as archive:
         if "header" not in archive.files:
             raise ValueError("it has no header")
-        header = json.loads(archive["header"].tobytes().decode())
-        if not isinstance(header, dict) or header.get("format") != _FORMAT:
-            raise ValueError(f"its format is not {_FORMAT!r}")
+        header = _header(archive["header"].tobytes().decode())
         layers = range(len(header["sizes"]) - 1)
         return header, [archive[f"biases_{i}"] for i in layers], [archive[f"weights_{i}"] for i in layers]
 
@@ -115,10 +120,7 @@ def _read_safetensors(filename: str | PathLike[str]) -> Content:
                 "safetensors.numpy.load_file(filename) by load_state_dict"
             )
         state = {name: file.get_tensor(name) for name in sorted(file.keys(), key=_place)}
-    header = json.loads(text)
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise ValueError(f"its format is not {_FORMAT!r}")
-    return header, *_state.to_layers(state)
+    return _header(text), *_state.to_layers(state)
 
 
 def _place(name: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _examples
 from .network import Network
 
 Array = NDArray[Any]
@@ -47,7 +48,7 @@ class Judgement(NamedTuple):
 def judge(net: Network, x: Array, y: Array) -> Judgement:
     """``y`` (n,) are numbers of classes."""
     a = net.predict_proba(x)
-    classes = net.classes or list(range(a.shape[1]))
+    classes = net._labels
     said = a.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(counts, (y, said), 1)
@@ -60,16 +61,14 @@ def judge(net: Network, x: Array, y: Array) -> Judgement:
 
 def numbers_of(net: Network, labels: Array) -> Array:
     """The classes that labels of a table stand for; a ValueError where one is unknown to the network."""
-    classes = net.classes or list(range(max(2, net.sizes[-1])))
-    number = {label: i for i, label in enumerate(classes)}
-    # the column of a table is text as soon as one label is, so a network of integers may meet text
-    unknown = next((i for i, label in enumerate(labels.tolist()) if label not in number), None)
-    if unknown is not None:
+    classes, given = net._labels, labels.tolist()
+    numbers = _examples.places_of(given, classes)
+    if unknown := np.flatnonzero(numbers < 0)[:1].tolist():
         shown = ", ".join(map(str, classes[:20])) + (", ..." if len(classes) > 20 else "")
         raise ValueError(
-            f"has the label {labels[unknown]} at example {unknown}; the network's classes are {shown}"
+            f"has the label {given[unknown[0]]} at example {unknown[0]}; the network's classes are {shown}"
         )
-    return np.array([number[label] for label in labels.tolist()], np.int64)
+    return numbers
 
 
 def lines(judgement: Judgement) -> Iterator[str]:

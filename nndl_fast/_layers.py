@@ -91,10 +91,15 @@ class Layers:
 
     @classes.setter
     def classes(self, classes: Iterable[Any] | None) -> None:
-        self._classes = None if classes is None else _names(classes, "classes")
-        wanted = max(2, self.sizes[-1])  # a single output neuron tells two classes apart
-        if self._classes is not None and len(self._classes) != wanted:
-            raise ValueError(f"Network: classes has {len(self._classes)} labels; it must have {wanted}")
+        self._classes = _names(classes, "classes", "labels", self._num_classes)
+
+    @property
+    def _num_classes(self) -> int:
+        return max(2, self.sizes[-1])  # a single output neuron tells two apart
+
+    @property
+    def _labels(self) -> list[Any]:
+        return self.classes or list(range(self._num_classes))
 
     @property
     def features(self) -> list[Any] | None:
@@ -103,11 +108,7 @@ class Layers:
 
     @features.setter
     def features(self, features: Iterable[Any] | None) -> None:
-        self._features = None if features is None else _names(features, "features")
-        if self._features is not None and len(self._features) != self.sizes[0]:
-            raise ValueError(
-                f"Network: features has {len(self._features)} names; it must have {self.sizes[0]}"
-            )
+        self._features = _names(features, "features", "names", self.sizes[0])
 
     def _layers(self, arrays: Sequence[ArrayLike], name: str) -> list[Array]:
         """Biases or weights as arrays of the network's dtype; what does not fit the sizes is refused."""
@@ -182,12 +183,16 @@ class Layers:
         return _files.digest(self.biases + self.weights)
 
 
-def _names(given: Iterable[Any], name: str) -> list[Any]:
-    """As Python's own strings and numbers, which JSON has; each only once."""
+def _names(given: Iterable[Any] | None, name: str, kind: str, wanted: int) -> list[Any] | None:
+    """So many of them as Python's own strings and numbers, which JSON has; each only once."""
+    if given is None:
+        return None
     names = [item.item() if isinstance(item, np.generic) else item for item in given]
     for i, item in enumerate(names):
         if not isinstance(item, (str, int, float)):
             raise TypeError(f"Network: {name} has {item!r}; it must have strings or numbers")
         if len(set(names)) < len(names) and item in names[:i]:
             raise ValueError(f"Network: {name} has {item!r} more than once")
+    if len(names) != wanted:
+        raise ValueError(f"Network: {name} has {len(names)} {kind}; it must have {wanted}")
     return names

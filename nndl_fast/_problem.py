@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import datasets
-from ._tables import Table
+from ._tables import Table, square_of
 from .network import Network
 
 Array = NDArray[Any]
@@ -58,9 +57,7 @@ class Problem(NamedTuple):
 def of_digits(folder: Path | None) -> Problem:
     """The bundled digits, or MNIST from a folder."""
     parts = datasets.load_mnist(folder) if folder else datasets.load_digits()
-    side = isqrt(parts[0][0].shape[1])
-    square = side * side == parts[0][0].shape[1]
-    return Problem(*parts, outputs=10, image=(side, side) if square else None)
+    return Problem(*parts, outputs=10, image=square_of(parts[0][0].shape[1]))
 
 
 def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:

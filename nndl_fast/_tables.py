@@ -20,6 +20,12 @@ Array = NDArray[Any]
 _LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
 
 
+def square_of(pixels: int) -> tuple[int, int] | None:
+    """Height and width of a square image of so many pixels, if there is one."""
+    side = isqrt(pixels)
+    return (side, side) if side * side == pixels else None
+
+
 class Table(NamedTuple):
     x: Array  # (n, features)
     labels: Array | None  # (n,), integers or text
@@ -28,9 +34,8 @@ class Table(NamedTuple):
     @property
     def image(self) -> tuple[int, int] | None:
         """Height and width, where the features of an example look like the pixels of a square image."""
-        side = isqrt(self.x.shape[1])
-        square = side * side == self.x.shape[1] >= _LEAST_IMAGE
-        return (side, side) if square and self.x.size and self.x.min() >= 0 else None
+        may_be = self.x.shape[1] >= _LEAST_IMAGE and self.x.size and self.x.min() >= 0
+        return square_of(self.x.shape[1]) if may_be else None
 
 
 class Wanted(NamedTuple):

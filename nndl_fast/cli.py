@@ -283,7 +283,7 @@ def predict(model: Path, data: Path, label: str | None) -> None:
     table = _read(net, data, label)
     with _about(data):
         a = net.predict_proba(table.x)
-    classes = np.asarray(net.classes or range(a.shape[1]))[a.argmax(axis=1)]
+    classes = np.asarray(net._labels)[a.argmax(axis=1)]
     for best, activation in zip(classes, a.max(axis=1)):
         click.echo(f"{best}\t{activation:.6f}")
     if table.labels is not None:

@@ -87,7 +87,7 @@ class Network(Layers):
         if axis not in (None, 0, 1):
             raise ValueError(f"feedforward: axis is {axis!r}; it must be 0 or 1")
         if axis == 1:
-            return self._in_rows(a, "feedforward", "a")
+            return self._outputs(_examples.as_rows(a, self.sizes[0], self.dtype, "feedforward", "a"))
         columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward", "a")
         if axis is None and 1 < columns.shape[1] == len(columns):
             warnings.warn(
@@ -105,8 +105,7 @@ class Network(Layers):
         own, and their activations do not add up to 1; a single one, a, gives two columns, 1 - a and a.
         What is not finite is a ``ValueError`` that names the row.
         """
-        rows = self._in_rows(x, "predict_proba", "x", finite=True)
-        return np.hstack([1 - rows, rows]) if self.sizes[-1] == 1 else rows
+        return self._of_classes(x, "predict_proba")
 
     def predict(self, x: ArrayLike) -> Array:
         """The likeliest class of each example in rows: (n, features) gives (n,).
@@ -119,15 +118,18 @@ class Network(Layers):
         >>> net.predict(np.zeros((1, 2))).tolist()
         ['ham']
         """
-        rows = self._in_rows(x, "predict", "x", finite=True)
-        best = (rows[:, 0] > 0.5).astype(np.intp) if self.sizes[-1] == 1 else rows.argmax(axis=1)
+        best = self._of_classes(x, "predict").argmax(axis=1)
         return best if self.classes is None else np.asarray(self.classes)[best]
 
-    def _in_rows(self, x: ArrayLike, function: str, name: str, finite: bool = False) -> Array:
+    def _of_classes(self, x: ArrayLike, function: str) -> Array:
+        """An activation for each class of each example, which has to be finite."""
+        rows = _examples.as_rows(x, self.sizes[0], self.dtype, function, "x")
+        _examples.check_finite(rows, f"{function}: x")
+        a = self._outputs(rows)
+        return np.hstack([1 - a, a]) if self.sizes[-1] == 1 else a
+
+    def _outputs(self, rows: Array) -> Array:
         """The output activations, in rows as the examples are."""
-        rows = _examples.as_rows(x, self.sizes[0], self.dtype, function, name)
-        if finite:
-            _examples.check_finite(rows, f"{function}: {name}")
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
         for part, z in self._weighted_inputs(rows):
             a[part] = _training.activate_output(self.cost, z).T

@@ -168,8 +168,9 @@ private:
             for (int t = 0; t < tiles; ++t) {
                 Guess<E> none;
                 DoNothing nothing;
-                pending[t] = op.reduce(tile(summed[t]), r + t * V::size, {z.data + t * V::size, z.stride}, {nullptr, 0},
-                                       {out.data ? out.data + t * V::size : nullptr, out.stride}, none, nothing);
+                const ptrdiff_t first = r + t * V::size;
+                pending[t] = op.reduce(tile(summed[t]), first, column(job.z, first, job.z.cls), {nullptr, 0},
+                                       column(job.out, first, job.out.cls), none, nothing);
                 if (way < pending[t].way) way = pending[t].way;
             }
             if (job.out.data) {
@@ -178,10 +179,11 @@ private:
                     for (ptrdiff_t j = job.classes - 1; j >= 0; --j) {
                         Sums::fetch(out, j - Sums::ahead, job.classes, tiles);
                         for (int t = 0; t < tiles; ++t) {
-                            const Column<E> of_tile = {out.data + t * V::size, out.stride};
+                            const ptrdiff_t first = r + t * V::size;
+                            const Column<E> keep = column(job.out, first, job.out.cls);
                             op.template value<in.way>(pending[t], tile(summed[t]), Step<true>{j, V::size},
-                                                      Column<const E>{z.data + t * V::size, z.stride}, {nullptr, 0}, of_tile)
-                                .store(of_tile.data + j * of_tile.stride);
+                                                      column(job.z, first, job.z.cls), {nullptr, 0}, keep)
+                                .store(keep.data + j * keep.stride);
                         }
                     }
                 });
