@@ -14,6 +14,8 @@ namespace {
 
 // Sums over a batch are made of groups of so many, and those of groups again.
 constexpr ptrdiff_t group = 16;
+// The largest of so many classes is where a long row's maximum is expected.
+constexpr ptrdiff_t classes_to_expect_from = 128;
 // Rows whose results are kept apart at a time; more rows than this go to threads by whole groups.
 constexpr ptrdiff_t rows_at_once = 4096;
 constexpr ptrdiff_t elements_at_once = 1024;
@@ -110,31 +112,39 @@ ptrdiff_t segments_of(const Job<E>& row) {
     return (row.classes + segment_classes<E> - 1) / segment_classes<E>;
 }
 
-// One row, shared out among threads. The bits are those that one thread gives.
+// One row or some columns, shared out among threads by classes. The bits are those that one thread gives.
 template <class E>
-void run_shared(RowKernel<E> kernel, const Job<E>& row, int threads) {
-    const ptrdiff_t segments = segments_of(row);
-    const double time = nanoseconds(kernel, row, 1);
-    std::vector<double> sums(size_t(2 * segments));
-    std::vector<E> maxima(size_t(segments), -std::numeric_limits<E>::infinity());
-    Share<E> share{Share<E>::add_up, 0, row.classes, row.z.data[0], sums.data(), 0};
+void run_shared(RowKernel<E> kernel, const Job<E>& all, int threads) {
+    const ptrdiff_t segments = segments_of(all), rows = all.rows;
+    const double time = nanoseconds(kernel, all, rows);
+    constexpr E none = -std::numeric_limits<E>::infinity();
+    std::vector<double> sums(size_t(2 * segments * rows));
+    std::vector<E> near(size_t(rows), none), maxima(size_t(segments * rows), none), maximum(near);
+    const auto keep_larger = [](E& x, E y) { x = y > x ? y : x; };  // NaNs left out
+    for (ptrdiff_t j = 0; j < std::min(all.classes, classes_to_expect_from); ++j)
+        for (ptrdiff_t r = 0; r < rows; ++r) keep_larger(near[size_t(r)], all.z.data[r * all.z.row + j * all.z.cls]);
+    Share<E> share{Share<E>::add_up, 0, all.classes, near.data(), sums.data(), maximum.data()};
     const auto run = [&](ptrdiff_t first, ptrdiff_t last) {
         Share<E> mine = share;
         mine.first = first * segment_classes<E>;
-        mine.last = std::min(row.classes, last * segment_classes<E>);
-        Job<E> job = row;
-        job.share_of_row = &mine;
+        mine.last = std::min(all.classes, last * segment_classes<E>);
+        if (share.task == Share<E>::add_up) mine.maxima = &maxima[size_t(first * rows)];
+        Job<E> job = all;
+        job.share_of_rows = &mine;
+        job.scratch = row_scratch(job);
         if (share.task != Share<E>::finish) job.row_result = nullptr;
         kernel(job);
-        if (share.task == Share<E>::add_up) maxima[size_t(first)] = mine.maximum;
     };
     for (;;) {  // at most twice
         share_out(segments, threads, time, run);
-        share.maximum = *std::max_element(maxima.begin(), maxima.end());
-        if (serves(share.near, share.maximum, row.c)) break;
-        share.near = share.maximum;
+        std::fill(maximum.begin(), maximum.end(), none);
+        for (size_t i = 0; i < maxima.size(); ++i) keep_larger(maximum[i % size_t(rows)], maxima[i]);
+        bool serve = true;
+        for (size_t r = 0; r < near.size(); ++r) serve = serve && serves(near[r], maximum[r], all.c);
+        if (serve) break;
+        near = maximum;
     }
-    if (row.out.data) {
+    if (all.out.data) {
         share.task = Share<E>::store;
         share_out(segments, threads, time / 2, run);
     }
@@ -175,6 +185,18 @@ int threads_for_shares(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows) {
     const double time = nanoseconds(kernel, job, 1);
     const int threads = threads_for(job.classes / segment_classes<E>, time);
     return rows < threads || time > Watch::interval ? threads : 0;
+}
+
+// Not 0 if columns are to be shared out by classes, instead of among so many threads: with few columns each, a thread
+// would find in each line, or in the next one, what another thread reads and writes.
+template <class E>
+int threads_for_classes(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, int threads) {
+    constexpr ptrdiff_t enough = 16 * ptrdiff_t(64 / sizeof(E));  // columns for a thread
+    const auto in_columns = [&](Batch::Operand operand, const void* data) { return !data || batch.stride[operand][0] == 1; };
+    if (!job.may_share || job.halves || !has_columns(job) || batch.dims != 1 || job.out.data == job.z.data) return 0;
+    if (!in_columns(Batch::z, job.z.data) || !in_columns(Batch::out, job.out.data)) return 0;
+    const int by_classes = threads_for(segments_of(job), nanoseconds(kernel, job, batch.size()));
+    return by_classes > 1 && by_classes >= threads && batch.size() < by_classes * enough ? by_classes : 0;
 }
 
 }  // namespace
@@ -219,11 +241,13 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         return;
     }
     // whole groups where a vector's width of rows is handled at a time
-    const bool columns = has_columns(job) && batch.dims && batch.stride[Batch::z][batch.dims - 1] == 1;
-    const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || columns || rows > rows_at_once ? group : 1;
+    const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || has_columns(job) || rows > rows_at_once ? group : 1;
     const ptrdiff_t units = (rows + unit - 1) / unit;
     const double time = nanoseconds(kernel, job, rows);
-    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+    const int threads = threads_for(units, time);
+    if (const int by_classes = threads_for_classes(kernel, job, batch, threads))
+        return run_shared(kernel, rows_at(Walk(batch, 0), job, 0, rows, job.row_result), by_classes);
+    share_out(units, threads, time, [&](ptrdiff_t first, ptrdiff_t last) {
         Job<E> mine = job;
         mine.scratch = row_scratch(job);
         run_range(kernel, mine, batch, first * unit, std::min(rows, last * unit), moved(job.row_result, first * unit));

@@ -183,38 +183,75 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
     return total;
 }
 
-template <class V, bool Plain, class Before>
-NNDL_INLINE Wide<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
-                                Column<const typename V::Element> z, Column<typename V::Element> keep, Before& before) {
-    constexpr ptrdiff_t block = 8 * (64 / sizeof(typename V::Element)), segment = segment_classes<typename V::Element>;
-    auto total = Wide<V>::zero();
-    for (ptrdiff_t first = 0; first < rows.classes; first += segment) {
-        Wide<V> lane[V::size];
-        V rest[V::size];
-        for (Wide<V>& l : lane) l = Wide<V>::zero();
-        for (V& r : rest) r = V::all(0);
-        for (ptrdiff_t j = first; j < rows.classes && j < first + segment; j += block) {
-            const ptrdiff_t last = rows.classes - j < block ? rows.classes : j + block;
-            for (ptrdiff_t l = 0; l < V::size && j + l < last; ++l) {
-                before.until(j + (last - j) * (l + 1) / V::size);
-                V top = V::load(z.data + (j + l) * z.stride);
-                for (ptrdiff_t i = j + l + V::size; i < last; i += V::size) top = max(V::load(z.data + i * z.stride), top);
-                GridSum<V> sum(exp.grid(top), rest[l]);
-                for (ptrdiff_t i = j + l; i < last; i += V::size) {
-                    const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
-                    const V value = e.value();
-                    if (keep.data) value.store(keep.data + i * keep.stride);
-                    sum.add(e, value);
-                }
-                lane[l].add(sum.multiples());
-            }
-        }
-        for (int l = 0; l < V::size; ++l) lane[l].add(rest[l]);
-        for (int half = V::size / 2; half; half /= 2)
-            for (int l = 0; l < half; ++l) lane[l].add(lane[l + half]);
-        total.add(lane[0]);
+// The sums of one tile's rows, each of whose lanes stands in a vector of its own.
+template <class V>
+class LaneSums {
+    using E = typename V::Element;
+    static constexpr int size = V::size;
+
+public:
+    static constexpr ptrdiff_t block = block_vectors * size;
+
+    NNDL_INLINE void begin() { total_ = Wide<V>::zero(); }
+    NNDL_INLINE void begin_segment() {
+        for (Wide<V>& lane : lane_) lane = Wide<V>::zero();
+        for (V& rest : rest_) rest = V::all(0);
     }
-    return total;
+    // A block, of which z has so many classes. Their exponentials go to `keep`, where there is one; `maximum` becomes
+    // the largest of them and itself. `between` is called before each lane.
+    template <bool Plain, class F>
+    NNDL_INLINE void add_block(const Exponentials<Down<V>, Plain>& exp, Column<const E> z, ptrdiff_t classes, Column<E> keep,
+                               V& maximum, F between) {
+        for (ptrdiff_t l = 0; l < size && l < classes; ++l) {
+            between();
+            V top = V::load(z.data + l * z.stride);
+            for (ptrdiff_t i = l + size; i < classes; i += size) top = max(V::load(z.data + i * z.stride), top);
+            maximum = max(top, maximum);
+            GridSum<V> sum(exp.grid(top), rest_[l]);
+            for (ptrdiff_t i = l; i < classes; i += size) {
+                const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
+                const V value = e.value();
+                if (keep.data) value.store(keep.data + i * keep.stride);
+                sum.add(e, value);
+            }
+            lane_[l].add(sum.multiples());
+        }
+    }
+    NNDL_INLINE void end_segment() {
+        for (int l = 0; l < size; ++l) lane_[l].add(rest_[l]);
+        for (int half = size / 2; half; half /= 2)
+            for (int l = 0; l < half; ++l) lane_[l].add(lane_[l + half]);
+        total_.add(lane_[0]);
+    }
+    NNDL_INLINE Wide<V> total() const { return total_; }
+
+private:
+    Wide<V> lane_[size], total_;
+    V rest_[size];
+};
+
+// `before` hears of the classes that are to be added up next.
+template <class V, bool Plain, class Before>
+NNDL_INLINE Split<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
+                                 Column<const typename V::Element> z, Column<typename V::Element> keep, Before& before) {
+    using E = typename V::Element;
+    constexpr ptrdiff_t block = LaneSums<V>::block, segment = segment_classes<E>;
+    LaneSums<V> sums;
+    V maximum = V::all(0);
+    sums.begin();
+    for (ptrdiff_t start = 0; start < rows.classes; start += segment) {
+        sums.begin_segment();
+        for (ptrdiff_t j = start; j < rows.classes && j < start + segment; j += block) {
+            const ptrdiff_t classes = rows.classes - j < block ? rows.classes - j : block;
+            ptrdiff_t lanes = 0;
+            sums.add_block(exp, Column<const E>{z.data + j * z.stride, z.stride}, classes,
+                           Column<E>{keep.data ? keep.data + j * keep.stride : nullptr, keep.stride}, maximum, [&]() NNDL_LAMBDA {
+                               before.until(j + classes * ++lanes / V::size);
+                           });
+        }
+        sums.end_segment();
+    }
+    return sums.total().parts();
 }
 
 template <class V, bool Plain>
@@ -246,7 +283,7 @@ NNDL_INLINE Split<V> add_up_few(const Down<V>& rows, const Exponentials<Down<V>,
 template <bool Plain, class V, class E = typename V::Element>
 NNDL_INLINE void add_up_share(const Across<V>&, Share<E>& share, E c, Column<const E> z, Column<E> keep) {
     using L = Across<V>;
-    const Exponentials<L, Plain> exp(Anchor<typename L::Each>({share.near}, c));
+    const Exponentials<L, Plain> exp(Anchor<typename L::Each>({*share.near}, c));
     V maximum = V::all(-E(__builtin_inf()));
     for (ptrdiff_t j = share.first; j < share.last; j += segment_classes<E>) {
         const ptrdiff_t left = share.last - j;
@@ -257,7 +294,7 @@ NNDL_INLINE void add_up_share(const Across<V>&, Share<E>& share, E c, Column<con
         store(sum, share.sums + 2 * (j / segment_classes<E>));
         maximum = max(top, maximum);
     }
-    share.maximum = reduce_max(maximum);
+    *share.maxima = reduce_max(maximum);
 }
 
 }  // namespace

@@ -13,15 +13,15 @@ struct Rows {
     ptrdiff_t row = 0, cls = 0;
 };
 
-// A share of one long row, which several threads work at. First each adds up its classes, then, with
-// the sums of all, each stores its classes, and one finishes the row.
+// A share of long rows, which several threads work at: of one row, or of columns. First each adds up its classes,
+// then, with the sums of all, each stores its classes, and one finishes the rows.
 template <class E>
 struct Share {
     enum Task { add_up, store, finish } task;
-    ptrdiff_t first, last;     // classes; whole segments, but for the row's end
-    E near;                    // where the maximum is expected
-    double* sums;              // of add_up: two numbers a segment, for the whole row
-    E maximum;                 // of these classes; for the other tasks, of all
+    ptrdiff_t first, last;     // classes; whole segments, but for the rows' end
+    const E* near;             // where each row's maximum is expected
+    double* sums;              // of add_up: of each segment a number for every row, and another one for every row
+    E* maxima;                 // of these classes, one for each row; for the other tasks, of all
 };
 
 // Conversions of n elements of a 16-bit type; the 16-bit ones are `stride` apart.
@@ -59,7 +59,7 @@ struct Job {
 
     Halves halves;                         // then z and out have no data of their own
     bool may_share = false;                // rows may be shared out among threads
-    Share<E>* share_of_row = nullptr;      // then there is one row
+    Share<E>* share_of_rows = nullptr;     // then there is one row, or they are columns
     E* scratch = nullptr;                  // scratch_elements(job) of them, 64-byte aligned
 };
 
@@ -146,7 +146,7 @@ struct Table {
 constexpr ptrdiff_t few_classes = 128;
 
 // Columns of more classes than few, up to so many, are handled in panels of some tiles.
-constexpr ptrdiff_t panel_classes = 4096;
+constexpr ptrdiff_t panel_classes = 2048;
 constexpr int panel_tiles = 4, panels_in_hand = 3;
 constexpr int few_columns = 4;  // fewer than these are copied one by one
 
@@ -184,11 +184,18 @@ template <class E>
 static constexpr bool has_panels(const Job<E>& job) {
     return job.classes > few_classes && job.classes <= panel_classes && job.z.cls != 1;
 }
-// Columns of more classes are taken class after class; with targets, or in place, a tile at a time.
+// Columns of more classes are read class after class, so many tiles side by side, a block of classes at a time.
 constexpr int tiles_together = 8;
 template <class E>
 static constexpr bool has_columns(const Job<E>& job) {
-    return job.classes > panel_classes && job.z.cls != 1 && !job.y.data && job.out.data != job.z.data;
+    return job.classes > panel_classes && job.z.cls != 1;
+}
+template <class E>
+constexpr ptrdiff_t strip_elements = 2 * tiles_together * 8 * ptrdiff_t(64 / sizeof(E)) * ptrdiff_t(64 / sizeof(E));
+// Whether an operation walks through a row's logits or targets where they stand.
+template <class E>
+static constexpr bool walks_rows(const Job<E>& job) {
+    return job.y.data || job.smoothing > 0;
 }
 template <class E>
 static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
@@ -198,7 +205,8 @@ template <class E>
 static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
     if (has_panels(job)) return panels_in_hand * panel_elements<E>(job.classes);
     const bool rows_as_they_are = !job.halves && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
-    return (job.classes <= few_classes ? 5 : rows_as_they_are ? 1 : 3) * scratch_area(job.classes);
+    const ptrdiff_t areas = (job.classes <= few_classes ? 5 : rows_as_they_are ? 1 : 3) * scratch_area(job.classes);
+    return has_columns(job) && areas < strip_elements<E> ? strip_elements<E> : areas;
 }
 
 }  // namespace nndl_fast

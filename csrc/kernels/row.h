@@ -21,7 +21,7 @@ template <bool Plain, class V, class Before>
 NNDL_INLINE Split<V> sum_of(const Down<V>& rows, const Anchor<V>& anchor, Column<const typename V::Element> z,
                             Column<typename V::Element> keep, V&, Before& before) {
     const Exponentials<Down<V>, Plain> exp(anchor);
-    return rows.classes <= few_classes ? add_up_few(rows, exp, z, keep) : add_up_many(rows, exp, z, keep, before).parts();
+    return rows.classes <= few_classes ? add_up_few(rows, exp, z, keep) : add_up_many(rows, exp, z, keep, before);
 }
 
 // Where a row's maximum is expected: where that of the row before was.
@@ -86,7 +86,7 @@ struct RowSum {
         : anchor(expected_maximum(rows, z, guess), c) {
         if constexpr (L::rows_at_most == 1) {
             if (guess.known) {
-                maximum = {guess.known->maximum};
+                maximum = {*guess.known->maxima};
                 auto total = Wide<Each>::zero();
                 for (ptrdiff_t j = 0; j < rows.classes; j += segment_classes<E>)
                     total.add(load_wide(guess.known->sums + 2 * (j / segment_classes<E>), E()));
@@ -139,7 +139,10 @@ struct RowSum {
     template <class S>
     NNDL_INLINE V exponentials(const L& rows, S step, Column<const E> z, Column<E> keep) const {
         if (keep.data) return rows.load(keep, step, 0);
-        return Exponentials<L, false>(anchor).of(rows.load(z, step, 0)).value();
+        const Exponentials<L, false> exp(anchor);
+        if constexpr (L::rows_at_most > 1)  // these may be columns that stand where they are
+            if (rows.rows < L::size) return exp.of(V::load(z.data + step.j * z.stride, rows.rows, E(step.j == 0))).value();
+        return exp.of(rows.load(z, step, 0)).value();
     }
 
     // Where the largest exponential is nearly all of the sum: the sum of the others, apart.
@@ -256,7 +259,7 @@ private:
         if constexpr (L::rows_at_most > 1)
             maximum = rows.summed ? rows.summed->near : rows.maximum(z);
         else if (guess.known)
-            maximum = {guess.known->near};
+            maximum = {*guess.known->near};
         else if (guess.none) {
             constexpr ptrdiff_t some = block_vectors * V::size;
             maximum = L{rows.classes < some ? rows.classes : some}.maximum(z);
