@@ -16,6 +16,8 @@ namespace {
 constexpr ptrdiff_t group = 16;
 // The largest of so many classes is where a long row's maximum is expected.
 constexpr ptrdiff_t classes_to_expect_from = 128;
+// Threads store so many classes of columns at a time.
+constexpr ptrdiff_t classes_to_store = 512;
 // Rows whose results are kept apart at a time; more rows than this go to threads by whole groups.
 constexpr ptrdiff_t rows_at_once = 4096;
 constexpr ptrdiff_t elements_at_once = 1024;
@@ -123,20 +125,34 @@ void run_shared(RowKernel<E> kernel, const Job<E>& all, int threads) {
     const auto keep_larger = [](E& x, E y) { x = y > x ? y : x; };  // NaNs left out
     for (ptrdiff_t j = 0; j < std::min(all.classes, classes_to_expect_from); ++j)
         for (ptrdiff_t r = 0; r < rows; ++r) keep_larger(near[size_t(r)], all.z.data[r * all.z.row + j * all.z.cls]);
-    Share<E> share{Share<E>::add_up, 0, all.classes, near.data(), sums.data(), maximum.data()};
-    const auto run = [&](ptrdiff_t first, ptrdiff_t last) {
-        Share<E> mine = share;
-        mine.first = first * segment_classes<E>;
-        mine.last = std::min(all.classes, last * segment_classes<E>);
-        if (share.task == Share<E>::add_up) mine.maxima = &maxima[size_t(first * rows)];
-        Job<E> job = all;
+    Share<E> share{Share<E>::add_up, 0, all.classes, near.data(), sums.data(), rows, maximum.data()};
+    const auto run = [&](const Job<E>& some, Share<E> mine, ptrdiff_t first, ptrdiff_t last) {
+        mine.first = first;
+        mine.last = std::min(all.classes, last);
+        Job<E> job = some;
         job.share_of_rows = &mine;
         job.scratch = row_scratch(job);
         if (share.task != Share<E>::finish) job.row_result = nullptr;
         kernel(job);
     };
+    // Where the segments are fewer than the threads, each thread adds up some of the columns, a vector's width at a time.
+    constexpr ptrdiff_t segment = segment_classes<E>;
+    const ptrdiff_t width = segments < threads ? group : rows, parts = (rows + width - 1) / width;
+    const auto add_up = [&](ptrdiff_t first, ptrdiff_t last) {
+        for (ptrdiff_t i = first; i < last; ++i) {
+            const ptrdiff_t r = i % parts * width, s = i / parts;
+            Job<E> some = all;
+            some.rows = std::min(width, rows - r);
+            some.z.data += r * all.z.row;
+            Share<E> mine = share;
+            mine.near += r;
+            mine.sums += r;
+            mine.maxima = &maxima[size_t(s * rows + r)];
+            run(some, mine, s * segment, (s + 1) * segment);
+        }
+    };
     for (;;) {  // at most twice
-        share_out(segments, threads, time, run);
+        share_out(segments * parts, threads, time, add_up);
         std::fill(maximum.begin(), maximum.end(), none);
         for (size_t i = 0; i < maxima.size(); ++i) keep_larger(maximum[i % size_t(rows)], maxima[i]);
         bool serve = true;
@@ -146,10 +162,12 @@ void run_shared(RowKernel<E> kernel, const Job<E>& all, int threads) {
     }
     if (all.out.data) {
         share.task = Share<E>::store;
-        share_out(segments, threads, time / 2, run);
+        const ptrdiff_t at_once = all.z.cls == 1 ? segment : classes_to_store;
+        share_out((all.classes + at_once - 1) / at_once, threads, time / 2,
+                  [&](ptrdiff_t first, ptrdiff_t last) { run(all, share, first * at_once, last * at_once); });
     }
     share.task = Share<E>::finish;
-    run(0, segments);
+    run(all, share, 0, all.classes);
 }
 
 // The same for a row of a 16-bit type, by float32 copies of it and of its result.
@@ -187,16 +205,17 @@ int threads_for_shares(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows) {
     return rows < threads || time > Watch::interval ? threads : 0;
 }
 
-// Not 0 if columns are to be shared out by classes, instead of among so many threads: with few columns each, a thread
-// would find in each line, or in the next one, what another thread reads and writes.
+// Not 0 if columns are too few for each thread to store columns of its own: it would find in each line, or in the
+// next one, what another thread stores.
 template <class E>
-int threads_for_classes(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, int threads) {
-    constexpr ptrdiff_t enough = 16 * ptrdiff_t(64 / sizeof(E));  // columns for a thread
+int threads_for_columns(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
+    constexpr ptrdiff_t enough = 16 * ptrdiff_t(64 / sizeof(E));  // for a thread
     const auto in_columns = [&](Batch::Operand operand, const void* data) { return !data || batch.stride[operand][0] == 1; };
     if (!job.may_share || job.halves || !has_columns(job) || batch.dims != 1 || job.out.data == job.z.data) return 0;
     if (!in_columns(Batch::z, job.z.data) || !in_columns(Batch::out, job.out.data)) return 0;
-    const int by_classes = threads_for(segments_of(job), nanoseconds(kernel, job, batch.size()));
-    return by_classes > 1 && by_classes >= threads && batch.size() < by_classes * enough ? by_classes : 0;
+    const ptrdiff_t rows = batch.size();
+    const int threads = threads_for(job.classes / classes_to_store, nanoseconds(kernel, job, rows));
+    return threads > 1 && rows < threads * enough ? threads : 0;
 }
 
 }  // namespace
@@ -240,14 +259,19 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         }
         return;
     }
+    if (const int threads = threads_for_columns(kernel, job, batch)) {
+        // a tile of its own is too much for a few columns
+        const ptrdiff_t left = rows % group < few_columns ? rows % group : 0;
+        if (left < rows) run_shared(kernel, rows_at(Walk(batch, 0), job, 0, rows - left, job.row_result), threads);
+        Job<E> mine = job;
+        mine.scratch = row_scratch(job);
+        return run_range(kernel, mine, batch, rows - left, rows, moved(job.row_result, rows - left));
+    }
     // whole groups where a vector's width of rows is handled at a time
     const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || has_columns(job) || rows > rows_at_once ? group : 1;
     const ptrdiff_t units = (rows + unit - 1) / unit;
     const double time = nanoseconds(kernel, job, rows);
-    const int threads = threads_for(units, time);
-    if (const int by_classes = threads_for_classes(kernel, job, batch, threads))
-        return run_shared(kernel, rows_at(Walk(batch, 0), job, 0, rows, job.row_result), by_classes);
-    share_out(units, threads, time, [&](ptrdiff_t first, ptrdiff_t last) {
+    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         Job<E> mine = job;
         mine.scratch = row_scratch(job);
         run_range(kernel, mine, batch, first * unit, std::min(rows, last * unit), moved(job.row_result, first * unit));

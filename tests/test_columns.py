@@ -6,6 +6,7 @@ import pytest
 import nndl_fast as nf
 
 CLASSES = 4097 + 300  # beyond what panels hold, and no multiple of a block
+SEGMENTS = 3 * 8192 + 300  # several that threads share out where columns are few
 COLUMNS = [1, 15, 16, 17, 40, 130, 150]
 DTYPES = [np.float32, np.float64]
 
@@ -89,6 +90,27 @@ def test_cost_and_delta(isa, threads, n, dtype):
     of_columns = nf.log_likelihood_cost_and_delta(in_columns(drawn(n, dtype)), in_columns(targets), 0)
     assert of_columns[0] == of_rows[0]
     np.testing.assert_array_equal(of_columns[1].T, of_rows[1])
+
+
+@pytest.mark.parametrize("hard", [False, True], ids=["plain", "hard"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [2, 17, 135])
+def test_few_columns_are_shared_out_by_classes(isa, threads, many_processors, n, dtype, hard):
+    z = harden(drawn(n, dtype, SEGMENTS)) if hard else drawn(n, dtype, SEGMENTS)
+    columns, y = in_columns(z), np.random.default_rng(1).integers(SEGMENTS, size=n)
+    out = np.full((SEGMENTS, n + 3), 7, dtype)
+    with np.errstate(all="ignore"):
+        assert_same(nf.softmax(columns, 0, out=out[:, :n]), nf.softmax(z))
+        assert (out[:, n:] == 7).all()
+        assert_same(nf.log_softmax(columns, 0, c=0.5), nf.log_softmax(z, c=0.5))
+        np.testing.assert_array_equal(nf.logsumexp(columns, 0), nf.logsumexp(z))
+    for options in ({}, {"sample_weight": np.arange(n) / 3, "ignore_index": int(y[0])}):
+        cost, delta = nf.log_likelihood_cost_and_delta(z, y, **options)
+        of_columns = nf.log_likelihood_cost_and_delta(columns, y, 0, **options)
+        assert of_columns[0].tobytes() == cost.tobytes()
+        np.testing.assert_array_equal(of_columns[1].T, delta)
+    with np.errstate(all="ignore"):
+        assert_same(nf.softmax(columns, 0, out=columns), nf.softmax(z))  # in place
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

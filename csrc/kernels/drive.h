@@ -266,7 +266,7 @@ private:
                     StripSums<V> sums(z.part(j, share.last - j < segment ? share.last : j + segment), op.sharpness(), job.scratch);
                     sums.run_near(columns.summed);
                     for_each_tile([&](Summed<V>& summed, int t, ptrdiff_t at, int n) NNDL_LAMBDA {
-                        nndl_fast::store(sums.total(t), share.sums + j / segment * 2 * job.rows + at, job.rows, n);
+                        nndl_fast::store(sums.total(t), share.sums + j / segment * 2 * share.rows + at, share.rows, n);
                         maxima[t] = max(summed.maximum, maxima[t]);
                     });
                 }
@@ -277,7 +277,7 @@ private:
                 summed.maximum = V::load(share.maxima + at, n, 0);
                 auto total = Wide<V>::zero();
                 for (ptrdiff_t j = 0; j < job.classes; j += segment)
-                    total.add(load_wide<V>(share.sums + j / segment * 2 * job.rows + at, job.rows, n, E()));
+                    total.add(load_wide<V>(share.sums + j / segment * 2 * share.rows + at, share.rows, n, E()));
                 summed.sum = total.parts();
             });
             reduce(columns);

@@ -14,13 +14,14 @@ struct Rows {
 };
 
 // A share of long rows, which several threads work at: of one row, or of columns. First each adds up its classes,
-// then, with the sums of all, each stores its classes, and one finishes the rows.
+// of all rows or of some, then, with the sums of all, each stores its classes, and one finishes the rows.
 template <class E>
 struct Share {
     enum Task { add_up, store, finish } task;
     ptrdiff_t first, last;     // classes; whole segments, but for the rows' end
     const E* near;             // where each row's maximum is expected
     double* sums;              // of add_up: of each segment a number for every row, and another one for every row
+    ptrdiff_t rows;            // of all shares: how far these are apart
     E* maxima;                 // of these classes, one for each row; for the other tasks, of all
 };
 
