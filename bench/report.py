@@ -102,6 +102,7 @@ def derived(times: results.Times, cache: int) -> dict[str, Any]:
         "ratios": ratios,
         "standings": standings,
         "limits": summary.limits(times, cache),
+        "nearest_caches": summary.nearest_caches(times),
         "thread_scaling": summary.thread_scaling(times),
         "instruction_sets": summary.instruction_set_means(times),
     }
@@ -157,6 +158,9 @@ def write_page(
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
     parts[4:4] = [page.section(table) for table in company.tables(report.get("company", []))]
     parts += [page.section(summary.limits_table(times, cache)), limits]
+    floors = summary.floors_table(times, cache)
+    if floors.rows:  # a report of before it has none
+        parts.append(page.section(floors))
     parts += [page.section(summary.threads_table(times)), page.section(summary.instruction_sets_table(times))]
     parts += [page.section(summary.errors_table(report["errors"], accuracy.KINDS))]
     if any(key.operation.startswith("training") for key in times):

@@ -129,7 +129,7 @@ class Change(NamedTuple):
 DRIFT_SHARE = 0.9
 
 # What is varied in these is ours, although a number of threads or an instruction set stands for the library.
-VARIED = (", threads", ", instruction sets")
+VARIED = (", threads", ", instruction sets", ", nearest caches")
 
 
 def is_ours(key: Key) -> bool:

@@ -21,6 +21,8 @@ TITLES = {
     LAST_LAYER: "A last layer of 512 features and its gradients, without logits",
 }
 COPY, COPY_PAST_CACHE, EXPONENTIALS = "copy", "copy past the cache", "exponentials"
+OPERATIONS, CYCLES = "operations", "cycles"
+NEAREST, NEAREST_CACHES = (64, 1000), "nearest caches"
 NP_COPYTO, NP_EXP = "np.copyto", "np.exp"
 FLOAT = 4  # bytes of a float32
 MANY = 500_000  # elements from which a call itself does not count beside the arithmetic
@@ -127,8 +129,49 @@ def limits(times: Times, cache: int) -> list[dict[str, Any]]:
                 exponentials = results.seconds(times, "limits", shape, EXPONENTIALS)
                 if shape[0] * shape[1] >= MANY:
                     record[f"{operation} / exponentials"] = quotient(ours[OURS_OUT], exponentials)
+                    operations = results.seconds(times, "limits", shape, OPERATIONS)
+                    floor = None if operations is None else max(base, operations)
+                    record[f"{operation} / floor"] = quotient(ours[OURS_OUT], floor)
+                    cycles = results.seconds(times, "limits", shape, CYCLES)
+                    record[f"cycles of {operation}"] = quotient(ours[OURS_OUT], cycles)
             found.append(record)
     return found
+
+
+def nearest_caches(times: Times) -> dict[str, float]:
+    """The cycles that a vector of 64 bytes takes where array and result stay in one core's caches; {} if they
+    were not measured."""
+    cycles = results.seconds(times, NEAREST_CACHES, NEAREST, CYCLES)
+    found = {
+        "their operations": results.seconds(times, NEAREST_CACHES, NEAREST, OPERATIONS),
+        SOFTMAX: results.seconds(times, f"{SOFTMAX}, {NEAREST_CACHES}", NEAREST, "one thread"),
+        COST_AND_DELTA: results.seconds(times, f"{COST_AND_DELTA}, {NEAREST_CACHES}", NEAREST, "one thread"),
+    }
+    return {name: value / cycles for name, value in found.items() if value is not None and cycles is not None}
+
+
+def floors_table(times: Times, cache: int) -> Table:
+    names = [f"{operation} / floor" for operation in (SOFTMAX, COST_AND_DELTA)]
+    names += [f"cycles of {operation}" for operation in (SOFTMAX, COST_AND_DELTA)]
+    rows = []
+    for record in limits(times, cache):
+        if record.get(names[0]) is not None:
+            shape = record["n"], record["classes"]
+            floors = record["seconds"], results.seconds(times, "limits", shape, OPERATIONS)
+            rows.append(
+                [shape_name(shape), *map(microseconds, floors), *(number(record.get(name)) for name in names)]
+            )
+    near = ", ".join(f"{name} {number(value)}" for name, value in nearest_caches(times).items())
+    return Table(
+        "Time over the larger of two floors",
+        "The memory floor is the limit named above; the arithmetic floor is the time of softmax's 23 "
+        "operations on each vector, on all threads, if none waits for another. 1 would be as fast as this "
+        "machine allows. A cycle is what an addition takes that waits for the one before it, on as many "
+        "threads; cycles are those of a vector of 64 bytes. On one thread, in the nearest caches "
+        f"({shape_name(NEAREST)}): {near or 'not measured'}.",
+        ["examples x classes", "memory, µs", "arithmetic, µs", *names],
+        rows,
+    )
 
 
 def limits_table(times: Times, cache: int) -> Table:

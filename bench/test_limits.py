@@ -9,11 +9,18 @@ import measure
 import numpy as np
 import peers
 import pytest
+import summary
 
 import nndl_fast as nf
 from nndl_fast import _core
 
-YARDSTICKS = {"copy": "copy", "copy past the cache": "copy_past_cache", "exponentials": "exp"}
+YARDSTICKS = {
+    "copy": "copy",
+    "copy past the cache": "copy_past_cache",
+    "exponentials": "exp",
+    "operations": "operations",
+    "cycles": "cycles",
+}
 
 
 def yardstick(kind: str, z: peers.Array) -> peers.Call:
@@ -34,8 +41,20 @@ def test_yardstick(timed: measure.Timed, kind: str, n: int, classes: int) -> Non
         pytest.skip("this build of nndl_fast has no yardstick")
     z = peers.batch(n, classes).z
     result = timed("limits", kind, n, classes, lambda: yardstick(YARDSTICKS[kind], z))
-    if kind != "exponentials":  # those are added up and stored nowhere
+    if kind.startswith("copy"):  # the others store nothing
         np.testing.assert_array_equal(result, z)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "cost and delta", "operations", "cycles"])
+@pytest.mark.parametrize(("n", "classes"), [summary.NEAREST])
+def test_nearest_caches(timed: measure.Timed, kind: str, n: int, classes: int) -> None:
+    """Array and result stay in the caches of one core."""
+    operation = summary.NEAREST_CACHES
+    with nf.num_threads(1):
+        if kind in YARDSTICKS:
+            timed(operation, kind, n, classes, lambda: yardstick(kind, peers.batch(n, classes).z))
+        else:
+            run_and_check(timed, kind, operation, "one thread", n, classes)
 
 
 def np_copyto(z: peers.Array) -> peers.Call:

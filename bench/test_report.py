@@ -33,6 +33,8 @@ def times(**seconds: float) -> dict[Key, Time]:
             "copy past the cache": 5e-7,
             "exponentials": 2.5e-7,
             "np.copyto": 8e-7,
+            "operations": 4e-7,
+            "cycles": 2e-7,
         }.items():
             found[Key("limits", n, classes, kind)] = Time(value * n, 0.02, 5)
         for operation in ("softmax", "cost and delta"):
@@ -100,6 +102,24 @@ def test_large_shapes_are_held_against_the_copy_past_the_cache() -> None:
     assert (small["softmax, nndl_fast"], large["softmax, nndl_fast"]) == pytest.approx((2.5, 4))
     assert large["softmax / exponentials"] == pytest.approx(4)  # with out=
     assert summary.limit(times(), B, 1 << 30) == "np.copyto"
+
+
+def test_times_are_held_against_the_larger_floor() -> None:
+    small, large = summary.limits(times(), CACHE)
+    assert "softmax / floor" not in small  # where a call itself counts
+    assert large["softmax / floor"] == pytest.approx(2)  # of the copy
+    assert large["cycles of softmax"] == pytest.approx(5)
+    measured = times()
+    measured[Key("limits", *B, "operations")] = Time(8e-7 * B[0], 0.02, 5)
+    assert summary.limits(measured, CACHE)[1]["softmax / floor"] == pytest.approx(1.25)  # of the arithmetic
+    measured[Key("nearest caches", *summary.NEAREST, "cycles")] = Time(1e-6, 0.02, 5)
+    assert summary.nearest_caches(measured) == {}
+    measured[Key("softmax, nearest caches", *summary.NEAREST, "one thread")] = Time(12e-6, 0.02, 5)
+    assert summary.nearest_caches(measured) == {"softmax": pytest.approx(12)}
+    (row,) = summary.floors_table(measured, CACHE).rows
+    assert row[0] == "1024 x 1000"
+    assert "softmax 12.0" in summary.floors_table(measured, CACHE).note
+    assert summary.floors_table(times(), CACHE).note.endswith("not measured.")
 
 
 def test_instruction_sets_and_threads() -> None:

@@ -20,7 +20,11 @@ void yardstick(const std::string& kind, const Plain& z, Plain out) {
     else if (kind == "copy_past_cache") kernel = kernels.copy_past_cache;
     else if (kind == "exp") kernel = kernels.exponentials;
     else if (kind == "fma") kernel = kernels.multiplications;
-    else throw py::value_error("yardstick: kind is '" + kind + "'; it must be 'copy', 'copy_past_cache', 'exp' or 'fma'");
+    else if (kind == "operations") kernel = kernels.operations;
+    else if (kind == "cycles") kernel = kernels.cycles;
+    else
+        throw py::value_error("yardstick: kind is '" + kind +
+                              "'; it must be 'copy', 'copy_past_cache', 'exp', 'fma', 'operations' or 'cycles'");
     if (z.size() != out.size() || !out.writeable()) throw py::value_error("yardstick: out must be writeable and of z's size");
     MapJob<float> job;
     job.n = z.size();

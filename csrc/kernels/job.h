@@ -128,7 +128,7 @@ struct Kernels {
     RowKernel<E> softmax_backward;
     RowKernel<E> log_likelihood;    // cost where row_result is set, error where out is
     MapKernel<E> sigmoid, sigmoid_prime, binary_cross_entropy;
-    MapKernel<E> copy, copy_past_cache, exponentials, multiplications;  // yardsticks
+    MapKernel<E> copy, copy_past_cache, exponentials, multiplications, operations, cycles;  // yardsticks
     MapKernel<E> tanh, relu;        // activations, z to out; y times the derivative where the activation is z:
     MapKernel<E> times_sigmoid_prime, times_tanh_prime, times_relu_prime;
     void (*step)(const StepJob<E>&);

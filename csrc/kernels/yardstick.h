@@ -1,7 +1,9 @@
 // What the machine can do at best, for the benchmarks to measure the kernels against: copying, with
-// and without stores past the cache, exponentials of what stands in the nearest cache, and fused multiply-adds
-// of what stands in registers.
+// and without stores past the cache, exponentials of what stands in the nearest cache, fused multiply-adds of what
+// stands in registers, softmax's operations when none waits for another, and cycles.
 #pragma once
+#include <utility>
+
 #include "exponentials.h"
 
 namespace nndl_fast {
@@ -53,6 +55,57 @@ double multiplications(const MapJob<E>& job) {
         for (R& x : sum) x = fma(x, factor, factor);
     for (int i = 1; i < chains; ++i) sum[0] = sum[0] + sum[i];
     return double(reduce_add(sum[0]));
+}
+
+// What softmax does with a vector: 23 operations. Those of one register have nothing to do with those of another.
+template <class R, class E = typename R::Element>
+struct Operations {
+    static constexpr int count = 23, registers = R::size * sizeof(E) == 64 ? count : 11;  // as many as there are
+    R x[registers], half, one, nothing, integers;
+
+    template <int K>
+    NNDL_INLINE void run() {
+        R& a = x[K % registers];
+        if constexpr (K < 9) a = fma(a, half, half);
+        else if constexpr (K < 11) a = a * one;
+        else if constexpr (K < 17) a = a + nothing;
+        else if constexpr (K < 19) a = max(a, half);
+        else if constexpr (K < 21) a = lookup(ExpConstants<E>::powers, bits(a));
+        else if constexpr (K < 22) integers = from_bits(shift_left<1>(bits(integers)));
+        else a = from_bits(bits(a) + bits(nothing));
+    }
+    template <int... K>
+    NNDL_INLINE void run_all(std::integer_sequence<int, K...>) {
+        (run<K>(), ...);
+    }
+};
+
+// The operations of softmax on as many elements.
+template <class V, class E = typename V::Element>
+double operations(const MapJob<E>& job) {
+    using R = typename V::Register;
+    // not known to the compiler, which would leave them out
+    const bool some = job.n > 0;
+    Operations<R> all;
+    all.half = R::all(some ? E(0.5) : E(2));
+    all.one = R::all(some ? E(1) : E(2));
+    all.nothing = all.integers = R::all(some ? E(0) : E(2));
+    for (R& x : all.x) x = all.one;
+    for (ptrdiff_t done = 0; done < job.n; done += R::size) all.run_all(std::make_integer_sequence<int, Operations<R>::count>());
+    double sum = reduce_add(all.integers);
+    for (const R& x : all.x) sum += reduce_add(x);
+    return sum;
+}
+
+// An addition of integers for each 64 bytes, one after the other: each takes a cycle.
+template <class V, class E = typename V::Element>
+double cycles(const MapJob<E>& job) {
+    ptrdiff_t x = 0;
+    for (ptrdiff_t done = 0; done < job.n; done += 64 / ptrdiff_t(sizeof(E))) {
+        x += 1;
+        asm volatile("" : "+r"(x));  // as it is to the compiler
+    }
+    return double(x);
 }
 
 }  // namespace
