@@ -25,6 +25,7 @@ OPERATIONS, CYCLES = "operations", "cycles"
 NEAREST, NEAREST_CACHES = (64, 1000), "nearest caches"
 NP_COPYTO, NP_EXP = "np.copyto", "np.exp"
 FLOAT = 4  # bytes of a float32
+VECTOR = 16  # float32 in 64 bytes
 MANY = 500_000  # elements from which a call itself does not count beside the arithmetic
 
 
@@ -113,6 +114,11 @@ def quotient(over: float | None, under: float | None) -> float | None:
     return None if over is None or under is None else over / under
 
 
+def cycles_of_a_vector(seconds: float | None, cycles: float | None) -> float | None:
+    """``cycles`` is the time of a cycle for each element."""
+    return quotient(None if seconds is None else VECTOR * seconds, cycles)
+
+
 def limits(times: Times, cache: int) -> list[dict[str, Any]]:
     """The times of nndl_fast over those of the machine's limits; the smallest shape also over np.exp."""
     found = []
@@ -133,7 +139,7 @@ def limits(times: Times, cache: int) -> list[dict[str, Any]]:
                     floor = None if operations is None else max(base, operations)
                     record[f"{operation} / floor"] = quotient(ours[OURS_OUT], floor)
                     cycles = results.seconds(times, "limits", shape, CYCLES)
-                    record[f"cycles of {operation}"] = quotient(ours[OURS_OUT], cycles)
+                    record[f"cycles of {operation}"] = cycles_of_a_vector(ours[OURS_OUT], cycles)
             found.append(record)
     return found
 
@@ -147,7 +153,8 @@ def nearest_caches(times: Times) -> dict[str, float]:
         SOFTMAX: results.seconds(times, f"{SOFTMAX}, {NEAREST_CACHES}", NEAREST, "one thread"),
         COST_AND_DELTA: results.seconds(times, f"{COST_AND_DELTA}, {NEAREST_CACHES}", NEAREST, "one thread"),
     }
-    return {name: value / cycles for name, value in found.items() if value is not None and cycles is not None}
+    counted = {name: cycles_of_a_vector(value, cycles) for name, value in found.items()}
+    return {name: value for name, value in counted.items() if value is not None}
 
 
 def floors_table(times: Times, cache: int) -> Table:
