@@ -4,10 +4,13 @@
 // from the maxima, the sums are done again with them. Then the exponentials are computed a second time, to be stored:
 // that takes less than to write them to memory and to read them again.
 #pragma once
-#include "exponentials.h"
+#include "row.h"
 
 namespace nndl_fast {
 namespace {
+
+template <class T>
+T some();  // for decltype
 
 // Some columns side by side: tiles, of which the last may be partly filled.
 template <class V, class X>
@@ -170,6 +173,149 @@ private:
             now = next;
             next = free;
         }
+    }
+};
+
+// An operation (drive.h) on a job's columns.
+template <class Op, class V, class E = typename V::Element>
+struct ColumnDriver {
+    const Job<E>& job;
+    const Op& op;
+
+    // From row r on; returns the first row that is left.
+    NNDL_KERNEL ptrdiff_t run(ptrdiff_t r) const {
+        // of a tile that is partly filled, an operation that walks through its rows would read what lies beyond
+        const ptrdiff_t part = (job.rows - r) % V::size, last = part < few_columns || walks_rows(job) ? job.rows - part : job.rows;
+        for (int rows; r < last; r += rows) {
+            rows = columns_from(r, last);
+            Columns columns(r, rows);
+            StripSums<V>(strip(columns, job.z), op.sharpness(), job.scratch).run(columns.summed);
+            reduce(columns);
+            if (!job.out.data) continue;
+            store(columns, 0, job.classes);
+            finish(columns);
+        }
+        return r;
+    }
+    NNDL_KERNEL void run_share(Share<E>& share) const {
+        constexpr ptrdiff_t segment = segment_classes<E>;
+        for (ptrdiff_t r = 0; r < job.rows; r += tiles_together * V::size) {
+            Columns columns(r, columns_from(r, job.rows));
+            const Strip<V, const E> z = strip(columns, job.z);
+            // of the tile, that is of n columns from row `at` on
+            const auto for_each_tile = [&](auto f) NNDL_LAMBDA {
+                for (int t = 0; t < z.tiles(); ++t) f(columns.summed[t], t, r + t * V::size, z.rows_of(t));
+            };
+            for_each_tile([&](Summed<V>& summed, int, ptrdiff_t at, int n) NNDL_LAMBDA { summed.near = V::load(share.near + at, n, 0); });
+            if (share.task == Share<E>::add_up) {
+                V maxima[tiles_together];
+                for (V& maximum : maxima) maximum = V::all(-E(__builtin_inf()));
+                for (ptrdiff_t j = share.first; j < share.last; j += segment) {
+                    StripSums<V> sums(z.part(j, share.last - j < segment ? share.last : j + segment), op.sharpness(), job.scratch);
+                    sums.run_near(columns.summed);
+                    for_each_tile([&](Summed<V>& summed, int t, ptrdiff_t at, int n) NNDL_LAMBDA {
+                        nndl_fast::store(sums.total(t), share.sums + j / segment * 2 * share.rows + at, share.rows, n);
+                        maxima[t] = max(summed.maximum, maxima[t]);
+                    });
+                }
+                for_each_tile([&](Summed<V>&, int t, ptrdiff_t at, int n) NNDL_LAMBDA { maxima[t].store(share.maxima + at, n); });
+                continue;
+            }
+            for_each_tile([&](Summed<V>& summed, int, ptrdiff_t at, int n) NNDL_LAMBDA {
+                summed.maximum = V::load(share.maxima + at, n, 0);
+                auto total = Wide<V>::zero();
+                for (ptrdiff_t j = 0; j < job.classes; j += segment)
+                    total.add(load_wide<V>(share.sums + j / segment * 2 * share.rows + at, share.rows, n, E()));
+                summed.sum = total.parts();
+            });
+            reduce(columns);
+            if (!job.out.data) continue;
+            if (share.task == Share<E>::store) store(columns, share.first, share.last);
+            else finish(columns);
+        }
+    }
+
+private:
+    using Pending = decltype(some<const Op&>().reduce(some<const Down<V>&>(), 0, some<Column<const E>>(), some<Column<const E>>(),
+                                                      some<Column<E>>(), some<Guess<E>&>(), some<DoNothing&>()));
+
+    // Some tiles of columns that are summed up.
+    struct Columns {
+        const ptrdiff_t row;
+        const int rows;
+        Summed<V> summed[tiles_together];
+        Pending pending[tiles_together];
+        Way way = Way::quick;
+        bool plain = true;
+        NNDL_INLINE Columns(ptrdiff_t r, int n) : row(r), rows(n) {}
+    };
+    template <class X>
+    static NNDL_INLINE Column<X> column(Rows<X> x, ptrdiff_t r) {
+        return {x.data ? x.data + r : nullptr, x.cls};
+    }
+    NNDL_INLINE int columns_from(ptrdiff_t r, ptrdiff_t last) const {
+        return int(last - r < tiles_together * V::size ? last - r : tiles_together * V::size);
+    }
+    template <class X>
+    NNDL_INLINE Strip<V, X> strip(const Columns& columns, Rows<X> x) const {
+        return {x.data ? x.data + columns.row : nullptr, x.cls, job.classes, columns.rows};
+    }
+    NNDL_INLINE Down<V> tile(const Columns& columns, int t) const {
+        return {job.classes, strip(columns, job.z).rows_of(t), nullptr, &columns.summed[t]};
+    }
+    NNDL_KERNEL void reduce(Columns& columns) const {
+        for (int t = 0; t < strip(columns, job.z).tiles(); ++t) {
+            const ptrdiff_t r = columns.row + t * V::size;
+            Guess<E> none;
+            DoNothing nothing;
+            const auto pending = op.reduce(tile(columns, t), r, column(job.z, r), column(job.y, r),
+                                           Column<E>{nullptr, 0}, none, nothing);
+            columns.pending[t] = pending;
+            if (columns.way < pending.way) columns.way = pending.way;
+            columns.plain = columns.plain && Anchor<V>(columns.summed[t].near, op.sharpness()).plain;
+        }
+    }
+    // Classes `first` to `last`.
+    NNDL_INLINE void store(const Columns& columns, ptrdiff_t first, ptrdiff_t last) const {
+        in_way(columns.way, [&](auto in) NNDL_LAMBDA {
+            columns.plain ? store_again<in.way, true>(columns, first, last) : store_again<in.way, false>(columns, first, last);
+        });
+    }
+    NNDL_INLINE void finish(const Columns& columns) const {
+        for (int t = 0; t < strip(columns, job.z).tiles(); ++t)
+            op.finish(columns.pending[t], tile(columns, t), columns.row + t * V::size);
+    }
+    // Computes a second time what to store: the last classes first, which are still in cache.
+    template <Way W, bool Plain>
+    NNDL_KERNEL void store_again(const Columns& columns, ptrdiff_t first_class, ptrdiff_t last_class) const {
+        const Strip<V, const E> z = strip(columns, job.z).part(first_class, last_class);
+        const Strip<V, E> out = strip(columns, job.out).part(first_class, last_class);
+        const Down<V> rows{job.classes, V::size};
+        const ptrdiff_t z_cls = z.cls, cls = out.cls;
+        z.for_each_down([&](ptrdiff_t j, ptrdiff_t last, int t, auto some) NNDL_LAMBDA {
+            const E* from = z.at(j, t);
+            E* to = out.at(j, t);
+            const ptrdiff_t z_ahead = z.ahead(j, last, -1), ahead = out.ahead(j, last, -1);
+            Pending pending[some.tiles];
+            Exponentials<Down<V>, Plain> exp[some.tiles];
+            Column<const E> y[some.tiles];
+            for (int i = 0; i < some.tiles; ++i) {
+                pending[i] = columns.pending[t + i];
+                exp[i] = Exponentials<Down<V>, Plain>(Anchor<V>(columns.summed[t + i].near, op.sharpness()));
+                y[i] = column(job.y, columns.row + (t + i) * V::size);
+            }
+            for (; j < last; ++j, from += z_cls, to += cls)
+                for (int i = 0; i < some.tiles; ++i) {
+                    __builtin_prefetch(from + z_ahead + i * V::size);
+                    __builtin_prefetch(to + ahead + i * V::size);
+                    alignas(64) E room[V::size];  // stays in a register
+                    const V x = some.whole ? V::load(from + i * V::size) : z.load_part(j, t);
+                    (Op::keeps ? exp[i].of(x).value() : x).store(room);
+                    const V v = op.template value<W>(pending[i], rows, Step<true>{first_class + j, V::size}, Column<const E>{room, 0}, y[i],
+                                                     Column<E>{room, 0});
+                    some.whole ? v.store(to + i * V::size) : v.store(to, out.rows_of(t));
+                }
+        });
     }
 };
 
