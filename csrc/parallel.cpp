@@ -131,7 +131,7 @@ void run_shared(RowKernel<E> kernel, const Job<E>& all, int threads) {
         mine.last = std::min(all.classes, last);
         Job<E> job = some;
         job.share_of_rows = &mine;
-        job.scratch = row_scratch(job);
+        if (all.z.cls != 1) job.scratch = row_scratch(job);  // columns are copied; a row of its own needs none
         if (share.task != Share<E>::finish) job.row_result = nullptr;
         kernel(job);
     };

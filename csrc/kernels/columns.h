@@ -72,6 +72,14 @@ struct Strip {
     }
 };
 
+// Whether none of these tiles needs the general exponentials.
+template <class V>
+NNDL_INLINE bool all_plain(const Summed<V>* summed, int tiles, typename V::Element c) {
+    bool plain = true;
+    for (int t = 0; t < tiles; ++t) plain = plain && Anchor<V>(summed[t].near, c).plain;
+    return plain;
+}
+
 // The sums of a strip's columns, of up to tiles_together tiles. `copies` has strip_elements() for two blocks.
 template <class V>
 class StripSums {
@@ -137,9 +145,7 @@ private:
         return all;
     }
     NNDL_INLINE void add_up(Summed<V>* summed) {
-        bool plain = true;
-        for (int t = 0; t < z_.tiles(); ++t) plain = plain && Anchor<V>(summed[t].near, c_).plain;
-        plain ? add_up_in<true>(summed) : add_up_in<false>(summed);
+        all_plain(summed, z_.tiles(), c_) ? add_up_in<true>(summed) : add_up_in<false>(summed);
     }
     // The first block has been copied.
     template <bool Plain>
@@ -246,7 +252,6 @@ private:
         Summed<V> summed[tiles_together];
         Pending pending[tiles_together];
         Way way = Way::quick;
-        bool plain = true;
         NNDL_INLINE Columns(ptrdiff_t r, int n) : row(r), rows(n) {}
     };
     template <class X>
@@ -272,13 +277,13 @@ private:
                                            Column<E>{nullptr, 0}, none, nothing);
             columns.pending[t] = pending;
             if (columns.way < pending.way) columns.way = pending.way;
-            columns.plain = columns.plain && Anchor<V>(columns.summed[t].near, op.sharpness()).plain;
         }
     }
     // Classes `first` to `last`.
     NNDL_INLINE void store(const Columns& columns, ptrdiff_t first, ptrdiff_t last) const {
+        const bool plain = all_plain(columns.summed, strip(columns, job.z).tiles(), op.sharpness());
         in_way(columns.way, [&](auto in) NNDL_LAMBDA {
-            columns.plain ? store_again<in.way, true>(columns, first, last) : store_again<in.way, false>(columns, first, last);
+            plain ? store_again<in.way, true>(columns, first, last) : store_again<in.way, false>(columns, first, last);
         });
     }
     NNDL_INLINE void finish(const Columns& columns) const {

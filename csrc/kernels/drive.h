@@ -154,7 +154,7 @@ private:
         wide_op.finish(pending, rows, r);
     }
 
-    // One tile that stands by itself.
+    // One tile, whose classes stand one after the other: there is nothing to copy.
     NNDL_INLINE bool is_one_tile() const { return job.rows == V::size && job.z.cls == V::size; }
 
     // Tiles of W::size rows from row r on, the last of at least so many; returns the first row that is left.

@@ -18,7 +18,7 @@ struct Rows {
 template <class E>
 struct Share {
     enum Task { add_up, store, finish } task;
-    ptrdiff_t first, last;     // classes; whole segments, but for the rows' end
+    ptrdiff_t first, last;     // classes; of add_up whole segments, but for the rows' end
     const E* near;             // where each row's maximum is expected
     double* sums;              // of add_up: of each segment a number for every row, and another one for every row
     ptrdiff_t rows;            // of all shares: how far these are apart
