@@ -1,10 +1,12 @@
-"""The pictures of a report: time against the peers, and distance to the machine's limits."""
+"""The pictures of a report: time against the peers, distance to the machine's limits, more processors."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import floors
+import model
 import results
 import summary
 from matplotlib.figure import Figure
@@ -78,7 +80,7 @@ def against_peers(times: Times, operation: str, cache: int) -> Figure:
     floor = [
         (x, results.seconds(times, "limits", shape, kind) or 0, shape)
         for x, shape in enumerate(shapes)
-        if (kind := summary.limit(times, shape, cache)) is not None
+        if (kind := floors.limit(times, shape, cache)) is not None
     ]
     if floor:
         xs, ys = zip(*((x, seconds * 1e9 / (n * classes)) for x, seconds, (n, classes) in floor))
@@ -88,7 +90,7 @@ def against_peers(times: Times, operation: str, cache: int) -> Figure:
 
 
 def distance_to_limits(times: Times, cache: int) -> Figure:
-    records = [r for r in summary.limits(times, cache) if r["limit"] != summary.NP_EXP]
+    records = [r for r in floors.limits(times, cache) if r["limit"] != floors.NP_EXP]
     shapes = [(r["n"], r["classes"]) for r in records]
     figure, axes = start(
         f"{OURS} over a copy of the same array (1 is as fast as copying)", shapes, "time / time of the copy"
@@ -115,7 +117,7 @@ def distance_to_limits(times: Times, cache: int) -> Figure:
     axes.yaxis.set_minor_formatter(
         FuncFormatter(lambda value, _: f"{value:g}" if value in (2, 5, 20, 50) else "")
     )
-    past = [r["limit"] == summary.COPY_PAST_CACHE for r in records]
+    past = [r["limit"] == floors.COPY_PAST_CACHE for r in records]
     if any(past):
         names = [f"{n}\nx {classes}{' *' * star}" for (n, classes), star in zip(shapes, past)]
         axes.set_xticks(range(len(shapes)), names, fontsize=SMALL)
@@ -124,12 +126,46 @@ def distance_to_limits(times: Times, cache: int) -> Figure:
     return figure
 
 
+def processors(times: Times, cache: int) -> Figure:
+    """What the model says of more processors than the machine has, with the times that there are."""
+    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(
+        "softmax: times as fast as one processor (lines: a model; points: measured)",
+        loc="left",
+        fontsize=11,
+    )
+    colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7"]
+    counts = [2**i for i in range(model.MOST.bit_length())]
+    for (shape, line), colour in zip(model.of_times(times, SOFTMAX, cache).items(), colours):
+        # memory that brings no more than it was seen to, and one that grows with the processors
+        least, most = ([line.alone() / line.seconds(p, grows) for p in counts] for grows in (False, True))
+        axes.fill_between(counts, least, most, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(counts, least, color=colour, linewidth=1.5, label=summary.shape_name(shape))
+        axes.plot(counts, most, color=colour, linewidth=1, linestyle=":")
+        seen = [(p, line.measured[1] / seconds) for p, seconds in line.measured.items()]
+        axes.plot(*zip(*seen), color=colour, marker="o", markersize=7, linestyle="none")
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(plain))
+    axes.set_xticks(counts)
+    axes.set_xlabel("processors (solid: no more memory bandwidth than measured; dotted: it grows with them)")
+    axes.set_ylabel("times as fast")
+    axes.grid(which="major", color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    legend(axes)
+    return figure
+
+
 def write(times: Times, cache: int, folder: Path) -> list[Path]:
-    """cost-and-delta.png, softmax.png and limits.png."""
+    """cost-and-delta.png, softmax.png, limits.png and processors.png."""
     figures = {
         "cost-and-delta.png": against_peers(times, COST_AND_DELTA, cache),
         "softmax.png": against_peers(times, SOFTMAX, cache),
         "limits.png": distance_to_limits(times, cache),
+        "processors.png": processors(times, cache),
     }
     for name, figure in figures.items():
         # Without the version of matplotlib in the file: equal figures give equal files.

@@ -13,6 +13,7 @@ from typing import Any
 
 import accuracy
 import company
+import floors
 import linear
 import machine
 import page
@@ -101,8 +102,8 @@ def derived(times: results.Times, cache: int) -> dict[str, Any]:
     return {
         "ratios": ratios,
         "standings": standings,
-        "limits": summary.limits(times, cache),
-        "nearest_caches": summary.nearest_caches(times),
+        "limits": floors.limits(times, cache),
+        "nearest_caches": floors.nearest_caches(times),
         "thread_scaling": summary.thread_scaling(times),
         "instruction_sets": summary.instruction_set_means(times),
     }
@@ -138,7 +139,8 @@ def write_page(
 ) -> None:
     """The pictures and report.html."""
     cache = report["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
-    cost_and_delta, softmax, limits = (page.picture(path) for path in pictures.write(times, cache, folder))
+    drawn = pictures.write(times, cache, folder)
+    cost_and_delta, softmax, limits, processors = (page.picture(path) for path in drawn)
     losses = company.losses(report, times)
     facts = {
         k: report[k] for k in ("date", "commit", "machine", "versions", "config", "threads", "environment")
@@ -157,11 +159,12 @@ def write_page(
     for name, table in ratio_tables.items():
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
     parts[4:4] = [page.section(table) for table in company.tables(report.get("company", []))]
-    parts += [page.section(summary.limits_table(times, cache)), limits]
-    floors = summary.floors_table(times, cache)
-    if floors.rows:  # a report of before it has none
-        parts.append(page.section(floors))
-    parts += [page.section(summary.threads_table(times)), page.section(summary.instruction_sets_table(times))]
+    parts += [page.section(floors.limits_table(times, cache)), limits]
+    # a report of before them has none
+    later = [floors.floors_table(times, cache), summary.layouts_table(times)]
+    parts += [page.section(table) for table in later if table.rows]
+    parts += [page.section(summary.threads_table(times)), processors]
+    parts.append(page.section(summary.instruction_sets_table(times)))
     parts += [page.section(summary.errors_table(report["errors"], accuracy.KINDS))]
     if any(key.operation.startswith("training") for key in times):
         parts.append(page.section(summary.training_table(times)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import floors
 import measure
 import numpy as np
 import peers
 import pytest
-import summary
 
 import nndl_fast as nf
 from nndl_fast import _core
@@ -46,10 +46,10 @@ def test_yardstick(timed: measure.Timed, kind: str, n: int, classes: int) -> Non
 
 
 @pytest.mark.parametrize("kind", ["softmax", "cost and delta", "operations", "cycles"])
-@pytest.mark.parametrize(("n", "classes"), [summary.NEAREST])
+@pytest.mark.parametrize(("n", "classes"), [floors.NEAREST])
 def test_nearest_caches(timed: measure.Timed, kind: str, n: int, classes: int) -> None:
     """Array and result stay in the caches of one core."""
-    operation = summary.NEAREST_CACHES
+    operation = floors.NEAREST_CACHES
     with nf.num_threads(1):
         if kind in YARDSTICKS:
             timed(operation, kind, n, classes, lambda: yardstick(kind, peers.batch(n, classes).z))
@@ -109,6 +109,30 @@ def run_and_check(
 def test_threads(timed: measure.Timed, operation: str, threads: int, n: int, classes: int) -> None:
     with nf.num_threads(threads):
         run_and_check(timed, operation, "threads", str(threads), n, classes)
+
+
+LAYOUTS = {"rows": 1, "columns": 0}  # the axis of the classes
+MANY_CLASSES = [(1024, 1000), (17, 5000), (256, 32000), (64, 128256)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize(("n", "classes"), MANY_CLASSES)
+def test_layouts(timed: measure.Timed, operation: str, layout: str, n: int, classes: int) -> None:
+    batch, axis = peers.batch(n, classes), LAYOUTS[layout]
+    z = batch.z if axis else np.ascontiguousarray(batch.z.T)
+    name = f"{operation}, layouts"
+    if operation == "softmax":
+        result = timed(name, layout, n, classes, lambda: peers.SOFTMAX[peers.OURS[1]](z, axis=axis))
+        peers.check_softmax(result if axis else result.T, batch.a)
+        return
+    delta = np.empty_like(z)
+
+    def both() -> tuple[float, peers.Array]:
+        return nf.log_likelihood_cost_and_delta(z, batch.y, axis, out=delta)
+
+    cost, _ = timed(name, layout, n, classes, lambda: both)
+    peers.check_cost_and_delta((cost, delta if axis else delta.T), batch)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import floors
+import model
 import numpy as np
 import pytest
 import results
@@ -97,29 +99,54 @@ def test_losses_are_said_in_words() -> None:
 
 
 def test_large_shapes_are_held_against_the_copy_past_the_cache() -> None:
-    small, large = summary.limits(times(), CACHE)
+    small, large = floors.limits(times(), CACHE)
     assert (small["limit"], large["limit"]) == ("np.copyto", "copy past the cache")
     assert (small["softmax, nndl_fast"], large["softmax, nndl_fast"]) == pytest.approx((2.5, 4))
     assert large["softmax / exponentials"] == pytest.approx(4)  # with out=
-    assert summary.limit(times(), B, 1 << 30) == "np.copyto"
+    assert floors.limit(times(), B, 1 << 30) == "np.copyto"
 
 
 def test_times_are_held_against_the_larger_floor() -> None:
-    small, large = summary.limits(times(), CACHE)
+    small, large = floors.limits(times(), CACHE)
     assert "softmax / floor" not in small  # where a call itself counts
     assert large["softmax / floor"] == pytest.approx(2)  # of the copy
     assert large["cycles of softmax"] == pytest.approx(5)
     measured = times()
     measured[Key("limits", *B, "operations")] = Time(8e-7 * B[0], 0.02, 5)
-    assert summary.limits(measured, CACHE)[1]["softmax / floor"] == pytest.approx(1.25)  # of the arithmetic
-    measured[Key("nearest caches", *summary.NEAREST, "cycles")] = Time(16e-6, 0.02, 5)
-    assert summary.nearest_caches(measured) == {}
-    measured[Key("softmax, nearest caches", *summary.NEAREST, "one thread")] = Time(12e-6, 0.02, 5)
-    assert summary.nearest_caches(measured) == {"softmax": pytest.approx(12)}
-    (row,) = summary.floors_table(measured, CACHE).rows
+    assert floors.limits(measured, CACHE)[1]["softmax / floor"] == pytest.approx(1.25)  # of the arithmetic
+    measured[Key("nearest caches", *floors.NEAREST, "cycles")] = Time(16e-6, 0.02, 5)
+    assert floors.nearest_caches(measured) == {}
+    measured[Key("softmax, nearest caches", *floors.NEAREST, "one thread")] = Time(12e-6, 0.02, 5)
+    assert floors.nearest_caches(measured) == {"softmax": pytest.approx(12)}
+    (row,) = floors.floors_table(measured, CACHE).rows
     assert row[0] == "1024 x 1000"
-    assert "softmax 12.0" in summary.floors_table(measured, CACHE).note
-    assert summary.floors_table(times(), CACHE).note.endswith("not measured.")
+    assert "softmax 12.0" in floors.floors_table(measured, CACHE).note
+    assert floors.floors_table(times(), CACHE).note.endswith("not measured.")
+
+
+def test_the_model_of_more_processors() -> None:
+    measured = times()
+    assert model.of_times(measured, "softmax", CACHE) == {}  # the nearest caches were not measured
+    n, classes = floors.NEAREST
+    measured[Key("softmax, nearest caches", n, classes, "one thread")] = Time(8e-9 * n * classes, 0.02, 5)
+    for threads, seconds in ((1, 9e-3), (2, 5e-3)):
+        measured[Key("softmax, threads", *B, str(threads))] = Time(seconds, 0.02, 5)
+    line = model.of_times(measured, "softmax", CACHE)[B]
+    assert line.work == pytest.approx(8e-9 * 1024 * 1000)
+    assert line.hand_over == pytest.approx(5e-3 - 9e-3 / 2)
+    assert line.alone() == pytest.approx(line.work)  # the copies are faster
+    assert line.seconds(8, False) == pytest.approx(3 * line.hand_over + line.work / 8)
+    # on 64 processors memory is in the way, unless it grows with them
+    assert line.seconds(64, False) == pytest.approx(6 * line.hand_over + 5e-7 * 1024)
+    assert line.seconds(64, True) == pytest.approx(6 * line.hand_over + line.work / 64)
+
+
+def test_layouts_are_compared() -> None:
+    measured = times()
+    measured[Key("softmax, layouts", *B, "rows")] = Time(2e-6, 0.01, 5)
+    assert summary.layouts_table(measured).rows == []
+    measured[Key("softmax, layouts", *B, "columns")] = Time(3e-6, 0.01, 5)
+    assert summary.layouts_table(measured).rows == [["softmax", "1024 x 1000", "2.00", "3.00", "1.50"]]
 
 
 def test_instruction_sets_and_threads() -> None:
@@ -251,7 +278,7 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path, capsys: pytest.Captur
     tags = Tags()
     tags.feed(text)
     assert tags.open == []
-    assert len(tags.sources) == 3
+    assert len(tags.sources) == 4
     assert all(source.startswith("data:image/png;base64,") for source in tags.sources)
     assert "&lt;one&gt;" in text
     losses, first = text.index("Where nndl_fast is slower"), text.index("<li>NumPy at softmax, 10 x 10")

@@ -28,6 +28,12 @@ MUTANTS = [
         "float64 power of two off by a unit", "math/exp.h", "0x1.f72b83c7d517bp-1", "0x1.f72b83c7d517cp-1"
     ),
     Mutant(
+        "float32 power of two times the factor off by a unit",
+        "math/exp.h",
+        "0x1.f6747cp-1f",
+        "0x1.f6747ep-1f",
+    ),
+    Mutant(
         "order of summation: blocks of 4 vectors",
         "kernels/exponentials.h",
         "block_vectors = 8",
@@ -42,8 +48,8 @@ MUTANTS = [
     Mutant(
         "label off by one",
         "kernels/log_likelihood.h",
-        "0 : ptrdiff_t(job.labels[row])",
-        "0 : ptrdiff_t(job.labels[row]) - 1",
+        "ptrdiff_t(y) : 0;",
+        "ptrdiff_t(y) - 1 : 0;",
     ),
     Mutant(
         "label off by one, few classes",
@@ -55,10 +61,10 @@ MUTANTS = [
     Mutant(
         "lower half of the scale dropped",
         "kernels/row.h",
-        "{high, left * inverse, peak",
-        "{high, left - left, peak",
+        "const Each low = left * inverse;",
+        "const Each low = left - left;",
     ),
-    Mutant("far rows are reduced as they are", "kernels/job.h", "far_away = 0x1p15f", "far_away = 0x1p30f"),
+    Mutant("far rows are reduced as they are", "kernels/job.h", "far_away = 0x1p11f", "far_away = 0x1p30f"),
     Mutant(
         "each block of a product's depth begins anew",
         "kernels/product.h",

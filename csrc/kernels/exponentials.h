@@ -16,6 +16,8 @@
 //   in one number; after 64 blocks, a segment, that joins, the lanes meet (layout.h), and the segments
 //   are added one after the other.
 #pragma once
+#include <type_traits>
+
 #include "../math/exp.h"
 #include "layout.h"
 
@@ -79,10 +81,10 @@ struct Exponentials {
         : origin(L::spread(anchor.origin)), c(V::all(anchor.c)), lowest(L::spread(anchor.lowest)),
           rounder(L::spread(anchor.rounder)) {}
 
-    NNDL_INLINE Exponential<V> of(V z) const { return of(z, origin, c, lowest, rounder); }
-    // Two at a time, so that the machine has something to do while it waits for the one.
-    NNDL_INLINE Exponential<Pair<V>> of(Pair<V> z) const {
-        return of(z, Pair<V>{origin, origin}, Pair<V>{c, c}, Pair<V>{lowest, lowest}, Pair<V>{rounder, rounder});
+    // X is V or several of them
+    template <class X>
+    NNDL_INLINE Exponential<X> of(X z) const {
+        return of(z, repeat<X>(origin), repeat<X>(c), repeat<X>(lowest), repeat<X>(rounder));
     }
     // The grid's rounder for exponentials of which that of z is the largest.
     NNDL_INLINE V grid(V z) const {
@@ -96,11 +98,11 @@ struct Exponentials {
     template <class X>
     NNDL_INLINE static Exponential<X> of(X z, X origin, X c, X lowest, X rounder) {
         if constexpr (Plain) {
-            return exponential(max(lowest, z), rounder);
+            return exponential_times_factor(max(lowest, z), rounder);
         } else {
             const X from_origin = z - origin, rounded = from_origin * c, argument = max(lowest, rounded);
             const X remainder = fma(from_origin, c, X::all(0) - rounded);
-            return exponential(argument, rounder, select(equal(argument, rounded), remainder, X::all(0)));
+            return exponential_times_factor(argument, rounder, select(equal(argument, rounded), remainder, X::all(0)));
         }
     }
 };
@@ -124,12 +126,22 @@ struct GridSum {
         rest = rest + select(m, e.less(next - sum), V::all(0));
         sum = next;
     }
+    // Several vectors, one after the other.
+    template <class X>
+    NNDL_INLINE void add(Exponential<Pair<X>> e, Pair<X> value) {
+        add(Exponential<X>{e.power.a, e.t.a}, value.a);
+        add(Exponential<X>{e.power.b, e.t.b}, value.b);
+    }
     NNDL_INLINE V multiples() const { return sum - grid; }
 };
 
 struct DoNothing {
     NNDL_INLINE void until(ptrdiff_t) const {}
 };
+
+// As many vectors at a time as the registers hold, so that the machine has something to do while it waits for one.
+template <class V>
+using Several = std::conditional_t<registers >= 32 && std::is_same_v<V, typename V::Register>, Pair<Pair<V>>, Pair<V>>;
 
 // Adds up a row's exponentials and writes each to `keep`, where there is one. `before` hears
 // of the end of each block before the block is written: what stands there may still be read.
@@ -138,6 +150,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
                                                   Column<const typename V::Element> z,
                                                   Column<typename V::Element> keep, V& maximum, Before& before) {
     using Each = typename Across<V>::Each;
+    using Most = Several<V>;
     constexpr ptrdiff_t block = block_vectors * V::size, segment = segment_classes<typename V::Element>;
     auto total = Wide<Each>::zero();
     maximum = V::all(-typename V::Element(__builtin_inf()));
@@ -145,13 +158,12 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
         const ptrdiff_t last = row.classes - first < segment ? row.classes : first + segment;
         auto lanes = Wide<V>::zero();
         V rest = V::all(0);
-        // two vectors at a time: one works while the other waits
-        const auto two = [&](ptrdiff_t i, GridSum<V>& sum) NNDL_LAMBDA {
-            const Exponential<Pair<V>> e = exp.of(Pair<V>::load(z.data + i));
-            const Pair<V> value = e.value();
+        const auto several = [&](auto type, ptrdiff_t i, GridSum<V>& sum) NNDL_LAMBDA {
+            using X = decltype(type);
+            const Exponential<X> e = exp.of(X::load(z.data + i));
+            const X value = e.value();
             if (keep.data) value.store(keep.data + i);
-            sum.add({e.power.a, e.t.a}, value.a);
-            sum.add({e.power.b, e.t.b}, value.b);
+            sum.add(e, value);
         };
         ptrdiff_t j = first;
         for (; j + block <= last; j += block) {
@@ -159,7 +171,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
             maximum = max(top, maximum);
             before.until(j + block);
             GridSum<V> sum(exp.grid(top), rest);
-            for (int i = 0; i < block_vectors; i += 2) two(j + i * V::size, sum);
+            for (ptrdiff_t i = j; i < j + block; i += Most::size) several(Most(), i, sum);
             lanes.add(sum.multiples());
         }
         if (j < last) {
@@ -167,7 +179,7 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
             maximum = max(top, maximum);
             before.until(last);
             GridSum<V> sum(exp.grid(top), rest);
-            for (; j + 2 * V::size <= last; j += 2 * V::size) two(j, sum);
+            for (; j + Pair<V>::size <= last; j += Pair<V>::size) several(Pair<V>(), j, sum);
             row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
                 const Exponential<V> e = exp.of(row.load(z, step, 0));
                 const V value = e.value();

@@ -153,7 +153,7 @@ constexpr int few_columns = 4;  // fewer than these are copied one by one
 
 // How far a row's maximum, times c, may be from where it was expected, and how large either may be:
 // within these bounds the expected one gives the bits that the maximum itself would have given.
-constexpr float window = 10, far_away = 0x1p15f;
+constexpr float window = 10, far_away = 0x1p11f;
 template <class E>
 static inline bool serves(E expected, E maximum, E c) {
     const E e = expected * c, m = maximum * c;

@@ -106,7 +106,7 @@ struct RowSum {
         const Each from_origin = maximum - anchor.origin, sharpness = Each::all(c), zero = Each::all(0);
         argument = from_origin * sharpness;
         remainder = fma(from_origin, sharpness, zero - argument);
-        const Exponential<Each> top = exponential(argument, anchor.rounder, remainder);
+        const Exponential<Each> top = exponential_times_factor(argument, anchor.rounder, remainder);
         peak = top.value();
         peak_lost = top.less(peak);
         nan = (maximum - maximum) + (sum.high - sum.high);
@@ -167,9 +167,13 @@ struct RowSum {
     // log of the sum of e^(c (z - max)): at least 0, small where one class has nearly everything
     NNDL_INLINE Each log_sum(const L& rows, Column<const E> z, Column<E> keep) const {
         constexpr E above_one = 0x1p32f;  // log_parts wants no number below that
-        const LogParts<Each> parts = log_parts(sum.high * Each::all(K::down * above_one));
+        const Each lifted = sum.high * Each::all(K::down * above_one), per_factor = Each::all(K::per_factor);
+        const Each quotient = lifted * per_factor, lost = fma(lifted, per_factor, Each::all(0) - quotient);
+        const LogParts<Each> parts = log_parts(quotient);
         LogParts<Each> x = {parts.k - Each::all(32) + anchor.octaves, parts.f};
-        Each shift = argument, more = fma(sum.low, inverse, Each::all(0) - remainder);
+        const Each per_quotient = inverse * Each::all(K::factor / (K::down * above_one));
+        Each shift = argument;
+        Each more = fma(lost, per_quotient, fma(sum.low, inverse, Each::all(K::log_per_factor_low) - remainder));
         if (some_dominated) {
             const Each zero = Each::all(0);
             // While the others are not too little, the sum itself is exact enough to tell them: of n classes

@@ -57,10 +57,10 @@ double multiplications(const MapJob<E>& job) {
     return double(reduce_add(sum[0]));
 }
 
-// What softmax does with a vector: 23 operations. Those of one register have nothing to do with those of another.
+// What softmax does with a vector: 21 operations. Those of one register have nothing to do with those of another.
 template <class R, class E = typename R::Element>
 struct Operations {
-    static constexpr int count = 23, registers = R::size * sizeof(E) == 64 ? count : 11;  // as many as there are
+    static constexpr int count = 21, registers = R::size * sizeof(E) == 64 ? count : 11;  // as many as there are
     R x[registers], half, one, nothing, integers;
 
     template <int K>
@@ -68,10 +68,10 @@ struct Operations {
         R& a = x[K % registers];
         if constexpr (K < 9) a = fma(a, half, half);
         else if constexpr (K < 11) a = a * one;
-        else if constexpr (K < 17) a = a + nothing;
-        else if constexpr (K < 19) a = max(a, half);
-        else if constexpr (K < 21) a = lookup(ExpConstants<E>::powers, bits(a));
-        else if constexpr (K < 22) integers = from_bits(shift_left<1>(bits(integers)));
+        else if constexpr (K < 16) a = a + nothing;
+        else if constexpr (K < 18) a = max(a, half);
+        else if constexpr (K < 19) a = lookup(ExpConstants<E>::scaled_powers, bits(a));
+        else if constexpr (K < 20) integers = from_bits(shift_left<1>(bits(integers)));
         else a = from_bits(bits(a) + bits(nothing));
     }
     template <int... K>

@@ -1,12 +1,16 @@
 // e^x, in the two parts that softmax needs.
 //
 //   n = 8 k + i = the integer nearest to 8 x / ln 2,  r = x - n ln 2 / 8,
-//   e^x = 2^k 2^(i/8) (1 + t),  t = e^r - 1
+//   e^x = 2^k 2^(i/8) (1 + t),  t = e^r - 1 = r + r^2 q(r)
 //
-// x - n ln2_high / 8 is exact with a fused multiply-add: for |x| up to 2^15 it is a multiple of the
-// smaller of the units of x and of ln2_high / 8, and small enough for the mantissa. What ln2_high
-// lacks and what 2^(i/8) lost when it was rounded are added to it; |r| is at most 0.045, so that
-// neither the rounding of r nor that of t shows much in 1 + t.
+// high = x - n ln2_high / 8 is exact with a fused multiply-add: for |x| up to 2^15 it is a multiple of
+// the smaller of the units of x and of ln2_high / 8, and small enough for the mantissa. |r| is at most
+// 0.045, so that neither the rounding of r nor that of t shows much in 1 + t. For float32, q(high) does
+// for q(r): |x| is below 2^12 (far_away, job.h), so that they differ by less than 2^-20, times r^2 2^-29.
+//
+// The table of 2^(i/8) is there twice. What its entries lost when they were rounded is looked up and
+// added to r; or they all are `factor` times as large, a number for which all eight lie so near to a
+// number of the type that nothing has to be added. The factor drops out of a softmax.
 //
 // Results are computed 2^lift times as large as they are and brought down by the last
 // multiplication of all, so that underflow is gradual, rounded once, and no intermediate is
@@ -21,7 +25,7 @@ namespace nndl_fast {
 namespace {
 
 template <class E>
-struct ExpConstants;  // ln2_high, ln2_low, per_ln2, powers, corrections, q: fit.py; down = 2^-lift
+struct ExpConstants;  // down = 2^-lift; all that is not a power of two or an integer: fit.py
 
 template <>
 struct ExpConstants<float> {
@@ -37,6 +41,10 @@ struct ExpConstants<float> {
     alignas(64) static constexpr float corrections[] = {0,                -0x1.9c0c22p-27f, 0x1.12500p-25f,
                                                         -0x1.0a3552p-25f, 0x1.26055cp-26f,  0x1.67a1cap-28f,
                                                         -0x1.f9c306p-27f, -0x1.a5217cp-28f};
+    // powers times `factor`; what the logarithm of 1 / per_factor is more than that of the factor
+    alignas(64) static constexpr float scaled_powers[] = {0x1.feb052p-1f, 0x1.f6747cp-1f, 0x1.efa848p-1f, 0x1.eb2404p-1f,
+                                                          0x1.e91c8ap-1f, 0x1.e9cb7cp-1f, 0x1.ed6fb4p-1f, 0x1.f44dbcp-1f};
+    static constexpr float factor = 0x1.feb052p-1f, per_factor = 0x1.00a846p+0f, log_per_factor_low = -0x1.6990c8p-25f;
 };
 
 template <>
@@ -60,6 +68,11 @@ struct ExpConstants<double> {
                                                          0x1.db72fc1f0eab4p-55,
                                                          0x1.c1a7792cb3387p-55,
                                                          0x1.4a385a63d07a7p-56};
+    alignas(64) static constexpr double scaled_powers[] = {0x1.0534f34da75fep+0, 0x1.fcd91b847d8bbp-1, 0x1.f6a1081677088p-1,
+                                                           0x1.f2be4cc3b861cp-1, 0x1.f166fa0000000p-1, 0x1.f2d604ea0a773p-1,
+                                                           0x1.f74bb8abdcea9p-1, 0x1.ff0e321dfba8ep-1};
+    static constexpr double factor = 0x1.0534f34da75fep+0, per_factor = 0x1.f5cb3d9b52291p-1,
+                            log_per_factor_low = -0x1.892f7680fddbdp-55;
 };
 
 // What to add for rounding, so that all that is computed is 2^octaves times as large; octaves is an
@@ -98,20 +111,41 @@ NNDL_INLINE V plus(V x, Nothing) {
     return x;
 }
 
-// Of x + x_low, the second far below the first's unit. 2^(n/8 + octaves) must be a normal number.
-template <class V, class Low = Nothing>
-NNDL_INLINE Exponential<V> exponential(V x, V rounder, Low x_low = {}) {
+// q(r). The higher half of a long one is in steps of r^2, so that less of it waits for the rest.
+template <class V>
+NNDL_INLINE V exp_quotient(V r, V square) {
     using E = typename V::Element;
     using K = ExpConstants<E>;
     constexpr int count = sizeof K::q / sizeof K::q[0];
+    if constexpr (count == 3) return fma(fma(V::all(K::q[2]), r, V::all(K::q[1])), r, V::all(K::q[0]));
+    V q = fma(V::all(K::q[count - 1]), r, V::all(K::q[count - 2]));
+    for (int i = count - 4; i >= 0; i -= 2) q = fma(q, square, fma(V::all(K::q[i + 1]), r, V::all(K::q[i])));
+    return q;
+}
+
+// Of x + x_low, the second far below the first's unit, or `factor` times that. 2^(n/8 + octaves) must be a normal number.
+template <bool TimesFactor, class V, class Low>
+NNDL_INLINE Exponential<V> exponential_by_table(V x, V rounder, Low x_low) {
+    using K = ExpConstants<typename V::Element>;
     const V rounded = fma(x, V::all(K::per_ln2), rounder), n = rounded - rounder;
     const auto code = bits(rounded);
-    const V high = fma(n, V::all(-K::ln2_high / 8), x);
-    const V r = high + plus(fma(n, V::all(-K::ln2_low / 8), lookup(K::corrections, code)), x_low);
-    V q = V::all(K::q[count - 1]);
-    for (int i = count - 2; i >= 0; --i) q = fma(q, r, V::all(K::q[i]));
-    const V t = r * fma(q, r, V::all(E(1)));
-    return {from_bits(bits(lookup(K::powers, code)) + shift_left<K::mantissa - 3>(code)), t};
+    const V high = fma(n, V::all(-K::ln2_high / 8), x), ln2_low = V::all(-K::ln2_low / 8);
+    V r;
+    if constexpr (TimesFactor) r = plus(fma(n, ln2_low, high), x_low);
+    else r = high + plus(fma(n, ln2_low, lookup(K::corrections, code)), x_low);
+    // one addition less to wait for
+    const V near_r = sizeof(typename V::Element) == sizeof(float) ? high : r;
+    const V square = r * r, t = fma(square, exp_quotient(near_r, square), r);
+    const auto power = lookup(TimesFactor ? K::scaled_powers : K::powers, code);
+    return {from_bits(bits(power) + shift_left<K::mantissa - 3>(code)), t};
+}
+template <class V, class Low = Nothing>
+NNDL_INLINE Exponential<V> exponential(V x, V rounder, Low x_low = {}) {
+    return exponential_by_table<false>(x, rounder, x_low);
+}
+template <class V, class Low = Nothing>
+NNDL_INLINE Exponential<V> exponential_times_factor(V x, V rounder, Low x_low = {}) {
+    return exponential_by_table<true>(x, rounder, x_low);
 }
 
 }  // namespace

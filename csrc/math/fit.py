@@ -2,13 +2,14 @@
 
     python csrc/math/fit.py
 
-Needs mpmath. A Remez exchange in 60 digits minimises the largest error relative to the
+Needs mpmath and NumPy, whose longdouble must have 64 bits or more. A Remez exchange in 60 digits minimises the largest error relative to the
 function's result; the coefficients are then rounded to the type that evaluates them. What is
 printed stands in those files, so a run of this script can be compared with them.
 """
 
 import struct
 
+import numpy as np
 from mpmath import atanh, exp, linspace, log, lu_solve, matrix, mp, mpf, sqrt, tanh
 
 mp.dps = 60
@@ -69,16 +70,40 @@ def to_bits(x, single):
     return struct.unpack(*("I", struct.pack("f", x)) if single else ("Q", struct.pack("d", x)))[0]
 
 
+def less_index(power, i, single):
+    """The table's entry i: less i in the place where n = 8 k + i will be added."""
+    return from_bits(to_bits(power, single) - (i << (20 if single else 49)), single)
+
+
 def exp_tables(single):
-    """2^(i/8) rounded, less i in the place where n = 8 k + i will be added, and what rounding took."""
+    """2^(i/8) rounded, and what rounding took."""
     rounded = to_float32 if single else float
     powers, corrections = [], []
     for i in range(8):
         exact = mpf(2) ** (mpf(i) / 8)
         power = rounded(exact)
-        powers.append(from_bits(to_bits(power, single) - (i << (20 if single else 49)), single))
+        powers.append(less_index(power, i, single))
         corrections.append(log(exact / mpf(power)))
     return powers, corrections
+
+
+def scaled_table(single):
+    """f 2^(i/8) rounded, for the f of 2^23 in [1, 2) with which rounding takes least; f, near 1; what rounding takes."""
+    bits, rounded = (24, to_float32) if single else (53, float)
+    candidates = 1 + np.arange(1 << 23, dtype=np.longdouble) / (1 << 23)
+    worst = np.zeros(candidates.size)
+    for i in range(8):
+        exact = candidates * np.exp2(np.longdouble(i) / 8)
+        unit = np.where(exact < 2, 1, 2) * np.longdouble(2) ** (1 - bits)
+        np.maximum(worst, (abs(exact - np.rint(exact / unit) * unit) / exact).astype(float), out=worst)
+    # multiplied by 2^(1/8), f gives the same table turned by one
+    found = mpf(float(candidates[worst.argmin()]))
+    found *= mpf(2) ** (-mp.nint(8 * log(found, 2)) / 8)
+    powers = [mpf(rounded(found * mpf(2) ** (mpf(i) / 8))) for i in range(8)]
+    # what the entries say that f is: the middle of it
+    factors = [power / mpf(2) ** (mpf(i) / 8) for i, power in enumerate(powers)]
+    factor = sqrt(min(factors) * max(factors))
+    return [less_index(float(p), i, single) for i, p in enumerate(powers)], factor, max(abs(f / factor - 1) for f in factors)
 
 
 def exp_quotient(r):
@@ -114,6 +139,10 @@ def main():
         print("   ", *(rounded(v).hex() for v in (high, ln2 - high, 8 / ln2)))
         for name, table in zip(("powers", "corrections"), exp_tables(single)):
             show(f"{name}, {kind}", table, None, single)
+        table, factor, error = scaled_table(single)
+        show(f"scaled, {kind}", table, error, single)
+        inverse = mpf(rounded(1 / factor))
+        show(f"factor, 1 / factor, and the logarithm that this lacks, {kind}", [factor, inverse, -log(factor * inverse)], None, single)
         # 0.0445, not ln(2) / 16 = 0.0433: the quotient that is rounded to n has an error of its own
         edge = mpf("0.0445")
         fit = remez(exp_quotient, lambda r: r**2 / exp(r) + mpf("1e-30"), 2 if single else 5, -edge, edge)

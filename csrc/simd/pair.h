@@ -69,6 +69,17 @@ struct Pair {
     NNDL_INLINE static Mask first(int n) { return {V::first(n), V::first(n - V::size)}; }
 };
 
+// X's every V
+template <class X, class V>
+NNDL_INLINE X repeat(V v) {
+    if constexpr (sizeof(X) == sizeof(V)) {
+        return v;
+    } else {
+        const auto half = repeat<decltype(X::a)>(v);
+        return {half, half};
+    }
+}
+
 #define NNDL_LIFT(OP, WRAP)                          \
     template <class X>                               \
     NNDL_INLINE WRAP<X> operator OP(WRAP<X> x, WRAP<X> y) { \

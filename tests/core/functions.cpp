@@ -19,6 +19,13 @@ void exp_of(const E* x, ptrdiff_t n, E* result) {
     });
 }
 template <class V, class E = typename V::Element>
+void exp_times_factor_of(const E* x, ptrdiff_t n, E* result) {
+    using K = ExpConstants<E>;
+    each<V>(x, n, result, [](V v) {
+        return exponential_times_factor(max(V::all(-K::depth), v), rounder_for(V::all(K::lift))).value() * V::all(K::down);
+    });
+}
+template <class V, class E = typename V::Element>
 void log_of_all(const E* x, ptrdiff_t n, E* result) {
     each<V>(x, n, result, [](V v) { return log_of(log_parts(v)); });
 }
@@ -32,7 +39,7 @@ void tanh_of(const E* x, ptrdiff_t n, E* result) {
 }
 template <class V>
 constexpr Functions<typename V::Element> functions() {
-    return {exp_of<V>, log_of_all<V>, logistic_of<V>, tanh_of<V>};
+    return {exp_of<V>, exp_times_factor_of<V>, log_of_all<V>, logistic_of<V>, tanh_of<V>};
 }
 
 }  // namespace

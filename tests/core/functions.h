@@ -1,11 +1,11 @@
-// exp for x <= 0, log for x >= 1, the logistic function and tanh as the kernels use them, element by element.
+// exp for x <= 0, alone and times softmax's factor, log for x >= 1, the logistic function and tanh as the kernels use them, element by element.
 #pragma once
 #include <stddef.h>
 
 template <class E>
 struct Functions {
     using Function = void (*)(const E* x, ptrdiff_t n, E* result);
-    Function exp, log, logistic, tanh;
+    Function exp, exp_times_factor, log, logistic, tanh;
 };
 
 struct FunctionTable {
