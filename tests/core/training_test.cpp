@@ -281,8 +281,8 @@ int main(int count, char** arguments) {
     check_products<double>("float64");
     check_turns<float>("float32");
     check_turns<double>("float64");
-    check_training<float>("float32", "1e591742");
-    check_training<double>("float64", "8d4108dd");
+    check_training<float>("float32", "cb0275b8");
+    check_training<double>("float64", "96169745");
     if (count > 1 && *arguments[1]) check_digits(arguments[1]);
     return summary();
 }
