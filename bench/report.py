@@ -161,7 +161,7 @@ def write_page(
     parts[4:4] = [page.section(table) for table in company.tables(report.get("company", []))]
     parts += [page.section(floors.limits_table(times, cache)), limits]
     # a report of before them has none
-    later = [floors.floors_table(times, cache), summary.layouts_table(times)]
+    later = [floors.floors_table(times, cache), summary.layouts_table(times), summary.widths_table(times)]
     parts += [page.section(table) for table in later if table.rows]
     parts += [page.section(summary.threads_table(times)), processors]
     parts.append(page.section(summary.instruction_sets_table(times)))

@@ -22,6 +22,10 @@ TITLES = {
 }
 
 
+# Examples, classes that fill no vector, and the next number of them that does.
+WIDTHS = [(256, 100, 112), (1024, 250, 256), (1024, 1001, 1008)]
+
+
 class Table(NamedTuple):
     title: str
     note: str
@@ -143,6 +147,21 @@ def layouts_table(times: Times) -> Table:
         "The same batch, each example's classes one after the other (axis=1) and each class's examples one "
         "after the other (axis=0), with out=.",
         ["operation", "examples x classes", "rows, µs", "columns, µs", "columns / rows"],
+        rows,
+    )
+
+
+def widths_table(times: Times) -> Table:
+    rows = []
+    for operation, by_shape in varied(times, "widths").items():
+        for n, odd, even in WIDTHS:
+            each = [by_shape.get((n, c), {}).get(OURS_OUT, 0.0) / (n * c) for c in (odd, even)]
+            if all(each):
+                rows.append([operation, str(n), f"{odd} over {even}", number(each[0] / each[1])])
+    return Table(
+        "Classes that fill no vector",
+        "The time of an element over that of one with as many classes as fill the last vector too, with out=.",
+        ["operation", "examples", "classes", "time of an element"],
         rows,
     )
 

@@ -10,6 +10,7 @@ import measure
 import numpy as np
 import peers
 import pytest
+import summary
 
 import nndl_fast as nf
 from nndl_fast import _core
@@ -109,6 +110,12 @@ def run_and_check(
 def test_threads(timed: measure.Timed, operation: str, threads: int, n: int, classes: int) -> None:
     with nf.num_threads(threads):
         run_and_check(timed, operation, "threads", str(threads), n, classes)
+
+
+@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize(("n", "classes"), [(n, c) for n, *both in summary.WIDTHS for c in both])
+def test_widths(timed: measure.Timed, operation: str, n: int, classes: int) -> None:
+    run_and_check(timed, operation, "widths", peers.OURS[1], n, classes)
 
 
 LAYOUTS = {"rows": 1, "columns": 0}  # the axis of the classes

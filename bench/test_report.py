@@ -149,6 +149,14 @@ def test_layouts_are_compared() -> None:
     assert summary.layouts_table(measured).rows == [["softmax", "1024 x 1000", "2.00", "3.00", "1.50"]]
 
 
+def test_odd_widths_are_compared_by_element() -> None:
+    measured = times()
+    measured[Key("softmax, widths", 256, 100, "nndl_fast, out=")] = Time(2e-6, 0.01, 5)
+    assert summary.widths_table(measured).rows == []
+    measured[Key("softmax, widths", 256, 112, "nndl_fast, out=")] = Time(2e-6, 0.01, 5)
+    assert summary.widths_table(measured).rows == [["softmax", "256", "100 over 112", "1.12"]]
+
+
 def test_instruction_sets_and_threads() -> None:
     assert summary.instruction_set_means(times()) == {
         "softmax": {"avx2": pytest.approx(2)},
