@@ -160,8 +160,8 @@ def widths_table(times: Times) -> Table:
                 rows.append([operation, str(n), f"{odd} over {even}", number(each[0] / each[1])])
     return Table(
         "Classes that fill no vector",
-        "The time of an element over that of one with as many classes as fill the last vector too, with out=.",
-        ["operation", "examples", "classes", "time of an element"],
+        "The time per element over that with as many classes as fill the last vector, with out=.",
+        ["operation", "examples", "classes", "time per element"],
         rows,
     )
 

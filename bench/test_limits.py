@@ -133,12 +133,14 @@ def test_layouts(timed: measure.Timed, operation: str, layout: str, n: int, clas
         result = timed(name, layout, n, classes, lambda: peers.SOFTMAX[peers.OURS[1]](z, axis=axis))
         peers.check_softmax(result if axis else result.T, batch.a)
         return
-    delta = np.empty_like(z)
-
-    def both() -> tuple[float, peers.Array]:
-        return nf.log_likelihood_cost_and_delta(z, batch.y, axis, out=delta)
-
-    cost, _ = timed(name, layout, n, classes, lambda: both)
+    out = np.empty_like(z)
+    cost, delta = timed(
+        name,
+        layout,
+        n,
+        classes,
+        lambda: lambda: nf.log_likelihood_cost_and_delta(z, batch.y, axis, out=out),
+    )
     peers.check_cost_and_delta((cost, delta if axis else delta.T), batch)
 
 
