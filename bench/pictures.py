@@ -50,7 +50,8 @@ def start(title: str, shapes: list[results.Shape], label: str) -> tuple[Figure, 
 
 def legend(axes: Any) -> None:
     """Beside the lines, in the order in which they end there."""
-    lines = sorted(axes.get_lines(), key=lambda line: -float(line.get_ydata()[-1]))
+    named = (line for line in axes.get_lines() if not line.get_label().startswith("_"))
+    lines = sorted(named, key=lambda line: -float(line.get_ydata()[-1]))
     axes.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
