@@ -1,5 +1,7 @@
 """What CONTRIBUTING.md says by hand, each in an environment of its own: ``nox -s lint types tests``."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
@@ -7,9 +9,11 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    session.install("ruff==0.17.5")
+    session.install("ruff==0.17.5", "clang-format==23.1.5")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    sources = (path for folder in ("csrc", "tests") for path in Path(folder).rglob("*"))
+    session.run("clang-format", "--dry-run", "-Werror", *(str(s) for s in sources if s.suffix in {".h", ".cpp"}))
 
 
 @nox.session

@@ -32,8 +32,8 @@ ptrdiff_t run(RowKernel<E> kernel, ptrdiff_t rows, Job<E> job) noexcept {
 }
 
 template <class E>
-ptrdiff_t softmax(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, ptrdiff_t z_class, E* out, ptrdiff_t out_row,
-                  ptrdiff_t out_class) {
+ptrdiff_t softmax(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, ptrdiff_t z_class, E* out,
+                  ptrdiff_t out_row, ptrdiff_t out_class) {
     Job<E> job;
     job.classes = classes;
     job.z = {z, z_row, z_class};
@@ -62,16 +62,17 @@ ptrdiff_t cost(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, p
 }
 
 template <class E>
-ptrdiff_t delta(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, ptrdiff_t z_class, const int64_t* labels,
-                double scale, E* out, ptrdiff_t out_row, ptrdiff_t out_class) {
+ptrdiff_t delta(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, ptrdiff_t z_class,
+                const int64_t* labels, double scale, E* out, ptrdiff_t out_row, ptrdiff_t out_class) {
     return both<E>(rows, classes, z, z_row, z_class, labels, scale, nullptr, out, out_row, out_class);
 }
 
 }  // namespace
 
 const nndl_fast_api& api() {
-    static const nndl_fast_api table = {NNDL_FAST_API_VERSION, softmax<float>, softmax<double>, cost<float>, cost<double>,
-                                        delta<float>,          delta<double>,  both<float>,     both<double>};
+    static const nndl_fast_api table = {NNDL_FAST_API_VERSION, softmax<float>, softmax<double>,
+                                        cost<float>,           cost<double>,   delta<float>,
+                                        delta<double>,         both<float>,    both<double>};
     return table;
 }
 

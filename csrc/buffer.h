@@ -11,7 +11,8 @@ namespace nndl_fast {
 class Buffer {
 public:
     Buffer() = default;
-    Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    Buffer(Buffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
     ~Buffer() { ::operator delete(data_, alignment); }
 
     // At least so many bytes; where there are fewer, they are new ones, and what stood in the old ones is lost.

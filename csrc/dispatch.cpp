@@ -17,8 +17,8 @@ std::vector<const Table*> runnable() {
     std::vector<const Table*> tables;
 #if defined(__x86_64__)
     __builtin_cpu_init();  // at load, the runtime's own constructor may come later
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
         tables.push_back(&avx512_table);
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2_table);
 #elif defined(__aarch64__)

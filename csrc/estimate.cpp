@@ -28,7 +28,8 @@ double exponential() {
     for (int round = 0; round < 5; ++round) {
         const auto start = std::chrono::steady_clock::now();
         table->f32.exponentials(job);
-        best = std::min(best, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
+        best =
+            std::min(best, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
     }
     result.store(best / n, std::memory_order_relaxed);
     measured.store(table, std::memory_order_release);

@@ -18,8 +18,8 @@ ptrdiff_t halves_room(const Job<E>& job) {
 // Runs the kernel on float32 copies of some rows at a time, which its results replace.
 // `copy` has halves_room(job) elements.
 inline void run_halves(RowKernel<float> kernel, const Job<float>& job, float* copy) {
-    const Rows<const uint16_t> z = job.halves.z;
-    const Rows<uint16_t> out = job.halves.out;
+    const MatrixView<const uint16_t> z = job.halves.z;
+    const MatrixView<uint16_t> out = job.halves.out;
     const HalfKernels convert = job.halves.convert;
     const ptrdiff_t classes = job.classes;
     const ptrdiff_t at_once = halves_room(job) / classes;
@@ -28,7 +28,7 @@ inline void run_halves(RowKernel<float> kernel, const Job<float>& job, float* co
         Job<float> part = job;
         part.halves = {};
         part.rows = std::min(at_once, job.rows - first);
-        part.z = columns ? Rows<const float>{copy, 1, part.rows} : Rows<const float>{copy, classes, 1};
+        part.z = columns ? MatrixView<const float>{copy, 1, part.rows} : MatrixView<const float>{copy, classes, 1};
         if (out.data) part.out = {copy, part.z.row, part.z.cls};
         part.y.data = moved(job.y.data, first * job.y.row);
         part.labels = moved(job.labels, first);
@@ -40,12 +40,17 @@ inline void run_halves(RowKernel<float> kernel, const Job<float>& job, float* co
             ptrdiff_t lines = columns ? classes : part.rows, length = columns ? part.rows : classes;
             const ptrdiff_t step = columns ? half.cls : half.row, stride = columns ? half.row : half.cls;
             if (stride == 1 && step == length) length *= std::exchange(lines, 1);
-            for (ptrdiff_t i = 0; i < lines; ++i) f(half.data + first * half.row + i * step, stride, length, copy + i * length);
+            for (ptrdiff_t i = 0; i < lines; ++i)
+                f(half.data + first * half.row + i * step, stride, length, copy + i * length);
         };
-        for_each_line(z, [&](const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) { convert.widen(from, stride, n, to); });
+        for_each_line(z, [&](const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
+            convert.widen(from, stride, n, to);
+        });
         kernel(part);
         if (out.data)
-            for_each_line(out, [&](uint16_t* to, ptrdiff_t stride, ptrdiff_t n, const float* from) { convert.narrow(from, n, to, stride); });
+            for_each_line(out, [&](uint16_t* to, ptrdiff_t stride, ptrdiff_t n, const float* from) {
+                convert.narrow(from, n, to, stride);
+            });
     }
 }
 inline void run_halves(RowKernel<double>, const Job<double>&, double*) {}  // there is no such job

@@ -21,15 +21,21 @@ class Linear {
 
 public:
     explicit Linear(const LinearJob<E>& job)
-        : job_(job), gradients_(job.nabla_w), has_targets_(job.cost.y.data), targets_everywhere_(has_targets_ || job.cost.smoothing > 0) {
+        : job_(job),
+          gradients_(job.nabla_w),
+          has_targets_(job.cost.y.data),
+          targets_everywhere_(has_targets_ || job.cost.smoothing > 0) {
         const ptrdiff_t elements = job.room / ptrdiff_t(sizeof(E));
         ptrdiff_t most = elements / (has_targets_ ? 2 : 1) / job.classes;
         in_parts_ = most < std::min(few_examples, whole_vectors<E>(job.n));
         if (in_parts_) most = many_examples;
-        most = std::min({most, many_examples, copies_at_most / ptrdiff_t(sizeof(E)) / (3 * std::max<ptrdiff_t>(1, job.features))});
+        most = std::min(
+            {most, many_examples, copies_at_most / ptrdiff_t(sizeof(E)) / (3 * std::max<ptrdiff_t>(1, job.features))});
         const ptrdiff_t examples = split(job.n, std::max(size, most / size * size));
         width_ = job.classes;
-        if (in_parts_) width_ = split(job.classes, std::max<ptrdiff_t>(1, elements / (targets_everywhere_ ? 2 : 1) / examples - 1));
+        if (in_parts_)
+            width_ =
+                split(job.classes, std::max<ptrdiff_t>(1, elements / (targets_everywhere_ ? 2 : 1) / examples - 1));
         panel_ = (width_ + in_parts_) * size;
         z_ = room<E>(logits_, examples / size * panel_);
         if (has_targets_ || (in_parts_ && targets_everywhere_)) y_ = room<E>(targets_, examples / size * panel_);
@@ -38,7 +44,8 @@ public:
             sums_.resize(size_t((job.classes + width_ - 1) / width_ * examples));
             pairs_.resize(size_t(2 * examples));
             outside_.resize(size_t(examples));
-            for (std::vector<double>* x : {&weights_, &all_weights_, &products_, &results_}) x->resize(size_t(examples));
+            for (std::vector<double>* x : {&weights_, &all_weights_, &products_, &results_})
+                x->resize(size_t(examples));
             labels_.resize(size_t(examples));
         }
         at_once_ = examples;
@@ -86,12 +93,14 @@ private:
         const E* const a = job_.a + first_ * job_.a_row;
         to_panels(a, job_.a_row, job_.a_step, m_, job_.features, turned_);
         if (has_targets_ && !in_parts_)
-            to_panels(job_.cost.y.data + first_ * job_.cost.y.row, job_.cost.y.row, job_.cost.y.cls, m_, job_.classes, y_);
+            to_panels(job_.cost.y.data + first_ * job_.cost.y.row, job_.cost.y.row, job_.cost.y.cls, m_, job_.classes,
+                      y_);
         if (!gradients_) return;
         for (ptrdiff_t k = 0; k < job_.features; k += size)
             for (ptrdiff_t r = 0; r < m_; ++r) {
                 E* const to = a_ + k * m_ + r * size;
-                for (ptrdiff_t lane = 0; lane < size; ++lane) to[lane] = k + lane < job_.features ? a[r * job_.a_row + (k + lane) * job_.a_step] : E(0);
+                for (ptrdiff_t lane = 0; lane < size; ++lane)
+                    to[lane] = k + lane < job_.features ? a[r * job_.a_row + (k + lane) * job_.a_step] : E(0);
             }
     }
 
@@ -189,23 +198,29 @@ private:
         return product;
     }
     void give_inputs() {
-        from_panels(handed_down_, job_.features * size, m_, job_.features, job_.delta_a + first_ * job_.delta_a_row, job_.delta_a_row);
+        from_panels(handed_down_, job_.features * size, m_, job_.features, job_.delta_a + first_ * job_.delta_a_row,
+                    job_.delta_a_row);
     }
 
     // ---- Blocks of some classes ----
 
-    bool is_ignored(ptrdiff_t r) const { return job_.cost.ignore && job_.cost.labels[first_ + r] == job_.cost.ignore_index; }
+    bool is_ignored(ptrdiff_t r) const {
+        return job_.cost.ignore && job_.cost.labels[first_ + r] == job_.cost.ignore_index;
+    }
     // The label of example r as a class of the block, or -1 where it is none.
     ptrdiff_t label_in_block(ptrdiff_t r) const {
         const ptrdiff_t j = job_.cost.labels[first_ + r] - class_;
         return !is_ignored(r) && j >= 0 && j < width() ? j : -1;
     }
-    double weight_of_class(ptrdiff_t j) const { return job_.cost.class_weight ? double(job_.cost.class_weight[class_ + j]) : 1; }
+    double weight_of_class(ptrdiff_t j) const {
+        return job_.cost.class_weight ? double(job_.cost.class_weight[class_ + j]) : 1;
+    }
     // What class j of the block counts for example r, where every class counts something.
     double target(ptrdiff_t r, ptrdiff_t j) const {
         const Job<E>& cost = job_.cost;
         if (!has_targets_ && is_ignored(r)) return 0;
-        const double t = has_targets_ ? double(cost.y.data[(first_ + r) * cost.y.row + (class_ + j) * cost.y.cls]) : label_in_block(r) == j;
+        const double t = has_targets_ ? double(cost.y.data[(first_ + r) * cost.y.row + (class_ + j) * cost.y.cls])
+                                      : label_in_block(r) == j;
         return weight_of_class(j) * ((1 - cost.smoothing) * t + cost.smoothing / double(job_.classes));
     }
 
@@ -229,7 +244,8 @@ private:
             const ptrdiff_t i = first_ + r;
             all_weights_[r] = products_[r] = 0;
             weights_[r] = cost.sample_weight ? cost.sample_weight[i] : 1;
-            if (!targets_everywhere_ && cost.class_weight && !is_ignored(r)) weights_[r] *= double(cost.class_weight[cost.labels[i]]);
+            if (!targets_everywhere_ && cost.class_weight && !is_ignored(r))
+                weights_[r] *= double(cost.class_weight[cost.labels[i]]);
             pairs_[r] = none;  // the label's logit
         }
         for (class_ = 0; class_ < job_.classes; class_ += width()) {
@@ -241,14 +257,16 @@ private:
                     if (const ptrdiff_t j = label_in_block(r); j >= 0) pairs_[r] = std::exchange(z_[place(r, j)], none);
             Job<E> all;
             all.classes = width();
-            for_each_panel(active_kernels<E>().logsumexp, all, [&](Job<E>& job, ptrdiff_t r) { job.row_result = results_.data() + r; });
+            for_each_panel(active_kernels<E>().logsumexp, all,
+                           [&](Job<E>& job, ptrdiff_t r) { job.row_result = results_.data() + r; });
             std::copy_n(results_.data(), m_, sums);
         }
         const ptrdiff_t blocks = (job_.classes + width_ - 1) / width_;
         log_sum_exp(sums_.data(), blocks, m_, pairs_.data() + m_);
         if (targets_everywhere_) {
             for (ptrdiff_t r = 0; r < m_; ++r)
-                cost.row_result[first_ + r] = weights_[r] == 0 ? 0 : weights_[r] * (all_weights_[r] * double(pairs_[m_ + r]) - products_[r]);
+                cost.row_result[first_ + r] =
+                    weights_[r] == 0 ? 0 : weights_[r] * (all_weights_[r] * double(pairs_[m_ + r]) - products_[r]);
             return;
         }
         for (ptrdiff_t r = 0; r < m_; ++r) labels_[r] = is_ignored(r) ? -1 : 0;
@@ -320,16 +338,18 @@ private:
 
     const LinearJob<E>& job_;
     const bool gradients_, has_targets_, targets_everywhere_;
-    bool in_parts_;          // blocks of some classes
+    bool in_parts_;                      // blocks of some classes
     ptrdiff_t at_once_, width_, panel_;  // examples and classes of a block; elements of a panel of its logits
-    ptrdiff_t first_ = 0, m_ = 0, class_ = 0;  // the block in hand: its first example, how many there are, its first class
+    ptrdiff_t first_ = 0, m_ = 0,
+              class_ = 0;  // the block in hand: its first example, how many there are, its first class
     Buffer logits_, targets_, turned_a_, a_block_, handed_down_block_, ones_block_;
     E *z_ = nullptr, *y_ = nullptr, *turned_ = nullptr, *a_ = nullptr, *handed_down_ = nullptr, *ones_ = nullptr;
 
     // Of the examples in hand, for blocks of classes: for each block the log-sum-exp of its classes; the label's logit
     // and the log-sum-exp of all others; that of the classes outside a block.
     std::vector<E> sums_, pairs_, outside_;
-    std::vector<double> weights_, all_weights_, products_, results_;  // and sums of targets, and of targets times logits
+    std::vector<double> weights_, all_weights_, products_,
+        results_;  // and sums of targets, and of targets times logits
     std::vector<int64_t> labels_;
 };
 

@@ -16,18 +16,18 @@ namespace nndl_fast {
 template <class E>
 struct LinearJob {
     ptrdiff_t n = 0, features = 0, classes = 0;
-    const E* a = nullptr;               // element (r, k) at a[r * a_row + k * a_step], any strides
+    const E* a = nullptr;  // element (r, k) at a[r * a_row + k * a_step], any strides
     ptrdiff_t a_row = 0, a_step = 1;
-    const E* w = nullptr;               // element (j, k) at w[j * w_row + k * w_step], any strides
+    const E* w = nullptr;  // element (j, k) at w[j * w_row + k * w_step], any strides
     ptrdiff_t w_row = 0, w_step = 1;
-    const E* b = nullptr;               // contiguous
+    const E* b = nullptr;  // contiguous
     // The options of the cost; labels, sample weights and row_result (which is needed) have an entry for each example,
     // and y.row and y.cls are the strides of targets. z and out are not used.
     Job<E> cost;
     E *nabla_w = nullptr, *nabla_b = nullptr;  // the gradients (82), (81), contiguous, both or none;
-    E* delta_a = nullptr;               // and with them, or not, the error handed down
+    E* delta_a = nullptr;                      // and with them, or not, the error handed down
     ptrdiff_t delta_a_row = 0;
-    ptrdiff_t room = 0;                 // bytes of logits that are there at a time
+    ptrdiff_t room = 0;  // bytes of logits that are there at a time
 };
 
 // Each example's cost goes to job.cost.row_result, and the gradients where they are asked for.

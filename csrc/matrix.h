@@ -25,7 +25,8 @@ constexpr ptrdiff_t row_stride(ptrdiff_t columns) {
     return (vectors < 8 ? vectors : vectors | 1) * lanes<E>;
 }
 
-// Rows to lanes: (m, n), element (i, j) at from[i * row + j * step], to panels [i / lanes][j][i % lanes] that are whole.
+// Rows to lanes: (m, n), element (i, j) at from[i * row + j * step], to panels [i / lanes][j][i % lanes] that are
+// whole.
 template <class E>
 void to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
     if (step == 1) {
@@ -42,7 +43,8 @@ void to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdif
     }
     for (ptrdiff_t top = 0; top < m; top += lanes<E>, to += n * lanes<E>)
         for (ptrdiff_t j = 0; j < n; ++j)
-            for (ptrdiff_t lane = 0; lane < lanes<E>; ++lane) to[j * lanes<E> + lane] = top + lane < m ? from[(top + lane) * row + j * step] : E(0);
+            for (ptrdiff_t lane = 0; lane < lanes<E>; ++lane)
+                to[j * lanes<E> + lane] = top + lane < m ? from[(top + lane) * row + j * step] : E(0);
 }
 
 // And back: panels that are `panel` apart to (m, n), element (i, j) to to[i * row + j].

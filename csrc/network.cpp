@@ -12,7 +12,8 @@ thread_local Buffer thread_activations[2], thread_wide[2];
 }  // namespace
 
 template <class E>
-Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost) : layers_(sizes.size() - 1), hidden_(hidden), cost_(cost) {
+Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost)
+    : layers_(sizes.size() - 1), hidden_(hidden), cost_(cost) {
     for (size_t i = 0; i < layers_.size(); ++i) {
         layers_[i].inputs = sizes[i];
         layers_[i].neurons = sizes[i + 1];
@@ -32,7 +33,8 @@ void Network<E>::use(const std::vector<const E*>& weights, const std::vector<con
             std::fill(std::copy_n(weights[i], n, w), w + whole, E(0));
             continue;
         }
-        to_panels(weights[i], layer.inputs, 1, layer.neurons, layer.inputs, room<E>(layer.weights, neurons * layer.inputs));
+        to_panels(weights[i], layer.inputs, 1, layer.neurons, layer.inputs,
+                  room<E>(layer.weights, neurons * layer.inputs));
     }
 }
 
@@ -45,13 +47,15 @@ void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& bia
             std::copy_n(layer.data(layer.weights), layer.inputs * layer.neurons, weights[i]);
             continue;
         }
-        from_panels(layer.data(layer.weights), layer.inputs * lanes<E>, layer.neurons, layer.inputs, weights[i], layer.inputs);
+        from_panels(layer.data(layer.weights), layer.inputs * lanes<E>, layer.neurons, layer.inputs, weights[i],
+                    layer.inputs);
     }
 }
 
 // (m, neurons): made with the examples in lanes, and turned.
 template <class E>
-void Network<E>::weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step, E* z) const {
+void Network<E>::weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step,
+                                         E* z) const {
     constexpr ptrdiff_t some = 64 * lanes<E>;  // neurons at a time
     const ptrdiff_t panels = (m + lanes<E> - 1) / lanes<E>;
     E* const inputs = room<E>(thread_wide[0], panels * lanes<E> * layer.inputs);
@@ -92,7 +96,8 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         E* place[2];
         for (int i = 0; i < 2; ++i) place[i] = room_of_zeros<E>(thread_activations[i], examples_at_once * widest);
-        for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once); start += examples_at_once) {
+        for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once);
+             start += examples_at_once) {
             const ptrdiff_t m = std::min(examples_at_once, n - start);
             const E* inputs = examples.x + start * examples.row;
             ptrdiff_t row = examples.row, step = examples.step;
@@ -104,10 +109,12 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
                 }
                 E* const out = place[turn];
                 const ptrdiff_t stride = row_stride<E>(layer.neurons);
-                active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row, step, layer.data(layer.weights),
-                                                                layer.data(layer.biases), out));
+                active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row, step,
+                                                                layer.data(layer.weights), layer.data(layer.biases),
+                                                                out));
                 if (&layer == &layers_.back()) {
-                    for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(out + r * stride, layer.neurons, z + (start + r) * layer.neurons);
+                    for (ptrdiff_t r = 0; r < m; ++r)
+                        std::copy_n(out + r * stride, layer.neurons, z + (start + r) * layer.neurons);
                     break;
                 }
                 map(activation_of<E>(hidden_), m * stride, out, out);

@@ -18,9 +18,9 @@ enum class Cost { log_likelihood, cross_entropy, quadratic };
 // What a step does with the gradient g of the mean cost of the mini-batch, regularisation included.
 struct Rule {
     StepJob<float>::Rule kind = StepJob<float>::sgd;
-    double eta = 0;             // learning rate
-    double shrink = 0;          // lambda / n: what the regularisation adds to g is shrink * w, not for biases
-    double mu = 0;              // momentum; Adam's first decay rate
+    double eta = 0;                       // learning rate
+    double shrink = 0;                    // lambda / n: what the regularisation adds to g is shrink * w, not for biases
+    double mu = 0;                        // momentum; Adam's first decay rate
     double second = 0.999, small = 1e-8;  // Adam's second decay rate, and what keeps its divisor from 0
 };
 
@@ -57,9 +57,9 @@ private:
         ptrdiff_t inputs, neurons;
         Buffer weights, biases;
         Buffer a, delta;
-        Buffer turned;          // the weights in panels of inputs
-        Buffer gradient;        // of a wide layer
-        Buffer first, second;   // what the rule keeps of earlier gradients, of the weights, then of the biases
+        Buffer turned;         // the weights in panels of inputs
+        Buffer gradient;       // of a wide layer
+        Buffer first, second;  // what the rule keeps of earlier gradients, of the weights, then of the biases
         E* data(const Buffer& buffer) const { return static_cast<E*>(buffer.data()); }
     };
 
@@ -78,7 +78,8 @@ private:
     void update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule);
     void fetch_next(ptrdiff_t first, ptrdiff_t last) const;
     void step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters, E* gradient);
-    void weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step, E* z) const;
+    void weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step,
+                                 E* z) const;
 
     std::vector<Layer> layers_;
     Hidden hidden_;
@@ -98,8 +99,8 @@ MapKernel<E> activation_of(Hidden hidden) {
 
 // The product that gives z: left (m, depth) times weights in panels, plus biases where there are any.
 template <class E>
-ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row, ptrdiff_t left_step,
-                                  const E* weights, const E* biases, E* z) {
+ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row,
+                                  ptrdiff_t left_step, const E* weights, const E* biases, E* z) {
     ProductJob<E> job;
     job.rows = m;
     job.columns = whole_vectors<E>(neurons);

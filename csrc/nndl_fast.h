@@ -24,32 +24,32 @@ typedef struct nndl_fast_api {
     int version;
 
     /* a_j = e^{z_j} / sum_k e^{z_k}: (78) */
-    ptrdiff_t (*softmax_f32)(ptrdiff_t rows, ptrdiff_t classes, const float* z, ptrdiff_t z_row, ptrdiff_t z_class, float* out,
-                             ptrdiff_t out_row, ptrdiff_t out_class);
-    ptrdiff_t (*softmax_f64)(ptrdiff_t rows, ptrdiff_t classes, const double* z, ptrdiff_t z_row, ptrdiff_t z_class, double* out,
-                             ptrdiff_t out_row, ptrdiff_t out_class);
+    ptrdiff_t (*softmax_f32)(ptrdiff_t rows, ptrdiff_t classes, const float* z, ptrdiff_t z_row, ptrdiff_t z_class,
+                             float* out, ptrdiff_t out_row, ptrdiff_t out_class);
+    ptrdiff_t (*softmax_f64)(ptrdiff_t rows, ptrdiff_t classes, const double* z, ptrdiff_t z_row, ptrdiff_t z_class,
+                             double* out, ptrdiff_t out_row, ptrdiff_t out_class);
 
     /* costs[r] = -ln a_y: (80) */
-    ptrdiff_t (*log_likelihood_cost_f32)(ptrdiff_t rows, ptrdiff_t classes, const float* z, ptrdiff_t z_row, ptrdiff_t z_class,
-                                         const int64_t* labels, double* costs);
-    ptrdiff_t (*log_likelihood_cost_f64)(ptrdiff_t rows, ptrdiff_t classes, const double* z, ptrdiff_t z_row, ptrdiff_t z_class,
-                                         const int64_t* labels, double* costs);
+    ptrdiff_t (*log_likelihood_cost_f32)(ptrdiff_t rows, ptrdiff_t classes, const float* z, ptrdiff_t z_row,
+                                         ptrdiff_t z_class, const int64_t* labels, double* costs);
+    ptrdiff_t (*log_likelihood_cost_f64)(ptrdiff_t rows, ptrdiff_t classes, const double* z, ptrdiff_t z_row,
+                                         ptrdiff_t z_class, const int64_t* labels, double* costs);
 
     /* out = scale (a - y): (84); scale is 1, or 1 / rows for the gradient of the mean cost */
-    ptrdiff_t (*log_likelihood_delta_f32)(ptrdiff_t rows, ptrdiff_t classes, const float* z, ptrdiff_t z_row, ptrdiff_t z_class,
-                                          const int64_t* labels, double scale, float* out, ptrdiff_t out_row,
-                                          ptrdiff_t out_class);
-    ptrdiff_t (*log_likelihood_delta_f64)(ptrdiff_t rows, ptrdiff_t classes, const double* z, ptrdiff_t z_row, ptrdiff_t z_class,
-                                          const int64_t* labels, double scale, double* out, ptrdiff_t out_row,
-                                          ptrdiff_t out_class);
+    ptrdiff_t (*log_likelihood_delta_f32)(ptrdiff_t rows, ptrdiff_t classes, const float* z, ptrdiff_t z_row,
+                                          ptrdiff_t z_class, const int64_t* labels, double scale, float* out,
+                                          ptrdiff_t out_row, ptrdiff_t out_class);
+    ptrdiff_t (*log_likelihood_delta_f64)(ptrdiff_t rows, ptrdiff_t classes, const double* z, ptrdiff_t z_row,
+                                          ptrdiff_t z_class, const int64_t* labels, double scale, double* out,
+                                          ptrdiff_t out_row, ptrdiff_t out_class);
 
     /* both in one pass */
     ptrdiff_t (*log_likelihood_cost_and_delta_f32)(ptrdiff_t rows, ptrdiff_t classes, const float* z, ptrdiff_t z_row,
-                                                   ptrdiff_t z_class, const int64_t* labels, double scale, double* costs,
-                                                   float* out, ptrdiff_t out_row, ptrdiff_t out_class);
+                                                   ptrdiff_t z_class, const int64_t* labels, double scale,
+                                                   double* costs, float* out, ptrdiff_t out_row, ptrdiff_t out_class);
     ptrdiff_t (*log_likelihood_cost_and_delta_f64)(ptrdiff_t rows, ptrdiff_t classes, const double* z, ptrdiff_t z_row,
-                                                   ptrdiff_t z_class, const int64_t* labels, double scale, double* costs,
-                                                   double* out, ptrdiff_t out_row, ptrdiff_t out_class);
+                                                   ptrdiff_t z_class, const int64_t* labels, double scale,
+                                                   double* costs, double* out, ptrdiff_t out_row, ptrdiff_t out_class);
 } nndl_fast_api;
 
 #define NNDL_FAST_API_NAME "nndl_fast._core.api"

@@ -55,9 +55,7 @@ public:
         for (int d = 0; d < batch_.dims; ++d) sum += index_[d] * batch_.stride[operand][d];
         return sum;
     }
-    ptrdiff_t step(Batch::Operand operand) const {
-        return batch_.dims ? batch_.stride[operand][batch_.dims - 1] : 0;
-    }
+    ptrdiff_t step(Batch::Operand operand) const { return batch_.dims ? batch_.stride[operand][batch_.dims - 1] : 0; }
     void advance(ptrdiff_t n) {
         for (int d = batch_.dims - 1; d >= 0; --d) {
             index_[d] += d == batch_.dims - 1 ? n : 1;
@@ -96,8 +94,7 @@ void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdi
         const Job<E> part = rows_at(walk, job, first, last, results);
         if (part.halves)
             run_halves(kernel, part, static_cast<E*>(thread_copy.reserve(size_t(halves_room(part)) * sizeof(E))));
-        else
-            kernel(part);
+        else kernel(part);
         walk.advance(part.rows);
         first += part.rows;
         results = moved(results, part.rows);
@@ -125,17 +122,18 @@ void run_shared(RowKernel<E> kernel, const Job<E>& all, int threads) {
     const auto keep_larger = [](E& x, E y) { x = y > x ? y : x; };  // NaNs left out
     for (ptrdiff_t j = 0; j < std::min(all.classes, classes_to_expect_from); ++j)
         for (ptrdiff_t r = 0; r < rows; ++r) keep_larger(near[size_t(r)], all.z.data[r * all.z.row + j * all.z.cls]);
-    Share<E> share{Share<E>::add_up, 0, all.classes, near.data(), sums.data(), rows, maximum.data()};
-    const auto run = [&](const Job<E>& some, Share<E> mine, ptrdiff_t first, ptrdiff_t last) {
+    RowSlice<E> slice{RowSlice<E>::add_up, 0, all.classes, near.data(), sums.data(), rows, maximum.data()};
+    const auto run = [&](const Job<E>& some, RowSlice<E> mine, ptrdiff_t first, ptrdiff_t last) {
         mine.first = first;
         mine.last = std::min(all.classes, last);
         Job<E> job = some;
-        job.share_of_rows = &mine;
+        job.slice = &mine;
         if (all.z.cls != 1) job.scratch = row_scratch(job);  // columns are copied; a row of its own needs none
-        if (share.task != Share<E>::finish) job.row_result = nullptr;
+        if (slice.task != RowSlice<E>::finish) job.row_result = nullptr;
         kernel(job);
     };
-    // Where the segments are fewer than the threads, each thread adds up some of the columns, a vector's width at a time.
+    // Where the segments are fewer than the threads, each thread adds up some of the columns, a vector's width at a
+    // time.
     constexpr ptrdiff_t segment = segment_classes<E>;
     const ptrdiff_t width = segments < threads ? group : rows, parts = (rows + width - 1) / width;
     const auto add_up = [&](ptrdiff_t first, ptrdiff_t last) {
@@ -144,7 +142,7 @@ void run_shared(RowKernel<E> kernel, const Job<E>& all, int threads) {
             Job<E> some = all;
             some.rows = std::min(width, rows - r);
             some.z.data += r * all.z.row;
-            Share<E> mine = share;
+            RowSlice<E> mine = slice;
             mine.near += r;
             mine.sums += r;
             mine.maxima = &maxima[size_t(s * rows + r)];
@@ -156,18 +154,18 @@ void run_shared(RowKernel<E> kernel, const Job<E>& all, int threads) {
         std::fill(maximum.begin(), maximum.end(), none);
         for (size_t i = 0; i < maxima.size(); ++i) keep_larger(maximum[i % size_t(rows)], maxima[i]);
         bool serve = true;
-        for (size_t r = 0; r < near.size(); ++r) serve = serve && serves(near[r], maximum[r], all.c);
+        for (size_t r = 0; r < near.size(); ++r) serve = serve && is_usable(near[r], maximum[r], all.c);
         if (serve) break;
         near = maximum;
     }
     if (all.out.data) {
-        share.task = Share<E>::store;
+        slice.task = RowSlice<E>::store;
         const ptrdiff_t at_once = all.z.cls == 1 ? segment : classes_to_store;
         share_out((all.classes + at_once - 1) / at_once, threads, time / 2,
-                  [&](ptrdiff_t first, ptrdiff_t last) { run(all, share, first * at_once, last * at_once); });
+                  [&](ptrdiff_t first, ptrdiff_t last) { run(all, slice, first * at_once, last * at_once); });
     }
-    share.task = Share<E>::finish;
-    run(all, share, 0, all.classes);
+    slice.task = RowSlice<E>::finish;
+    run(all, slice, 0, all.classes);
 }
 
 // The same for a row of a 16-bit type, by float32 copies of it and of its result.
@@ -183,15 +181,20 @@ void run_shared_halves(RowKernel<float> kernel, const Job<float>& row, int threa
     // f(first class, number of classes) for each part
     const auto convert = [&](auto f) {
         share_out(segments, threads, nanoseconds(kernel, row, 1) / 4, [&](ptrdiff_t first, ptrdiff_t last) {
-            const ptrdiff_t begin = first * segment_classes<float>, end = std::min(classes, last * segment_classes<float>);
+            const ptrdiff_t begin = first * segment_classes<float>,
+                            end = std::min(classes, last * segment_classes<float>);
             f(begin, end - begin);
         });
     };
     const Halves& halves = row.halves;
-    convert([&](ptrdiff_t j, ptrdiff_t n) { halves.convert.widen(halves.z.data + j * halves.z.cls, halves.z.cls, n, copy + j); });
+    convert([&](ptrdiff_t j, ptrdiff_t n) {
+        halves.convert.widen(halves.z.data + j * halves.z.cls, halves.z.cls, n, copy + j);
+    });
     run_shared(kernel, widened, threads);
     if (out)
-        convert([&](ptrdiff_t j, ptrdiff_t n) { halves.convert.narrow(copy + classes + j, n, halves.out.data + j * halves.out.cls, halves.out.cls); });
+        convert([&](ptrdiff_t j, ptrdiff_t n) {
+            halves.convert.narrow(copy + classes + j, n, halves.out.data + j * halves.out.cls, halves.out.cls);
+        });
 }
 void run_shared_halves(RowKernel<double>, const Job<double>&, int) {}  // there is no such job
 
@@ -210,7 +213,9 @@ int threads_for_shares(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows) {
 template <class E>
 int threads_for_columns(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     constexpr ptrdiff_t enough = 16 * ptrdiff_t(64 / sizeof(E));  // for a thread
-    const auto in_columns = [&](Batch::Operand operand, const void* data) { return !data || batch.stride[operand][0] == 1; };
+    const auto in_columns = [&](Batch::Operand operand, const void* data) {
+        return !data || batch.stride[operand][0] == 1;
+    };
     if (!job.may_share || job.halves || !has_columns(job) || batch.dims != 1 || job.out.data == job.z.data) return 0;
     if (!in_columns(Batch::z, job.z.data) || !in_columns(Batch::out, job.out.data)) return 0;
     const ptrdiff_t rows = batch.size();
@@ -268,7 +273,8 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         return run_range(kernel, mine, batch, rows - left, rows, moved(job.row_result, rows - left));
     }
     // whole groups where a vector's width of rows is handled at a time
-    const ptrdiff_t unit = job.classes <= few_classes || has_panels(job) || has_columns(job) || rows > rows_at_once ? group : 1;
+    const ptrdiff_t unit =
+        job.classes <= few_classes || has_panels(job) || has_columns(job) || rows > rows_at_once ? group : 1;
     const ptrdiff_t units = (rows + unit - 1) / unit;
     const double time = nanoseconds(kernel, job, rows);
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
@@ -300,7 +306,8 @@ double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         for (ptrdiff_t g = first; g < last; g += groups_at_once) {
             const ptrdiff_t begin = g * group, end = std::min(rows, std::min(last, g + groups_at_once) * group);
             run_range(kernel, mine, batch, begin, end, results);
-            for (ptrdiff_t i = begin; i < end; i += group) sums[i / group] = fold(results + (i - begin), std::min(group, end - i));
+            for (ptrdiff_t i = begin; i < end; i += group)
+                sums[i / group] = fold(results + (i - begin), std::min(group, end - i));
         }
     });
     return fold(sums.data(), groups);
@@ -310,14 +317,15 @@ template <class E>
 double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batch) {
     const ptrdiff_t n = batch.size(), chunks = (n + elements_at_once - 1) / elements_at_once;
     std::vector<double> sums(chunks);
-    const bool in_place = batch.dims == 0 || (batch.dims == 1 && batch.stride[Batch::z][0] == 1 &&
-                                              (!job.y || batch.stride[Batch::y][0] == 1) &&
-                                              (!job.out || batch.stride[Batch::out][0] == 1) &&
-                                              (!job.weight || batch.stride[Batch::weight][0] == 1));
+    const bool in_place =
+        batch.dims == 0 ||
+        (batch.dims == 1 && batch.stride[Batch::z][0] == 1 && (!job.y || batch.stride[Batch::y][0] == 1) &&
+         (!job.out || batch.stride[Batch::out][0] == 1) && (!job.weight || batch.stride[Batch::weight][0] == 1));
     const double time = nanoseconds(kernel, n);
     share_out(chunks, threads_for(chunks, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
-        E* const room = in_place ? nullptr
-                                 : static_cast<E*>(thread_scratch.reserve(Batch::operands * elements_at_once * sizeof(E)));
+        E* const room = in_place
+                            ? nullptr
+                            : static_cast<E*>(thread_scratch.reserve(Batch::operands * elements_at_once * sizeof(E)));
         for (ptrdiff_t chunk = first; chunk < last; ++chunk) {
             const ptrdiff_t begin = chunk * elements_at_once, end = std::min(n, begin + elements_at_once);
             MapJob<E> part = job;
@@ -337,7 +345,8 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
             const auto copy = [&](Batch::Operand operand, auto assign) {
                 Walk walk(batch, begin);
                 for (ptrdiff_t done = 0; done < part.n;) {
-                    const ptrdiff_t run = walk.run(part.n - done), offset = walk.offset(operand), step = walk.step(operand);
+                    const ptrdiff_t run = walk.run(part.n - done), offset = walk.offset(operand),
+                                    step = walk.step(operand);
                     for (ptrdiff_t i = 0; i < run; ++i) assign(offset + i * step, area[operand][done + i]);
                     walk.advance(run);
                     done += run;

@@ -19,7 +19,9 @@ thread_local Buffer thread_gradient;
 template <class E>
 MapKernel<E> times_derivative_of(Hidden hidden) {
     const Kernels<E>& k = active_kernels<E>();
-    return hidden == Hidden::sigmoid ? k.times_sigmoid_prime : hidden == Hidden::tanh ? k.times_tanh_prime : k.times_relu_prime;
+    return hidden == Hidden::sigmoid ? k.times_sigmoid_prime
+           : hidden == Hidden::tanh  ? k.times_tanh_prime
+                                     : k.times_relu_prime;
 }
 
 }  // namespace
@@ -31,11 +33,17 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets) {
     if (targets) room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
     for (Layer& layer : layers_) {
         const bool wide_one = is_wide() && &layer == &layers_.back();
-        if (&layer != &layers_.front() && !wide_one) room<E>(layer.turned, whole_vectors<E>(layer.inputs) * layer.neurons);
-        if (wide_one) room_of_zeros<E>(layer.gradient, whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
-        else for (Buffer* buffer : {&layer.a, &layer.delta}) room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
+        if (&layer != &layers_.front() && !wide_one)
+            room<E>(layer.turned, whole_vectors<E>(layer.inputs) * layer.neurons);
+        if (wide_one)
+            room_of_zeros<E>(layer.gradient,
+                             whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
+        else
+            for (Buffer* buffer : {&layer.a, &layer.delta})
+                room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
         const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
-        const ptrdiff_t parameters = (wide_one ? whole_vectors<E>(layer.inputs * layer.neurons) : layer.inputs * neurons) + neurons;
+        const ptrdiff_t parameters =
+            (wide_one ? whole_vectors<E>(layer.inputs * layer.neurons) : layer.inputs * neurons) + neurons;
         if (rule.kind != StepJob<float>::sgd) room_of_zeros<E>(layer.first, parameters);
         if (rule.kind == StepJob<float>::adam) room_of_zeros<E>(layer.second, parameters);
     }
@@ -51,7 +59,8 @@ void Network<E>::gather(const Examples<E>& examples, const int64_t* order, ptrdi
             const int64_t label = examples.labels[order[r]];
             static_cast<int64_t*>(labels_.data())[r] = uint64_t(label) < uint64_t(outputs) ? label : 0;
         }
-        if (examples.targets) std::copy_n(examples.targets + order[r] * outputs, outputs, targets + r * row_stride<E>(outputs));
+        if (examples.targets)
+            std::copy_n(examples.targets + order[r] * outputs, outputs, targets + r * row_stride<E>(outputs));
     }
 }
 
@@ -63,11 +72,13 @@ void Network<E>::forward(ptrdiff_t m) {
         const ptrdiff_t stride = row_stride<E>(layer.neurons);
         const bool last = &layer == &layers_.back();
         if (last && is_wide()) return;
-        share_product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row_stride<E>(layer.inputs), 1, layer.data(layer.weights),
-                                          layer.data(layer.biases), a),
+        share_product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row_stride<E>(layer.inputs), 1,
+                                          layer.data(layer.weights), layer.data(layer.biases), a),
                       [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
                           active_kernels<E>().product(part);
-                          if (!last) map(activation_of<E>(hidden_), (end - first) * stride, a + first * stride, a + first * stride);
+                          if (!last)
+                              map(activation_of<E>(hidden_), (end - first) * stride, a + first * stride,
+                                  a + first * stride);
                       });
         inputs = a;
     }
@@ -78,7 +89,8 @@ template <class E>
 void Network<E>::output_error(ptrdiff_t m, bool labelled, double scale) {
     Layer& last = layers_.back();
     const ptrdiff_t stride = row_stride<E>(last.neurons);
-    E *const z = last.data(last.a), *const delta = last.data(last.delta), *const targets = static_cast<E*>(targets_.data());
+    E *const z = last.data(last.a), *const delta = last.data(last.delta),
+             *const targets = static_cast<E*>(targets_.data());
     if (cost_ == Cost::log_likelihood) {
         Job<E> job;
         job.classes = last.neurons;
@@ -152,7 +164,8 @@ void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule
     const double time = nanoseconds(active_kernels<E>().relu, weights);
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         const ptrdiff_t place = first * lanes<E>;
-        step(layer, rule, rule.shrink, (last - first) * lanes<E>, place, layer.data(layer.weights) + place, gradient + place);
+        step(layer, rule, rule.shrink, (last - first) * lanes<E>, place, layer.data(layer.weights) + place,
+             gradient + place);
     });
     step(layer, rule, 0, whole_vectors<E>(layer.neurons), weights, layer.data(layer.biases), gradient + weights);
 }
@@ -175,17 +188,19 @@ void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
     }
     E *const a = before.data(before.a), *const delta = before.data(before.delta);
     const ptrdiff_t stride = row_stride<E>(before.neurons);
-    share_product(weighted_inputs_job<E>(m, layer.neurons, layer.inputs, layer.data(layer.delta), row_stride<E>(layer.neurons), 1, turned,
-                                         nullptr, delta),
+    share_product(weighted_inputs_job<E>(m, layer.neurons, layer.inputs, layer.data(layer.delta),
+                                         row_stride<E>(layer.neurons), 1, turned, nullptr, delta),
                   [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
                       active_kernels<E>().product(part);
-                      map(times_derivative_of<E>(hidden_), (end - first) * stride, a + first * stride, delta + first * stride, delta + first * stride);
+                      map(times_derivative_of<E>(hidden_), (end - first) * stride, a + first * stride,
+                          delta + first * stride, delta + first * stride);
                   });
 }
 
 // n parameters, of which the rule keeps something from `place` on, and the gradient by them.
 template <class E>
-void Network<E>::step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters, E* gradient) {
+void Network<E>::step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters,
+                      E* gradient) {
     const bool plain = rule.kind == StepJob<float>::sgd;
     StepJob<E> job;
     job.rule = typename StepJob<E>::Rule(rule.kind);
@@ -253,7 +268,8 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
             active_kernels<E>().product(some);
             for (ptrdiff_t j = 0; j < neurons; j += lanes<E>) {
                 const ptrdiff_t place = j * layer.inputs + top * lanes<E>;
-                step(layer, rule, rule.shrink, some.rows * lanes<E>, place, layer.data(layer.weights) + place, gradient + j * some.rows);
+                step(layer, rule, rule.shrink, some.rows * lanes<E>, place, layer.data(layer.weights) + place,
+                     gradient + j * some.rows);
             }
         }
     });
@@ -268,7 +284,8 @@ void Network<E>::fetch_next(ptrdiff_t first, ptrdiff_t last) const {
 }
 
 template <class E>
-void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule) {
+void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch,
+                       const Rule& rule) {
     reserve(std::min(n, mini_batch), rule, examples.targets);
     for (ptrdiff_t start = 0; start < n; start += mini_batch) {
         const ptrdiff_t m = std::min(mini_batch, n - start);
@@ -318,11 +335,13 @@ void Network<E>::undoing(F step) {
             f(layers_[i].biases, before[2 * i + 1]);
         }
     };
-    for_each_buffer([](const Buffer& now, Buffer& copy) { std::memcpy(copy.reserve(now.size()), now.data(), now.size()); });
+    for_each_buffer(
+        [](const Buffer& now, Buffer& copy) { std::memcpy(copy.reserve(now.size()), now.data(), now.size()); });
     try {
         step();
     } catch (...) {
-        for_each_buffer([](const Buffer& now, const Buffer& copy) { std::memcpy(now.data(), copy.data(), now.size()); });
+        for_each_buffer(
+            [](const Buffer& now, const Buffer& copy) { std::memcpy(now.data(), copy.data(), now.size()); });
         throw;
     }
 }

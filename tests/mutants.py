@@ -57,12 +57,12 @@ MUTANTS = [
         "E(int32_t(job.labels[first + lane]))",
         "E(int32_t(job.labels[first + lane]) - 1)",
     ),
-    Mutant("any guess of the maximum serves", "kernels/row.h", "return good;", "return true;"),
+    Mutant("any hint of the maximum is usable", "kernels/row.h", "return good;", "return true;"),
     Mutant(
         "lower half of the scale dropped",
         "kernels/row.h",
-        "const Each low = left * inverse;",
-        "const Each low = left - left;",
+        "const PerRow low = left * inverse;",
+        "const PerRow low = left - left;",
     ),
     Mutant("far rows are reduced as they are", "kernels/job.h", "far_away = 0x1p11f", "far_away = 0x1p30f"),
     Mutant(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mutants
 import pytest
 import trained
 from programs import CXX
@@ -57,6 +58,12 @@ def test_functions_are_within_one_unit(build):
     output = run(str(build / "function_sweep"), "1009")
     for isa in nf.show_config()["instruction_sets"]:
         assert len([line for line in output.splitlines() if line.startswith(isa)]) == 10
+
+
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.what)
+def test_mutants_can_be_made(mutant):
+    """Whether the code still has what each mutant changes; `python tests/mutants.py` takes ten minutes."""
+    assert (ROOT / "csrc" / mutant.path).read_text(encoding="utf-8").count(mutant.right) == 1
 
 
 def test_instruction_set_files_export_one_table(build):

@@ -61,7 +61,8 @@ bool is_usable(const py::array& array) {
     if (!(flags & npy_api::NPY_ARRAY_ALIGNED_) || (order != '=' && order != '|')) return false;
     if (flags & npy_api::NPY_ARRAY_C_CONTIGUOUS_) return true;
     const ptrdiff_t size = array.itemsize();
-    return std::none_of(array.strides(), array.strides() + array.ndim(), [size](ptrdiff_t stride) { return stride % size; });
+    return std::none_of(array.strides(), array.strides() + array.ndim(),
+                        [size](ptrdiff_t stride) { return stride % size; });
 }
 
 bool is_plain(py::handle object) { return Py_TYPE(object.ptr()) == npy_api::get().PyArray_Type_; }
@@ -86,7 +87,8 @@ py::array usable(const py::array& array) {
 
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose) {
     if (!same_shape(array, like))
-        throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be that of " + whose + ", " + shape_of(like));
+        throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be that of " + whose + ", " +
+                              shape_of(like));
 }
 
 std::string shape_of(const Shape& shape) {
@@ -99,8 +101,8 @@ std::string dtype_of(const py::array& array) { return py::str(py::object(array.d
 
 py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) {
     const npy_api& numpy = npy_api::get();
-    PyObject* const array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype(dtype).release().ptr(), int(ndim), shape,
-                                                        nullptr, nullptr, 0, nullptr);
+    PyObject* const array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype(dtype).release().ptr(),
+                                                        int(ndim), shape, nullptr, nullptr, 0, nullptr);
     if (!array) throw py::error_already_set();
     return py::reinterpret_steal<py::array>(array);
 }
@@ -148,7 +150,8 @@ py::array to_array(py::handle object, Argument argument) {
         return object.attr("view")(py::type::of(py::array()));
     }
     const npy_api& numpy = npy_api::get();
-    PyObject* const array = numpy.PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
+    PyObject* const array =
+        numpy.PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
     if (!array) {
         Cause cause;
         cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))) + ", " +
@@ -180,7 +183,7 @@ void require_real(const py::array& array, Argument argument) {
     const char kind = array.dtype().kind();
     if ((kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || dtype_of(array) == "bfloat16") return;
     throw py::type_error(argument + " has dtype " + dtype_of(array) +
-                     "; it must be float16, bfloat16, float32, float64 or an integer type");
+                         "; it must be float16, bfloat16, float32, float64 or an integer type");
 }
 
 HalfKernels half_kernels_of(const py::array& array) {
@@ -218,7 +221,8 @@ JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {
         for (int d = 0; d < ndim; ++d) result.axes.push_back(d);
     } else if (PyTuple_Check(axis.ptr())) {
         result.joined = true;
-        for (py::handle one : py::reinterpret_borrow<py::tuple>(axis)) result.axes.push_back(normal_axis(one, ndim, argument));
+        for (py::handle one : py::reinterpret_borrow<py::tuple>(axis))
+            result.axes.push_back(normal_axis(one, ndim, argument));
         std::sort(result.axes.begin(), result.axes.end());
         if (std::adjacent_find(result.axes.begin(), result.axes.end()) != result.axes.end())
             throw py::value_error(argument + " names an axis twice");
@@ -243,7 +247,8 @@ py::array checked_out(py::handle out, const Floats& like, Argument argument) {
     if (!same_shape(given, like.array))
         throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(like.array));
     if (!given.dtype().equal(like.asked))
-        throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " + std::string(py::str(py::object(like.asked))));
+        throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " +
+                             std::string(py::str(py::object(like.asked))));
     if (!given.writeable()) throw py::value_error(argument + " is read-only");
     if (overlaps_itself(given)) throw py::value_error(argument + " has elements that share memory");
     return given;
@@ -252,7 +257,8 @@ py::array checked_out(py::handle out, const Floats& like, Argument argument) {
 }  // namespace
 
 Result::Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument)
-    : array_(out.is_none() ? fresh(computed(like), like.array.ndim(), like.array.shape()) : checked_out(out, like, argument)),
+    : array_(out.is_none() ? fresh(computed(like), like.array.ndim(), like.array.shape())
+                           : checked_out(out, like, argument)),
       asked_(like.asked) {
     if (out.is_none()) return;
     out_ = array_;

@@ -31,7 +31,9 @@ struct Shape {
     ptrdiff_t sizes[max_dims];
 
     void append(ptrdiff_t size) { sizes[ndim++] = size; }
-    bool is_of(const py::array& array) const { return array.ndim() == ndim && std::equal(sizes, sizes + ndim, array.shape()); }
+    bool is_of(const py::array& array) const {
+        return array.ndim() == ndim && std::equal(sizes, sizes + ndim, array.shape());
+    }
 };
 
 std::string shape_of(const Shape& shape);

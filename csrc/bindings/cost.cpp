@@ -51,13 +51,15 @@ public:
         for (int d = 0; d < z.array.ndim(); ++d)
             if (d != axis) rows_shape_.append(z.array.shape(d));
         if (!z.array.shape(axis))
-            throw py::value_error(std::string(options.function) + ": z has no classes: its shape is " + shape_of(z.array));
+            throw py::value_error(std::string(options.function) + ": z has no classes: its shape is " +
+                                  shape_of(z.array));
         take_weights();
         take_targets(y);
         weigh();
         if (options.reduction != Reduction::mean || is_moderate<E>(divisor_)) return;
         if (class_weight_) use_class_weight(brought_near_one<E>(*class_weight_, largest_class_weight()));
-        if (sample_weight_) use_sample_weight(brought_near_one<double>(*sample_weight_, largest_of<double>(*sample_weight_)));
+        if (sample_weight_)
+            use_sample_weight(brought_near_one<double>(*sample_weight_, largest_of<double>(*sample_weight_)));
         if (targets_ && class_weight_) targets_ = brought_near_one<E>(*targets_, largest_of<E>(*targets_));
         weigh();
     }
@@ -66,7 +68,8 @@ public:
     py::object run(bool want_cost, bool want_delta, py::handle out) {
         std::optional<Result> delta;
         // what the kernel reads must not be what it writes, or it would change after its check
-        const auto inputs = {&z_.array, address(targets_), address(labels_), address(class_weight_), address(sample_weight_)};
+        const auto inputs = {&z_.array, address(targets_), address(labels_), address(class_weight_),
+                             address(sample_weight_)};
         if (want_delta) delta.emplace(out, z_, inputs, Argument{options_.function, "out"});
         std::optional<py::array> costs;
         const bool one_each = options_.reduction == Reduction::none;
@@ -83,10 +86,8 @@ public:
         if (rows) {
             const ReleaseGil released(z_.array.size());
             const auto kernel = active_kernels<E>().log_likelihood;
-            if (want_cost && !one_each)
-                total = sum_rows<E>(kernel, job, batch);
-            else
-                run_rows<E>(kernel, job, batch);
+            if (want_cost && !one_each) total = sum_rows<E>(kernel, job, batch);
+            else run_rows<E>(kernel, job, batch);
         }
         if (costs && !costs->ndim()) total = *job.row_result;
         if (options_.reduction == Reduction::mean) total /= divisor_;
@@ -147,7 +148,9 @@ public:
     }
 
 private:
-    [[noreturn]] void refuse(const std::string& text) const { throw py::value_error(std::string(options_.function) + ": " + text); }
+    [[noreturn]] void refuse(const std::string& text) const {
+        throw py::value_error(std::string(options_.function) + ": " + text);
+    }
 
     void take_weights() {
         const ptrdiff_t classes = z_.array.shape(axis_);
@@ -182,7 +185,8 @@ private:
         if (targets_ || job_.smoothing > 0) return largest_of<E>(*class_weight_);
         E largest = 0;
         for (ptrdiff_t i = 0; i < labels_->size(); ++i)
-            if (const int64_t label = job_.labels[i]; is_class(label)) largest = std::max(largest, job_.class_weight[label]);
+            if (const int64_t label = job_.labels[i]; is_class(label))
+                largest = std::max(largest, job_.class_weight[label]);
         return largest;
     }
     void use_sample_weight(const py::array& weights) {
@@ -211,7 +215,8 @@ private:
         std::optional<int64_t> ignore_index = options_.ignore_index;
         if (y.dtype().kind() == 'u' && y.dtype().itemsize() == 8) {
             check_unsigned(y, classes);
-            if (options_.large_ignore_index) ignore_index = int64_t(*options_.large_ignore_index);  // as such labels are signed
+            if (options_.large_ignore_index)
+                ignore_index = int64_t(*options_.large_ignore_index);  // as such labels are signed
         }
         labels_ = contiguous<int64_t>(y);
         const int64_t* const labels = static_cast<const int64_t*>(labels_->data());
@@ -246,7 +251,8 @@ private:
                 const int64_t label = job_.labels[i];
                 if (job_.ignore && label == job_.ignore_index) continue;
                 // checked, but another thread may have changed it since
-                total.add((job_.class_weight && is_class(label) ? double(job_.class_weight[label]) : 1) * sample_weight(i));
+                total.add((job_.class_weight && is_class(label) ? double(job_.class_weight[label]) : 1) *
+                          sample_weight(i));
             }
         } else {
             total.add(double(labels_->size()));
@@ -259,7 +265,8 @@ private:
         const py::array_t<uint64_t, py::array::c_style | py::array::forcecast> labels(y);
         for (ptrdiff_t i = 0; i < labels.size(); ++i) {
             const uint64_t label = labels.data()[i];
-            if (label > uint64_t(INT64_MAX) && label != options_.large_ignore_index) refuse_label(std::to_string(label), i, classes);
+            if (label > uint64_t(INT64_MAX) && label != options_.large_ignore_index)
+                refuse_label(std::to_string(label), i, classes);
         }
     }
     [[noreturn]] void refuse_label(const std::string& label, ptrdiff_t row, ptrdiff_t classes) const {
@@ -298,7 +305,8 @@ Options options_of(const char* function, py::handle reduction, py::handle sample
     if (!(s >= 0 && s <= 1))
         throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(s))) +
                               "; it must be from 0 to 1");
-    Options options{function, reduction_named(reduction, function), sample_weight, class_weight, std::nullopt, std::nullopt, s};
+    Options options{
+        function, reduction_named(reduction, function), sample_weight, class_weight, std::nullopt, std::nullopt, s};
     if (!ignore_index.is_none()) {
         const py::int_ index = integer(ignore_index, {function, "ignore_index"});
         int overflow = 0;
@@ -313,9 +321,9 @@ Options options_of(const char* function, py::handle reduction, py::handle sample
     return options;
 }
 
-py::object log_likelihood(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y, py::handle axis,
-                          py::handle reduction, py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
-                          py::handle smoothing, py::handle out) {
+py::object log_likelihood(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y,
+                          py::handle axis, py::handle reduction, py::handle sample_weight, py::handle class_weight,
+                          py::handle ignore_index, py::handle smoothing, py::handle out) {
     const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
     const Floats floats = to_floats(z, {function, "z"}, true);
     if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": z has no class axis: it is a scalar");
@@ -324,10 +332,11 @@ py::object log_likelihood(const char* function, bool want_cost, bool want_delta,
     return Call<double>(options, floats, one, y).run(want_cost, want_delta, out);
 }
 
-// `z` has the shape of the logits, and the dtype of what is returned; a, w and b are what the calling module made sure of.
-py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reduction, py::handle sample_weight, py::handle class_weight,
-                                 py::handle ignore_index, py::handle smoothing, py::handle a, py::handle w, py::handle b,
-                                 py::handle gradients, py::handle room) {
+// `z` has the shape of the logits, and the dtype of what is returned; a, w and b are what the calling module made sure
+// of.
+py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reduction, py::handle sample_weight,
+                                 py::handle class_weight, py::handle ignore_index, py::handle smoothing, py::handle a,
+                                 py::handle w, py::handle b, py::handle gradients, py::handle room) {
     const char* const function = "linear_log_likelihood";
     const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
     const Floats floats = to_floats(z, {function, "z"});
@@ -339,21 +348,23 @@ py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reductio
     return Call<double>(options, floats, 1, y).run_linear(inputs, weights, biases, wanted, bytes);
 }
 
-py::object log_likelihood_cost(py::handle z, py::handle y, py::handle axis, py::handle reduction, py::handle sample_weight,
-                               py::handle class_weight, py::handle ignore_index, py::handle smoothing) {
+py::object log_likelihood_cost(py::handle z, py::handle y, py::handle axis, py::handle reduction,
+                               py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
+                               py::handle smoothing) {
     return log_likelihood("log_likelihood_cost", true, false, z, y, axis, reduction, sample_weight, class_weight,
                           ignore_index, smoothing, py::none());
 }
-py::object log_likelihood_delta(py::handle z, py::handle y, py::handle axis, py::handle reduction, py::handle sample_weight,
-                                py::handle class_weight, py::handle ignore_index, py::handle smoothing, py::handle out) {
+py::object log_likelihood_delta(py::handle z, py::handle y, py::handle axis, py::handle reduction,
+                                py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
+                                py::handle smoothing, py::handle out) {
     return log_likelihood("log_likelihood_delta", false, true, z, y, axis, reduction, sample_weight, class_weight,
                           ignore_index, smoothing, out);
 }
 py::object log_likelihood_cost_and_delta(py::handle z, py::handle y, py::handle axis, py::handle reduction,
                                          py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
                                          py::handle smoothing, py::handle out) {
-    return log_likelihood("log_likelihood_cost_and_delta", true, true, z, y, axis, reduction, sample_weight, class_weight,
-                          ignore_index, smoothing, out);
+    return log_likelihood("log_likelihood_cost_and_delta", true, true, z, y, axis, reduction, sample_weight,
+                          class_weight, ignore_index, smoothing, out);
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ inline double share_of_mean(double divisor) { return divisor == 0 ? 0 : 1 / divi
 
 // What a call returns: the cost, of one dtype; the error; or both. `costs` are those of the examples,
 // where one each is asked for, and `total` is their sum otherwise, or the only one of no dimensions.
-inline py::object answer(bool want_cost, const std::optional<py::array>& costs, double total, std::optional<Result>& delta,
-                         const py::dtype& dtype) {
+inline py::object answer(bool want_cost, const std::optional<py::array>& costs, double total,
+                         std::optional<Result>& delta, const py::dtype& dtype) {
     py::object cost;
     if (want_cost) cost = costs && costs->ndim() ? py::object(cast(*costs, dtype)) : scalar_of(total, dtype);
     if (!delta) return cost;
@@ -69,9 +69,8 @@ py::array brought_near_one(const py::array& weights, E largest) {
     const int power = largest > 0 ? std::ilogb(largest) : 0;
     py::array result = fresh(py::dtype::of<E>(), weights.ndim(), weights.shape());
     E* const to = static_cast<E*>(result.mutable_data());
-    for_each_element<E>(weights, [&](E w, ptrdiff_t i) {
-        to[i] = std::min(std::scalbn(w, -power), std::numeric_limits<E>::max());
-    });
+    for_each_element<E>(
+        weights, [&](E w, ptrdiff_t i) { to[i] = std::min(std::scalbn(w, -power), std::numeric_limits<E>::max()); });
     return result;
 }
 

@@ -24,7 +24,8 @@ const E* data_of(const py::array* array) {
 }
 
 template <class E>
-double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::array* y, const py::array* weight, py::array* out) {
+double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::array* y, const py::array* weight,
+           py::array* out) {
     Batch batch = elements(z, y, weight, out);
     if (!z.size()) return 0;
     batch.simplify();
@@ -36,14 +37,12 @@ double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::arr
     return run_elements<E>(kernel, job, batch);
 }
 
-py::object activation(const char* function, MapKernel<float> Kernels<float>::*single, MapKernel<double> Kernels<double>::*twice,
-                      py::handle z, py::handle out) {
+py::object activation(const char* function, MapKernel<float> Kernels<float>::* f32,
+                      MapKernel<double> Kernels<double>::* f64, py::handle z, py::handle out) {
     const Floats floats = to_floats(z, {function, "z"});
     Result result(out, floats, {&floats.array}, {function, "out"});
-    if (floats.single)
-        run<float>(active_kernels<float>().*single, {}, floats.array, nullptr, nullptr, &result.array());
-    else
-        run<double>(active_kernels<double>().*twice, {}, floats.array, nullptr, nullptr, &result.array());
+    if (floats.single) run<float>(active_kernels<float>().*f32, {}, floats.array, nullptr, nullptr, &result.array());
+    else run<double>(active_kernels<double>().*f64, {}, floats.array, nullptr, nullptr, &result.array());
     return result.finish();
 }
 
@@ -67,8 +66,8 @@ double sum_of_weights(const py::array& weight, Argument argument) {
 }
 
 template <class E>
-py::object binary_cross_entropy(const char* function, bool want_cost, bool want_delta, const Floats& z, py::handle y_object,
-                                Reduction reduction, py::handle weight_object, py::handle out) {
+py::object binary_cross_entropy(const char* function, bool want_cost, bool want_delta, const Floats& z,
+                                py::handle y_object, Reduction reduction, py::handle weight_object, py::handle out) {
     const py::array y = to_floats_like(z, y_object, {function, "y"});
     require_shape(y, z.array, {function, "y"}, "z");
     check_targets<E>(y, {function, "y"});
@@ -97,7 +96,7 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
     }
     if (reduction == Reduction::mean) job.scale = share_of_mean(divisor);
     double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, address(weight),
-                                delta ? &delta->array() : nullptr);
+                          delta ? &delta->array() : nullptr);
     if (reduction == Reduction::mean) total /= divisor;
     return answer(want_cost, costs, total, delta, z.asked);
 }
@@ -119,7 +118,8 @@ py::object sigmoid_prime(py::handle z, py::handle out) {
 py::object binary_cross_entropy_cost(py::handle z, py::handle y, py::handle reduction, py::handle weight) {
     return for_type("binary_cross_entropy_cost", true, false, z, y, reduction, weight, py::none());
 }
-py::object binary_cross_entropy_delta(py::handle z, py::handle y, py::handle reduction, py::handle weight, py::handle out) {
+py::object binary_cross_entropy_delta(py::handle z, py::handle y, py::handle reduction, py::handle weight,
+                                      py::handle out) {
     return for_type("binary_cross_entropy_delta", false, true, z, y, reduction, weight, out);
 }
 py::object binary_cross_entropy_cost_and_delta(py::handle z, py::handle y, py::handle reduction, py::handle weight,

@@ -27,21 +27,21 @@ using Choose = RowKernel<E> Kernels<E>::*;
 // Which kernel, for both types, and what it needs to know.
 struct Operation {
     const char* function;
-    Choose<float> single;
-    Choose<double> twice;
+    Choose<float> f32;
+    Choose<double> f64;
     double c = 1;
-    bool share = false, log = false;
+    bool split_ties = false, log = false;
     bool may_share = false;  // a long row among threads
 
-    RowKernel<float> kernel(float) const { return active_kernels<float>().*single; }
-    RowKernel<double> kernel(double) const { return active_kernels<double>().*twice; }
+    RowKernel<float> kernel(float) const { return active_kernels<float>().*f32; }
+    RowKernel<double> kernel(double) const { return active_kernels<double>().*f64; }
 };
 
 template <class E>
 Job<E> job_of(const Operation& operation) {
     Job<E> job;
     job.c = E(operation.c);
-    job.share = operation.share;
+    job.split_ties = operation.split_ties;
     job.log = operation.log;
     job.may_share = operation.may_share;
     return job;
@@ -110,8 +110,7 @@ py::object sharpened(Operation operation, py::handle z, py::handle axis, py::han
     operation.c = checked_sharpness(c, floats, operation.function);
     if (std::isinf(operation.c))
         operation = {operation.function, &Kernels<float>::hard, &Kernels<double>::hard, 1, true, operation.log};
-    else
-        operation.may_share = true;
+    else operation.may_share = true;
     return row_wise(operation, floats, nullptr, axis, out);
 }
 py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
@@ -131,8 +130,7 @@ py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, py::
     const Floats activations = to_floats(a, {"softmax_backward", "a"}, true);
     Operation operation{"softmax_backward", &Kernels<float>::softmax_backward, &Kernels<double>::softmax_backward};
     operation.c = checked_sharpness(c, activations, operation.function);
-    if (std::isinf(operation.c))
-        throw py::value_error("softmax_backward: c is inf; the hard maximum has no gradient");
+    if (std::isinf(operation.c)) throw py::value_error("softmax_backward: c is inf; the hard maximum has no gradient");
     const py::array g = to_floats_like(activations, grad, {"softmax_backward", "grad"});
     require_shape(g, activations.array, {"softmax_backward", "grad"}, "a");
     return row_wise(operation, activations, &g, axis, out);
@@ -201,9 +199,9 @@ py::tuple as_floats(py::handle object, const std::string& function, const std::s
 }  // namespace
 
 void add_softmax(py::module_& module) {
-    static PyMethodDef table[] = {direct<softmax>("softmax"), direct<log_softmax>("log_softmax"),
-                                  direct<logsumexp>("logsumexp"), direct<hardmax>("hardmax"),
-                                  direct<softmax_backward>("softmax_backward"), {}};
+    static PyMethodDef table[] = {
+        direct<softmax>("softmax"), direct<log_softmax>("log_softmax"),           direct<logsumexp>("logsumexp"),
+        direct<hardmax>("hardmax"), direct<softmax_backward>("softmax_backward"), {}};
     add(module, table);
     module.def("as_floats", &as_floats);
     module.def("as_real", &as_real);

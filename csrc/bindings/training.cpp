@@ -1,6 +1,4 @@
 // Networks whose parameters come from and go to NumPy arrays.
-#include "../network.h"
-
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 #include <utility>
 
 #include "../floating_point.h"
+#include "../network.h"
 #include "array.h"
 #include "module.h"
 
@@ -19,10 +18,12 @@ constexpr int contiguous_flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | 
 // The data of an array that is as it has to be: what is not is a fault of the calling module.
 template <class T>
 T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* what) {
-    const bool good = py::isinstance<py::array_t<std::remove_const_t<T>>>(array) && (array.flags() & contiguous_flags) == contiguous_flags &&
-                      array.ndim() == ptrdiff_t(shape.size()) && std::equal(shape.begin(), shape.end(), array.shape()) &&
-                      (std::is_const_v<T> || array.writeable());
-    if (!good) throw py::value_error(std::string("Trainer: ") + what + " has shape " + shape_of(array) + " and dtype " +
+    const bool good =
+        py::isinstance<py::array_t<std::remove_const_t<T>>>(array) &&
+        (array.flags() & contiguous_flags) == contiguous_flags && array.ndim() == ptrdiff_t(shape.size()) &&
+        std::equal(shape.begin(), shape.end(), array.shape()) && (std::is_const_v<T> || array.writeable());
+    if (!good)
+        throw py::value_error(std::string("Trainer: ") + what + " has shape " + shape_of(array) + " and dtype " +
                               dtype_of(array));
     return static_cast<T*>(const_cast<void*>(array.data()));
 }
@@ -38,7 +39,8 @@ struct Runner {
     virtual ~Runner() = default;
     virtual void use(const py::list& weights, const py::list& biases) = 0;
     virtual py::tuple parameters() const = 0;
-    virtual void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, const Rule& rule) = 0;
+    virtual void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch,
+                     const Rule& rule) = 0;
     virtual py::array weighted_inputs(const py::array& x) const = 0;
 };
 
@@ -49,7 +51,8 @@ public:
         : sizes_(sizes), takes_labels_(cost == Cost::log_likelihood), network_(sizes, hidden, cost) {}
 
     void use(const py::list& weights, const py::list& biases) override {
-        if (weights.size() != layers() || biases.size() != layers()) throw py::value_error("Trainer: there are " + std::to_string(layers()) + " layers");
+        if (weights.size() != layers() || biases.size() != layers())
+            throw py::value_error("Trainer: there are " + std::to_string(layers()) + " layers");
         std::vector<py::array> kept;  // a list may give up its arrays
         std::vector<const E*> w, b;
         for (size_t i = 0; i < layers(); ++i) {
@@ -77,10 +80,11 @@ public:
         return py::make_tuple(biases, weights);
     }
 
-    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, const Rule& rule) override {
+    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch,
+             const Rule& rule) override {
         if (x.ndim() != 2 || order.ndim() != 1 || mini_batch < 1)
-            throw py::value_error("Trainer: x has shape " + shape_of(x) + ", order " + shape_of(order) + ", mini_batch is " +
-                                  std::to_string(mini_batch));
+            throw py::value_error("Trainer: x has shape " + shape_of(x) + ", order " + shape_of(order) +
+                                  ", mini_batch is " + std::to_string(mini_batch));
         check_used();
         const ptrdiff_t examples = x.shape(0), n = order.shape(0);
         Examples<E> given;
@@ -90,10 +94,12 @@ public:
         else given.targets = data_of<const E>(y, {examples, sizes_.back()}, "y");
         const int64_t* const places = data_of<const int64_t>(order, {n}, "order");
         for (ptrdiff_t i = 0; i < n; ++i) {
-            if (uint64_t(places[i]) >= uint64_t(examples)) throw py::index_error("Trainer: order has " + std::to_string(places[i]));
+            if (uint64_t(places[i]) >= uint64_t(examples))
+                throw py::index_error("Trainer: order has " + std::to_string(places[i]));
             if (given.labels && uint64_t(given.labels[places[i]]) >= uint64_t(sizes_.back()))
-                throw py::index_error("Trainer: label " + std::to_string(given.labels[places[i]]) + " of example " + std::to_string(places[i]) +
-                                      " is outside 0.." + std::to_string(sizes_.back() - 1));
+                throw py::index_error("Trainer: label " + std::to_string(given.labels[places[i]]) + " of example " +
+                                      std::to_string(places[i]) + " is outside 0.." +
+                                      std::to_string(sizes_.back() - 1));
         }
         const ReleaseGil released(elements_worth_the_gil);
         network_.train(given, places, n, mini_batch, rule);
@@ -130,22 +136,29 @@ private:
 class Trainer {
 public:
     Trainer(const std::vector<ptrdiff_t>& sizes, const std::string& hidden, const std::string& cost, bool single) {
-        if (sizes.size() < 2 || *std::min_element(sizes.begin(), sizes.end()) < 1) throw py::value_error("Trainer: sizes must be two or more, each at least 1");
-        const Hidden h = one_of<Hidden>(hidden, {{"sigmoid", Hidden::sigmoid}, {"tanh", Hidden::tanh}, {"relu", Hidden::relu}}, "hidden");
-        const Cost c = one_of<Cost>(cost, {{"LogLikelihoodCost", Cost::log_likelihood}, {"CrossEntropyCost", Cost::cross_entropy},
-                                           {"QuadraticCost", Cost::quadratic}}, "cost");
+        if (sizes.size() < 2 || *std::min_element(sizes.begin(), sizes.end()) < 1)
+            throw py::value_error("Trainer: sizes must be two or more, each at least 1");
+        const Hidden h = one_of<Hidden>(
+            hidden, {{"sigmoid", Hidden::sigmoid}, {"tanh", Hidden::tanh}, {"relu", Hidden::relu}}, "hidden");
+        const Cost c = one_of<Cost>(cost,
+                                    {{"LogLikelihoodCost", Cost::log_likelihood},
+                                     {"CrossEntropyCost", Cost::cross_entropy},
+                                     {"QuadraticCost", Cost::quadratic}},
+                                    "cost");
         if (single) runner_ = std::make_unique<RunnerOf<float>>(sizes, h, c);
         else runner_ = std::make_unique<RunnerOf<double>>(sizes, h, c);
     }
     void use(const py::list& weights, const py::list& biases) { runner_->use(weights, biases); }
     py::tuple parameters() const { return runner_->parameters(); }
     py::array weighted_inputs(const py::array& x) const { return runner_->weighted_inputs(x); }
-    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, const std::string& rule, double eta,
-             double shrink, double momentum) {
+    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch,
+             const std::string& rule, double eta, double shrink, double momentum) {
         using Step = StepJob<float>;
         Rule made;
-        made.kind = one_of<Step::Rule>(rule, {{"sgd", Step::sgd}, {"momentum", Step::momentum}, {"nesterov", Step::nesterov},
-                                              {"adam", Step::adam}}, "rule");
+        made.kind = one_of<Step::Rule>(
+            rule,
+            {{"sgd", Step::sgd}, {"momentum", Step::momentum}, {"nesterov", Step::nesterov}, {"adam", Step::adam}},
+            "rule");
         made.eta = eta;
         made.shrink = shrink;
         made.mu = momentum;
@@ -171,7 +184,8 @@ void add_training(py::module_& module) {
         .def("parameters", &Trainer::parameters)
         .def("run", &Trainer::run, environment, py::pos_only())
         .def("weighted_inputs", &Trainer::weighted_inputs, environment, py::pos_only());
-    module.def("trainer", &std::make_unique<Trainer, const std::vector<ptrdiff_t>&, const std::string&, const std::string&, bool>);
+    module.def("trainer",
+               &std::make_unique<Trainer, const std::vector<ptrdiff_t>&, const std::string&, const std::string&, bool>);
 }
 
 }  // namespace nndl_fast

@@ -1,4 +1,5 @@
 #include "../simd/avx2.h"
+
 #include "table.h"
 
 namespace nndl_fast {

@@ -1,4 +1,5 @@
 #include "../simd/avx512.h"
+
 #include "table.h"
 
 namespace nndl_fast {

@@ -2,6 +2,7 @@
 #define NNDL_INLINE inline
 #define NNDL_LAMBDA
 #include "../simd/baseline.h"
+
 #include "table.h"
 
 namespace nndl_fast {

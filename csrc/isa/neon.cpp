@@ -1,4 +1,5 @@
 #include "../simd/neon.h"
+
 #include "table.h"
 
 namespace nndl_fast {

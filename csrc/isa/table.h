@@ -20,11 +20,29 @@ void run(const Job<E>& job) {
 
 template <class V>
 constexpr Kernels<typename V::Element> kernels_of() {
-    return {run<Softmax, V>,       run<LogSoftmax, V>, run<LogSumExp, V>, run<Hard, V>, run<SoftmaxBackward, V>,
-            run<LogLikelihood, V>, sigmoid<V>,         sigmoid_prime<V>,  binary_cross_entropy<V>,
-            copy<V>,               copy_past_cache<V>, exponentials<V>,   multiplications<V>, operations<V>, cycles<V>,
-            hyperbolic_tangent<V>, rectifier<V>,       times_sigmoid_prime<V>, times_tanh_prime<V>, times_relu_prime<V>,
-            step<V>,               product<V>,         turn<V>};
+    return {run<Softmax, V>,
+            run<LogSoftmax, V>,
+            run<LogSumExp, V>,
+            run<Hard, V>,
+            run<SoftmaxBackward, V>,
+            run<LogLikelihood, V>,
+            sigmoid<V>,
+            sigmoid_prime<V>,
+            binary_cross_entropy<V>,
+            copy<V>,
+            copy_past_cache<V>,
+            exponentials<V>,
+            multiplications<V>,
+            operations<V>,
+            cycles<V>,
+            hyperbolic_tangent<V>,
+            rectifier<V>,
+            times_sigmoid_prime<V>,
+            times_tanh_prime<V>,
+            times_relu_prime<V>,
+            step<V>,
+            product<V>,
+            turn<V>};
 }
 
 constexpr Table table_of(const char* name) {

@@ -29,7 +29,9 @@ struct Strip {
         return left < size ? left : size;
     }
     // Some of the classes.
-    NNDL_INLINE Strip part(ptrdiff_t first, ptrdiff_t last) const { return {data + first * cls, cls, last - first, rows}; }
+    NNDL_INLINE Strip part(ptrdiff_t first, ptrdiff_t last) const {
+        return {data + first * cls, cls, last - first, rows};
+    }
     NNDL_INLINE X* at(ptrdiff_t j, int tile) const { return data + j * cls + tile * size; }
     // Lanes without a column have a 1 among zeros: equal logits would be work (row.h).
     NNDL_INLINE V load_part(ptrdiff_t j, int tile) const { return V::load(at(j, tile), rows_of(tile), E(j == 0)); }
@@ -74,10 +76,10 @@ struct Strip {
 
 // Whether none of these tiles needs the general exponentials.
 template <class V>
-NNDL_INLINE bool all_plain(const Summed<V>* summed, int tiles, typename V::Element c) {
-    bool plain = true;
-    for (int t = 0; t < tiles; ++t) plain = plain && Anchor<V>(summed[t].near, c).plain;
-    return plain;
+NNDL_INLINE bool all_direct(const Summed<V>* summed, int tiles, typename V::Element c) {
+    bool direct = true;
+    for (int t = 0; t < tiles; ++t) direct = direct && Shift<V>(summed[t].near, c).direct;
+    return direct;
 }
 
 // The sums of a strip's columns, of up to tiles_together tiles. `copies` has strip_elements() for two blocks.
@@ -92,11 +94,11 @@ class StripSums {
 public:
     NNDL_INLINE StripSums(const Z& z, E c, E* copies) : z_(z), c_(c), copies_(copies) {}
 
-    NNDL_KERNEL void run(Summed<V>* summed) {
+    NNDL_NOINLINE void run(Summed<V>* summed) {
         copy_first_block();
-        const Down<V> first_block{end_of_block(0), size};
+        const ColumnLayout<V> first_block{end_of_block(0), size};
         for (int t = 0; t < z_.tiles(); ++t)
-            summed[t].near = first_block.maximum(Column<const E>{copies_ + t * tile_elements, size});
+            summed[t].near = first_block.maximum(Strided<const E>{copies_ + t * tile_elements, size});
         add_up(summed);
         if (!serve(summed)) {
             for (int t = 0; t < z_.tiles(); ++t) summed[t].near = summed[t].maximum;
@@ -105,7 +107,7 @@ public:
         for (int t = 0; t < z_.tiles(); ++t) summed[t].sum = total(t).parts();
     }
     // Adds up and finds the maxima, where these are expected near summed[].near.
-    NNDL_KERNEL void run_near(Summed<V>* summed) {
+    NNDL_NOINLINE void run_near(Summed<V>* summed) {
         copy_first_block();
         add_up(summed);
     }
@@ -117,11 +119,13 @@ private:
     E* const copies_;
     LaneSums<V> sums_[tiles_together];
 
-    NNDL_INLINE ptrdiff_t end_of_block(ptrdiff_t first) const { return z_.classes - first < block ? z_.classes : first + block; }
+    NNDL_INLINE ptrdiff_t end_of_block(ptrdiff_t first) const {
+        return z_.classes - first < block ? z_.classes : first + block;
+    }
 
     NNDL_INLINE void copy_first_block() const { copy(copies_, 0, 0, end_of_block(0)); }
     // Some classes of the block that begins at `start`: each tile's go to its own place, one after the other.
-    NNDL_KERNEL void copy(E* block_of, ptrdiff_t start, ptrdiff_t first, ptrdiff_t last) const {
+    NNDL_NOINLINE void copy(E* block_of, ptrdiff_t start, ptrdiff_t first, ptrdiff_t last) const {
         const Z z = z_;
         z.for_each_up(first, last, [&](ptrdiff_t j, ptrdiff_t end, int t, auto some) NNDL_LAMBDA {
             const E* from = z.at(j, t);
@@ -140,21 +144,21 @@ private:
         for (int t = 0; t < z_.tiles(); ++t) {
             summed[t].near.store(near);
             summed[t].maximum.store(maximum);
-            for (int lane = 0; lane < size; ++lane) all = all && serves(near[lane], maximum[lane], c_);
+            for (int lane = 0; lane < size; ++lane) all = all && is_usable(near[lane], maximum[lane], c_);
         }
         return all;
     }
     NNDL_INLINE void add_up(Summed<V>* summed) {
-        all_plain(summed, z_.tiles(), c_) ? add_up_in<true>(summed) : add_up_in<false>(summed);
+        all_direct(summed, z_.tiles(), c_) ? add_up_in<true>(summed) : add_up_in<false>(summed);
     }
     // The first block has been copied.
-    template <bool Plain>
-    NNDL_KERNEL void add_up_in(Summed<V>* summed) {
+    template <bool Direct>
+    NNDL_NOINLINE void add_up_in(Summed<V>* summed) {
         const int tiles = z_.tiles();
         const ptrdiff_t lanes = tiles * size, each = (block + lanes - 1) / lanes;  // classes copied with each lane
-        Exponentials<Down<V>, Plain> exp[tiles_together];
+        Exponentials<ColumnLayout<V>, Direct> exp[tiles_together];
         for (int t = 0; t < tiles; ++t) {
-            exp[t] = Exponentials<Down<V>, Plain>(Anchor<V>(summed[t].near, c_));
+            exp[t] = Exponentials<ColumnLayout<V>, Direct>(Shift<V>(summed[t].near, c_));
             summed[t].maximum = V::all(-E(__builtin_inf()));
             sums_[t].begin();
         }
@@ -170,8 +174,8 @@ private:
             if (first % segment == 0)
                 for (int t = 0; t < tiles; ++t) sums_[t].begin_segment();
             for (int t = 0; t < tiles; ++t)
-                sums_[t].add_block(exp[t], Column<const E>{now + t * tile_elements, size}, last - first, Column<E>{nullptr, 0},
-                                   summed[t].maximum, [&]() NNDL_LAMBDA { copy_more(each); });
+                sums_[t].add_block(exp[t], Strided<const E>{now + t * tile_elements, size}, last - first,
+                                   Strided<E>{nullptr, 0}, summed[t].maximum, [&]() NNDL_LAMBDA { copy_more(each); });
             copy_more(block);
             if (last == z_.classes || last % segment == 0)
                 for (int t = 0; t < tiles; ++t) sums_[t].end_segment();
@@ -189,9 +193,10 @@ struct ColumnDriver {
     const Op& op;
 
     // From row r on; returns the first row that is left.
-    NNDL_KERNEL ptrdiff_t run(ptrdiff_t r) const {
+    NNDL_NOINLINE ptrdiff_t run(ptrdiff_t r) const {
         // of a tile that is partly filled, an operation that walks through its rows would read what lies beyond
-        const ptrdiff_t part = (job.rows - r) % V::size, last = part < few_columns || walks_rows(job) ? job.rows - part : job.rows;
+        const ptrdiff_t part = (job.rows - r) % V::size,
+                        last = part < few_columns || walks_rows(job) ? job.rows - part : job.rows;
         for (int rows; r < last; r += rows) {
             rows = columns_from(r, last);
             Columns columns(r, rows);
@@ -203,7 +208,7 @@ struct ColumnDriver {
         }
         return r;
     }
-    NNDL_KERNEL void run_share(Share<E>& share) const {
+    NNDL_NOINLINE void run_slice(RowSlice<E>& slice) const {
         constexpr ptrdiff_t segment = segment_classes<E>;
         for (ptrdiff_t r = 0; r < job.rows; r += tiles_together * V::size) {
             Columns columns(r, columns_from(r, job.rows));
@@ -212,38 +217,42 @@ struct ColumnDriver {
             const auto for_each_tile = [&](auto f) NNDL_LAMBDA {
                 for (int t = 0; t < z.tiles(); ++t) f(columns.summed[t], t, r + t * V::size, z.rows_of(t));
             };
-            for_each_tile([&](Summed<V>& summed, int, ptrdiff_t at, int n) NNDL_LAMBDA { summed.near = V::load(share.near + at, n, 0); });
-            if (share.task == Share<E>::add_up) {
+            for_each_tile([&](Summed<V>& summed, int, ptrdiff_t at, int n)
+                              NNDL_LAMBDA { summed.near = V::load(slice.near + at, n, 0); });
+            if (slice.task == RowSlice<E>::add_up) {
                 V maxima[tiles_together];
                 for (V& maximum : maxima) maximum = V::all(-E(__builtin_inf()));
-                for (ptrdiff_t j = share.first; j < share.last; j += segment) {
-                    StripSums<V> sums(z.part(j, share.last - j < segment ? share.last : j + segment), op.sharpness(), job.scratch);
+                for (ptrdiff_t j = slice.first; j < slice.last; j += segment) {
+                    StripSums<V> sums(z.part(j, slice.last - j < segment ? slice.last : j + segment), op.sharpness(),
+                                      job.scratch);
                     sums.run_near(columns.summed);
                     for_each_tile([&](Summed<V>& summed, int t, ptrdiff_t at, int n) NNDL_LAMBDA {
-                        nndl_fast::store(sums.total(t), share.sums + j / segment * 2 * share.rows + at, share.rows, n);
+                        nndl_fast::store(sums.total(t), slice.sums + j / segment * 2 * slice.rows + at, slice.rows, n);
                         maxima[t] = max(summed.maximum, maxima[t]);
                     });
                 }
-                for_each_tile([&](Summed<V>&, int t, ptrdiff_t at, int n) NNDL_LAMBDA { maxima[t].store(share.maxima + at, n); });
+                for_each_tile([&](Summed<V>&, int t, ptrdiff_t at, int n)
+                                  NNDL_LAMBDA { maxima[t].store(slice.maxima + at, n); });
                 continue;
             }
             for_each_tile([&](Summed<V>& summed, int, ptrdiff_t at, int n) NNDL_LAMBDA {
-                summed.maximum = V::load(share.maxima + at, n, 0);
+                summed.maximum = V::load(slice.maxima + at, n, 0);
                 auto total = Wide<V>::zero();
                 for (ptrdiff_t j = 0; j < job.classes; j += segment)
-                    total.add(load_wide<V>(share.sums + j / segment * 2 * share.rows + at, share.rows, n, E()));
+                    total.add(load_wide<V>(slice.sums + j / segment * 2 * slice.rows + at, slice.rows, n, E()));
                 summed.sum = total.parts();
             });
             reduce(columns);
             if (!job.out.data) continue;
-            if (share.task == Share<E>::store) store(columns, share.first, share.last);
+            if (slice.task == RowSlice<E>::store) store(columns, slice.first, slice.last);
             else finish(columns);
         }
     }
 
 private:
-    using Pending = decltype(some<const Op&>().reduce(some<const Down<V>&>(), 0, some<Column<const E>>(), some<Column<const E>>(),
-                                                      some<Column<E>>(), some<Guess<E>&>(), some<DoNothing&>()));
+    using Pending = decltype(some<const Op&>().reduce(some<const ColumnLayout<V>&>(), 0, some<Strided<const E>>(),
+                                                      some<Strided<const E>>(), some<Strided<E>>(), some<MaxHint<E>&>(),
+                                                      some<NoPrevious&>()));
 
     // Some tiles of columns that are summed up.
     struct Columns {
@@ -251,39 +260,40 @@ private:
         const int rows;
         Summed<V> summed[tiles_together];
         Pending pending[tiles_together];
-        Way way = Way::quick;
+        StorePath path = StorePath::fast;
         NNDL_INLINE Columns(ptrdiff_t r, int n) : row(r), rows(n) {}
     };
     template <class X>
-    static NNDL_INLINE Column<X> column(Rows<X> x, ptrdiff_t r) {
+    static NNDL_INLINE Strided<X> column(MatrixView<X> x, ptrdiff_t r) {
         return {x.data ? x.data + r : nullptr, x.cls};
     }
     NNDL_INLINE int columns_from(ptrdiff_t r, ptrdiff_t last) const {
         return int(last - r < tiles_together * V::size ? last - r : tiles_together * V::size);
     }
     template <class X>
-    NNDL_INLINE Strip<V, X> strip(const Columns& columns, Rows<X> x) const {
+    NNDL_INLINE Strip<V, X> strip(const Columns& columns, MatrixView<X> x) const {
         return {x.data ? x.data + columns.row : nullptr, x.cls, job.classes, columns.rows};
     }
-    NNDL_INLINE Down<V> tile(const Columns& columns, int t) const {
+    NNDL_INLINE ColumnLayout<V> tile(const Columns& columns, int t) const {
         return {job.classes, strip(columns, job.z).rows_of(t), nullptr, &columns.summed[t]};
     }
-    NNDL_KERNEL void reduce(Columns& columns) const {
+    NNDL_NOINLINE void reduce(Columns& columns) const {
         for (int t = 0; t < strip(columns, job.z).tiles(); ++t) {
             const ptrdiff_t r = columns.row + t * V::size;
-            Guess<E> none;
-            DoNothing nothing;
+            MaxHint<E> none;
+            NoPrevious none_before;
             const auto pending = op.reduce(tile(columns, t), r, column(job.z, r), column(job.y, r),
-                                           Column<E>{nullptr, 0}, none, nothing);
+                                           Strided<E>{nullptr, 0}, none, none_before);
             columns.pending[t] = pending;
-            if (columns.way < pending.way) columns.way = pending.way;
+            if (columns.path < pending.path) columns.path = pending.path;
         }
     }
     // Classes `first` to `last`.
     NNDL_INLINE void store(const Columns& columns, ptrdiff_t first, ptrdiff_t last) const {
-        const bool plain = all_plain(columns.summed, strip(columns, job.z).tiles(), op.sharpness());
-        in_way(columns.way, [&](auto in) NNDL_LAMBDA {
-            plain ? store_again<in.way, true>(columns, first, last) : store_again<in.way, false>(columns, first, last);
+        const bool direct = all_direct(columns.summed, strip(columns, job.z).tiles(), op.sharpness());
+        with_store_path(columns.path, [&](auto tag) NNDL_LAMBDA {
+            direct ? store_again<tag.path, true>(columns, first, last)
+                   : store_again<tag.path, false>(columns, first, last);
         });
     }
     NNDL_INLINE void finish(const Columns& columns) const {
@@ -291,33 +301,33 @@ private:
             op.finish(columns.pending[t], tile(columns, t), columns.row + t * V::size);
     }
     // Computes a second time what to store: the last classes first, which are still in cache.
-    template <Way W, bool Plain>
-    NNDL_KERNEL void store_again(const Columns& columns, ptrdiff_t first_class, ptrdiff_t last_class) const {
+    template <StorePath W, bool Direct>
+    NNDL_NOINLINE void store_again(const Columns& columns, ptrdiff_t first_class, ptrdiff_t last_class) const {
         const Strip<V, const E> z = strip(columns, job.z).part(first_class, last_class);
         const Strip<V, E> out = strip(columns, job.out).part(first_class, last_class);
-        const Down<V> rows{job.classes, V::size};
+        const ColumnLayout<V> rows{job.classes, V::size};
         const ptrdiff_t z_cls = z.cls, cls = out.cls;
         z.for_each_down([&](ptrdiff_t j, ptrdiff_t last, int t, auto some) NNDL_LAMBDA {
             const E* from = z.at(j, t);
             E* to = out.at(j, t);
             const ptrdiff_t z_ahead = z.ahead(j, last, -1), ahead = out.ahead(j, last, -1);
             Pending pending[some.tiles];
-            Exponentials<Down<V>, Plain> exp[some.tiles];
-            Column<const E> y[some.tiles];
+            Exponentials<ColumnLayout<V>, Direct> exp[some.tiles];
+            Strided<const E> y[some.tiles];
             for (int i = 0; i < some.tiles; ++i) {
                 pending[i] = columns.pending[t + i];
-                exp[i] = Exponentials<Down<V>, Plain>(Anchor<V>(columns.summed[t + i].near, op.sharpness()));
+                exp[i] = Exponentials<ColumnLayout<V>, Direct>(Shift<V>(columns.summed[t + i].near, op.sharpness()));
                 y[i] = column(job.y, columns.row + (t + i) * V::size);
             }
             for (; j < last; ++j, from += z_cls, to += cls)
                 for (int i = 0; i < some.tiles; ++i) {
                     __builtin_prefetch(from + z_ahead + i * V::size);
                     __builtin_prefetch(to + ahead + i * V::size);
-                    alignas(64) E room[V::size];  // stays in a register
+                    alignas(64) E buffer[V::size];  // stays in a register
                     const V x = some.whole ? V::load(from + i * V::size) : z.load_part(j, t);
-                    (Op::keeps ? exp[i].of(x).value() : x).store(room);
-                    const V v = op.template value<W>(pending[i], rows, Step<true>{first_class + j, V::size}, Column<const E>{room, 0}, y[i],
-                                                     Column<E>{room, 0});
+                    (Op::keeps ? exp[i].of(x).value() : x).store(buffer);
+                    const V v = op.template value<W>(pending[i], rows, Step<true>{first_class + j, V::size},
+                                                     Strided<const E>{buffer, 0}, y[i], Strided<E>{buffer, 0});
                     some.whole ? v.store(to + i * V::size) : v.store(to, out.rows_of(t));
                 }
         });

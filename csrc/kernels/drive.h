@@ -2,12 +2,25 @@
 //
 // An operation has two halves, so that a row can be stored while the next one is read:
 //
-//   pending = op.reduce(rows, first, z, y, keep, guess, before)   what a row has to give as a whole
-//   op.value<Way>(pending, rows, step, z, y, keep)                 what is stored at a step
-//   op.finish(pending, rows, first)                                what is left to do once all is stored
+//   pending = op.reduce(rows, first, z, y, exps, hint, previous)  computes what a row has as a whole
+//   op.value<Path>(pending, rows, step, z, y, exps)               computes what is stored at a step
+//   op.finish(pending, rows, first)                               does what is left once all is stored
 //
-// `first` is the number of the first row, `keep` room for its exponentials; pending.way is the quickest
-// Way that will do.
+// `first` is the number of the first row, `exps` an array for its exponentials, and pending.path the
+// fastest StorePath that is right for these rows.
+//
+// Long rows are software pipelined: while row r is added up, row r - 1 is stored. Both use one array of
+// exponentials, which therefore stays in the nearest cache:
+//
+//   class            0 ...      block ...         2 block ...
+//   exps       before   | r - 1     | r - 1           | r - 1 ...
+//              then     | r         | r - 1           | r - 1 ...
+//              then     | r         | r               | r - 1 ...
+//   out             stored up to here ^, then to here ^
+//
+// Before reduce() overwrites a block of exponentials, it calls previous.store_until(the block's end), and
+// the Storer scales those of row r - 1 and stores them. Their sum has been known since the last block of
+// row r - 1. This is the one place where an operation calls code that is above it.
 #pragma once
 #include "columns.h"
 #include "panel.h"
@@ -17,22 +30,22 @@
 namespace nndl_fast {
 namespace {
 
-// Stores a row by and by; what it reads is not written before it has been stored.
+// Stores a row step by step, each class before the exponentials that it is computed from are overwritten.
 template <class Op, class L, class Pending>
 class Storer {
     using E = typename L::E;
 
 public:
-    NNDL_INLINE Storer(const Op& op, const L& rows, const Pending& pending, Column<const E> z, Column<const E> y,
-                       Column<E> keep, Column<E> out)
-        : op_(op), rows_(rows), pending_(pending), z_(z), y_(y), keep_(keep), out_(out) {
+    NNDL_INLINE Storer(const Op& op, const L& rows, const Pending& pending, Strided<const E> z, Strided<const E> y,
+                       Strided<E> exps, Strided<E> out)
+        : op_(op), rows_(rows), pending_(pending), z_(z), y_(y), exps_(exps), out_(out) {
         // whole lines: a store that crosses one costs two
         const ptrdiff_t beyond = ptrdiff_t(reinterpret_cast<uintptr_t>(out.data) % 64 / sizeof(E));
         head_ = beyond ? L::size - beyond : 0;
         if (head_ > rows.classes) head_ = rows.classes;
     }
     // At least up to class `end`.
-    NNDL_INLINE void until(ptrdiff_t end) {
+    NNDL_INLINE void store_until(ptrdiff_t end) {
         if (done_ < end) store(end);
     }
     NNDL_INLINE void store_nothing() { done_ = rows_.classes; }
@@ -41,18 +54,18 @@ private:
     const Op& op_;
     const L rows_;
     const Pending& pending_;
-    const Column<const E> z_, y_;
-    const Column<E> keep_, out_;
+    const Strided<const E> z_, y_;
+    const Strided<E> exps_, out_;
     ptrdiff_t head_, done_ = 0;
 
-    template <Way W, class S>
+    template <StorePath W, class S>
     NNDL_INLINE typename L::Vector value(S step) {
-        return op_.template value<W>(pending_, rows_, step, z_, y_, keep_);
+        return op_.template value<W>(pending_, rows_, step, z_, y_, exps_);
     }
-    NNDL_KERNEL void store(ptrdiff_t end) {
-        in_way(pending_.way, [&](auto in) NNDL_LAMBDA { store_in<in.way>(end); });
+    NNDL_NOINLINE void store(ptrdiff_t end) {
+        with_store_path(pending_.path, [&](auto tag) NNDL_LAMBDA { store_in<tag.path>(end); });
     }
-    template <Way W>
+    template <StorePath W>
     NNDL_INLINE void store_in(ptrdiff_t end) {
         if (done_ < head_) {
             const Step<false> step{0, int(head_)};
@@ -90,10 +103,10 @@ struct Driver {
     const Op& op;
 
     NNDL_INLINE void run() const {
-        if (job.share_of_rows) {
+        if (job.slice) {
             if constexpr (Op::sums)
-                if (job.z.cls != 1) return ColumnDriver<Op, V>{job, op}.run_share(*job.share_of_rows);
-            return run_share(*job.share_of_rows);
+                if (job.z.cls != 1) return ColumnDriver<Op, V>{job, op}.run_slice(*job.slice);
+            return run_slice(*job.slice);
         }
         const bool y = job.y.data, out = job.out.data;
         const bool across = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
@@ -112,8 +125,7 @@ struct Driver {
             r = packed_tiles<V>(r, 1);
         }
         if (r >= job.rows) return;
-        if (across)
-            rows_as_they_are(r);
+        if (across) rows_as_they_are(r);
         else
             for (; r < job.rows; ++r) one_packed_row(r);
     }
@@ -122,35 +134,36 @@ private:
     NNDL_INLINE E* area(int i) const { return job.scratch + i * scratch_area(job.classes); }
 
     template <class L>
-    using PendingOf = decltype(some<const Op&>().reduce(some<const L&>(), 0, some<Column<const E>>(), some<Column<const E>>(),
-                                                       some<Column<E>>(), some<Guess<E>&>(), some<DoNothing&>()));
+    using PendingOf =
+        decltype(some<const Op&>().reduce(some<const L&>(), 0, some<Strided<const E>>(), some<Strided<const E>>(),
+                                          some<Strided<E>>(), some<MaxHint<E>&>(), some<NoPrevious&>()));
 
     template <class X>
-    static NNDL_INLINE Column<X> column(Rows<X> x, ptrdiff_t r, ptrdiff_t stride) {
+    static NNDL_INLINE Strided<X> column(MatrixView<X> x, ptrdiff_t r, ptrdiff_t stride) {
         return {x.data ? x.data + r * x.row : nullptr, stride};
     }
     template <class W, class Pending>
-    NNDL_INLINE void store_tile(const Down<W>& rows, const Pending& pending, Column<const E> z, Column<const E> y,
-                                Column<E> keep, Column<E> out) const {
+    NNDL_INLINE void store_tile(const ColumnLayout<W>& rows, const Pending& pending, Strided<const E> z,
+                                Strided<const E> y, Strided<E> exps, Strided<E> out) const {
         const OpOf<W, E> wide_op{job};
-        in_way(pending.way, [&](auto in) NNDL_LAMBDA {
+        with_store_path(pending.path, [&](auto tag) NNDL_LAMBDA {
             rows.for_each([&](auto step) NNDL_LAMBDA {
-                rows.store(out, step, wide_op.template value<in.way>(pending, rows, step, z, y, keep));
+                rows.store(out, step, wide_op.template value<tag.path>(pending, rows, step, z, y, exps));
             });
         });
     }
     template <class W>
-    NNDL_KERNEL void one_tile_in_place(ptrdiff_t r) const {
+    NNDL_NOINLINE void one_tile_in_place(ptrdiff_t r) const {
         const OpOf<W, E> wide_op{job};
-        const Down<W> rows{job.classes, W::size};
-        const Column<const E> z = column(job.z, r, job.z.cls), y = column(job.y, r, job.y.cls);
-        const Column<E> out = column(job.out, r, job.out.cls), room = {area(0), W::size};
-        const Column<E> keep = job.classes <= few_classes ? room : out;
-        Guess<E> none;
-        DoNothing nothing;
-        const auto pending = wide_op.reduce(rows, r, z, y, keep, none, nothing);
+        const ColumnLayout<W> rows{job.classes, W::size};
+        const Strided<const E> z = column(job.z, r, job.z.cls), y = column(job.y, r, job.y.cls);
+        const Strided<E> out = column(job.out, r, job.out.cls), buffer = {area(0), W::size};
+        const Strided<E> exps = job.classes <= few_classes ? buffer : out;
+        MaxHint<E> none;
+        NoPrevious none_before;
+        const auto pending = wide_op.reduce(rows, r, z, y, exps, none, none_before);
         if (!job.out.data) return;
-        store_tile(rows, pending, z, y, keep, out);
+        store_tile(rows, pending, z, y, exps, out);
         wide_op.finish(pending, rows, r);
     }
 
@@ -159,56 +172,58 @@ private:
 
     // Tiles of W::size rows from row r on, the last of at least so many; returns the first row that is left.
     template <class W>
-    NNDL_KERNEL ptrdiff_t packed_tiles(ptrdiff_t r, int at_least) const {
+    NNDL_NOINLINE ptrdiff_t packed_tiles(ptrdiff_t r, int at_least) const {
         const OpOf<W, E> wide_op{job};
         const auto rows_from = [&](ptrdiff_t first) NNDL_LAMBDA {
             const ptrdiff_t left = job.rows - first;
-            return Down<W>{job.classes, left < at_least ? 0 : left < W::size ? int(left) : W::size, nullptr};
+            return ColumnLayout<W>{job.classes, left < at_least ? 0 : left < W::size ? int(left) : W::size, nullptr};
         };
         alignas(64) E maxima[2][W::size];
-        const Column<E> room = {area(0), W::size};
+        const Strided<E> buffer = {area(0), W::size};
         E *const z[] = {area(1), area(3)}, *const y[] = {area(2), area(4)};
         // While the end of the one tile is waited for, the next is packed, where both stay in the first cache.
         const bool ahead = job.classes <= 32;
-        Down<W> rows = rows_from(r);
+        ColumnLayout<W> rows = rows_from(r);
         pack_tile(rows, r, z[0], y[0], maxima[0]);
-        for (int turn = 0; rows.rows; turn ^= 1) {
+        for (int turn = 0; rows.count; turn ^= 1) {
             const int other = turn ^ 1;
-            const Column<const E> tile_z = {z[turn], W::size}, tile_y = {job.y.data ? y[turn] : nullptr, W::size};
-            Guess<E> none;
-            DoNothing nothing;
-            const auto pending = wide_op.reduce(rows, r, tile_z, tile_y, room, none, nothing);
-            Down<W> next = rows_from(r + rows.rows);
-            if (ahead) pack_tile(next, r + rows.rows, z[other], y[other], maxima[other]);
+            const Strided<const E> tile_z = {z[turn], W::size}, tile_y = {job.y.data ? y[turn] : nullptr, W::size};
+            MaxHint<E> none;
+            NoPrevious none_before;
+            const auto pending = wide_op.reduce(rows, r, tile_z, tile_y, buffer, none, none_before);
+            ColumnLayout<W> next = rows_from(r + rows.count);
+            if (ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
             if (job.out.data) {
-                store_tile(rows, pending, tile_z, tile_y, room, room);
-                unpack<W>(room.data, rows.rows, job.classes, {job.out.data + r * job.out.row, job.out.row, job.out.cls});
+                store_tile(rows, pending, tile_z, tile_y, buffer, buffer);
+                unpack<W>(buffer.data, rows.count, job.classes,
+                          {job.out.data + r * job.out.row, job.out.row, job.out.cls});
                 wide_op.finish(pending, rows, r);
             }
-            if (!ahead) pack_tile(next, r + rows.rows, z[other], y[other], maxima[other]);
-            r += rows.rows;
+            if (!ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
+            r += rows.count;
             rows = next;
         }
         return r;
     }
     template <class W>
-    NNDL_INLINE void pack_tile(Down<W>& rows, ptrdiff_t r, E* z, E* y, E* maxima) const {
-        if (!rows.rows) return;
-        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.rows, job.classes, y, maxima);
-        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.rows, job.classes, z, maxima);
+    NNDL_INLINE void pack_tile(ColumnLayout<W>& rows, ptrdiff_t r, E* z, E* y, E* maxima) const {
+        if (!rows.count) return;
+        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.count, job.classes, y, maxima);
+        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.count, job.classes, z, maxima);
         rows.maxima = maxima;
     }
 
     // From row r on; returns the first row that is left.
-    NNDL_KERNEL ptrdiff_t panels(ptrdiff_t r) const {
-        using Pending = PendingOf<Down<V>>;
+    NNDL_NOINLINE ptrdiff_t panels(ptrdiff_t r) const {
+        using Pending = PendingOf<ColumnLayout<V>>;
         using P = Panel<V, Pending>;
-        // room for whole tiles is in the copy of z alone
-        const ptrdiff_t last = job.y.data || (job.rows - r) % V::size < few_columns ? job.rows - (job.rows - r) % V::size : job.rows;
+        // Room for whole tiles is in the copy of z alone
+        const ptrdiff_t last =
+            job.y.data || (job.rows - r) % V::size < few_columns ? job.rows - (job.rows - r) % V::size : job.rows;
         P panel[panels_in_hand];
         for (int i = 0; i < panels_in_hand; ++i) {
             panel[i].classes = job.classes;
-            panel[i].room = job.scratch + i * panel_elements<E>(job.classes);
+            panel[i].buffer = job.scratch + i * panel_elements<E>(job.classes);
         }
         P *before = &panel[0], *now = &panel[1], *next = &panel[2];
         do {
@@ -218,15 +233,15 @@ private:
             PanelMover<Op, V, Pending> mover(op, job, *before, *next, now->tiles());
             for (int t = 0; t < now->tiles(); ++t) {
                 mover.begin(t);
-                const Column<E> room = now->column(t);
-                Guess<E> none;
-                now->pending[t] = op.reduce(Down<V>{job.classes, now->rows_of(t)}, now->row_of(t),
-                                            Column<const E>{room.data, room.stride},
-                                            column(job.y, now->row_of(t), job.y.cls), room, none, mover);
+                const Strided<E> buffer = now->column(t);
+                MaxHint<E> none;
+                now->pending[t] = op.reduce(ColumnLayout<V>{job.classes, now->rows_of(t)}, now->row_of(t),
+                                            Strided<const E>{buffer.data, buffer.stride},
+                                            column(job.y, now->row_of(t), job.y.cls), buffer, none, mover);
             }
             mover.move(job.classes);
             for (int t = 0; t < before->tiles(); ++t)
-                op.finish(before->pending[t], Down<V>{job.classes, before->rows_of(t)}, before->row_of(t));
+                op.finish(before->pending[t], ColumnLayout<V>{job.classes, before->rows_of(t)}, before->row_of(t));
             P* const free = before;
             before = now;
             now = next;
@@ -236,79 +251,79 @@ private:
         return r;
     }
 
-    NNDL_KERNEL void run_share(Share<E>& share) const {
-        const Across<V> row{job.classes};
-        const Column<const E> z = {job.z.data, 1}, y = {job.y.data, 1};
+    NNDL_NOINLINE void run_slice(RowSlice<E>& slice) const {
+        const RowLayout<V> row{job.classes};
+        const Strided<const E> z = {job.z.data, 1}, y = {job.y.data, 1};
         // at the end there are results where the exponentials were
-        const Column<E> keep = {share.task == Share<E>::finish ? nullptr : job.out.data, 1};
-        if (share.task == Share<E>::add_up) {
-            const bool plain = Anchor<typename Across<V>::Each>({*share.near}, job.c).plain;
-            return plain ? add_up_share<true>(row, share, job.c, z, keep) : add_up_share<false>(row, share, job.c, z, keep);
+        const Strided<E> exps = {slice.task == RowSlice<E>::finish ? nullptr : job.out.data, 1};
+        if (slice.task == RowSlice<E>::add_up) {
+            const bool direct = Shift<typename RowLayout<V>::PerRow>({*slice.near}, job.c).direct;
+            return direct ? add_up_slice<true>(row, slice, job.c, z, exps)
+                          : add_up_slice<false>(row, slice, job.c, z, exps);
         }
-        Guess<E> guess;
-        guess.known = &share;
-        DoNothing nothing;
-        const auto pending = op.reduce(row, 0, z, y, keep, guess, nothing);
+        MaxHint<E> hint;
+        hint.known = &slice;
+        NoPrevious none_before;
+        const auto pending = op.reduce(row, 0, z, y, exps, hint, none_before);
         if (!job.out.data) return;
-        if (share.task == Share<E>::finish) return op.finish(pending, row, 0);
-        in_way(pending.way, [&](auto in) NNDL_LAMBDA {
-            row.for_each(share.first, share.last, [&](auto step) NNDL_LAMBDA {
-                row.store(keep, step, op.template value<in.way>(pending, row, step, z, y, keep));
+        if (slice.task == RowSlice<E>::finish) return op.finish(pending, row, 0);
+        with_store_path(pending.path, [&](auto tag) NNDL_LAMBDA {
+            row.for_each(slice.first, slice.last, [&](auto step) NNDL_LAMBDA {
+                row.store(exps, step, op.template value<tag.path>(pending, row, step, z, y, exps));
             });
         });
     }
 
-    // Each row is stored while the next one is read.
-    NNDL_KERNEL void rows_as_they_are(ptrdiff_t r) const {
-        using L = Across<V>;
+    // The software pipeline.
+    NNDL_NOINLINE void rows_as_they_are(ptrdiff_t r) const {
+        using L = RowLayout<V>;
         using Pending = PendingOf<L>;
         const L row{job.classes};
-        const Column<E> keep = {job.out.data ? area(0) : nullptr, 1};
-        Guess<E> guess;
+        const Strided<E> exps = {job.out.data ? area(0) : nullptr, 1};
+        MaxHint<E> hint;
         Pending pending{};
         for (bool first = true;; first = false) {
-            // of the row before, once there is one
-            Storer<Op, L, Pending> storer(op, row, pending, column(job.z, r - 1, 1), column(job.y, r - 1, 1), keep,
-                                          column(job.out, r - 1, 1));
+            const ptrdiff_t previous = first ? r : r - 1;  // a first row has none, and its storer stores nothing
+            Storer<Op, L, Pending> storer(op, row, pending, column(job.z, previous, 1), column(job.y, previous, 1),
+                                          exps, column(job.out, previous, 1));
             if (first || !job.out.data) storer.store_nothing();
             Pending next{};
-            if (r < job.rows)
-                next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), keep, guess, storer);
-            storer.until(job.classes);
-            if (!first && job.out.data) op.finish(pending, row, r - 1);
+            if (r < job.rows) next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), exps, hint, storer);
+            storer.store_until(job.classes);
+            if (!first && job.out.data) op.finish(pending, row, previous);
             if (r == job.rows) break;
             pending = next;
             ++r;
         }
     }
-    NNDL_KERNEL void one_packed_row(ptrdiff_t r) const {
-        const Across<V> row{job.classes};
+    NNDL_NOINLINE void one_packed_row(ptrdiff_t r) const {
+        const RowLayout<V> row{job.classes};
         gather(job.z, r, area(1));
         if (job.y.data) gather(job.y, r, area(2));
-        Guess<E> none;
-        DoNothing nothing;
-        const Column<const E> z = {area(1), 1}, y = {job.y.data ? area(2) : nullptr, 1};
-        const Column<E> room = {area(0), 1};
-        const auto pending = op.reduce(row, r, z, y, room, none, nothing);
+        MaxHint<E> none;
+        NoPrevious none_before;
+        const Strided<const E> z = {area(1), 1}, y = {job.y.data ? area(2) : nullptr, 1};
+        const Strided<E> buffer = {area(0), 1};
+        const auto pending = op.reduce(row, r, z, y, buffer, none, none_before);
         if (!job.out.data) return;
         row.for_each([&](auto step) NNDL_LAMBDA {
-            row.store(room, step, op.template value<Way::any>(pending, row, step, z, y, room));
+            row.store(buffer, step, op.template value<StorePath::general>(pending, row, step, z, y, buffer));
         });
         for (ptrdiff_t j = 0; j < job.classes; ++j) element(job.out, r, j) = area(0)[j];
         op.finish(pending, row, r);
     }
-    NNDL_INLINE void gather(Rows<const E> x, ptrdiff_t r, E* to) const {
+    NNDL_INLINE void gather(MatrixView<const E> x, ptrdiff_t r, E* to) const {
         for (ptrdiff_t j = 0; j < job.classes; ++j) to[j] = element(x, r, j);
     }
 };
 
 // Writes one and the same NaN over the rows whose lane of `nan` is a NaN.
 template <class L, class E>
-NNDL_INLINE void overwrite_nan_rows(const L& rows, typename L::Each nan, Rows<E> out, ptrdiff_t first) {
+NNDL_INLINE void overwrite_nan_rows(const L& rows, typename L::PerRow nan, MatrixView<E> out, ptrdiff_t first) {
     if (!any(is_nan(nan))) return;
-    E lanes[L::rows_at_most];
-    nan.store(lanes, rows.rows);
-    for (int lane = 0; lane < rows.rows; ++lane)
+    E lanes[L::max_count];
+    nan.store(lanes, rows.count);
+    for (int lane = 0; lane < rows.count; ++lane)
         if (lanes[lane] != lanes[lane])
             for (ptrdiff_t j = 0; j < rows.classes; ++j) element(out, first + lane, j) = E(__builtin_nan(""));
 }

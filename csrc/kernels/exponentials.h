@@ -39,47 +39,49 @@ struct Grid<double> {
     static constexpr double rounder = 0x1.8p22;  // 52 - 30
 };
 
-template <class Each>
-NNDL_INLINE auto is_far(Each scaled) {
-    using E = typename Each::Element;
-    return less(Each::all(E(far_away)), max(scaled, Each::all(0) - scaled));
+template <class PerRow>
+NNDL_INLINE auto is_far(PerRow scaled) {
+    using E = typename PerRow::Element;
+    return less(PerRow::all(E(far_away)), max(scaled, PerRow::all(0) - scaled));
 }
 
-template <class Each>
-struct Anchor {
-    using E = typename Each::Element;
+template <class PerRow>
+struct Shift {
+    using E = typename PerRow::Element;
     using K = ExpConstants<E>;
-    Each origin;            // the argument of the exponential is c (z - origin)
-    Each octaves, rounder;  // N, and what to round with so that all is 2^(lift - N) times as large
-    Each lowest;            // arguments below it count as it: their exponentials come out zero
+    PerRow origin;            // the argument of the exponential is c (z - origin)
+    PerRow octaves, rounder;  // N, and what to round with so that all is 2^(lift - N) times as large
+    PerRow lowest;            // arguments below it count as it: their exponentials come out zero
     E c;
-    bool plain;             // c = 1, origin = 0
+    bool direct;  // c = 1, origin = 0
 
     // `near` is the maximum, or at most `window` from it and not far away. Far away, where the
     // reduction by multiples of ln 2 is no longer good, the maximum is subtracted first, which is
     // exact for all z that are near enough to count.
-    NNDL_INLINE Anchor(Each near, E sharpness) : c(sharpness) {
-        const auto far = is_far(near * Each::all(c));
-        origin = select(far, near, Each::all(0));
-        plain = c == E(1) && !any(far);
-        const Each argument = (near - origin) * Each::all(c);
+    NNDL_INLINE Shift(PerRow near, E sharpness) : c(sharpness) {
+        const auto far = is_far(near * PerRow::all(c));
+        origin = select(far, near, PerRow::all(0));
+        direct = c == E(1) && !any(far);
+        const PerRow argument = (near - origin) * PerRow::all(c);
         octaves = octaves_of(argument);
-        rounder = rounder_for(Each::all(E(K::lift)) - octaves);
-        lowest = argument - Each::all(K::depth);
+        rounder = rounder_for(PerRow::all(E(K::lift)) - octaves);
+        lowest = argument - PerRow::all(K::depth);
     }
 };
 
 // The exponentials of one row or of a vector of them, in the layout's vectors.
-template <class L, bool Plain>
+template <class L, bool Direct>
 struct Exponentials {
     using E = typename L::E;
     using V = typename L::Vector;
     V origin, c, lowest, rounder;
 
     Exponentials() = default;
-    NNDL_INLINE explicit Exponentials(const Anchor<typename L::Each>& anchor)
-        : origin(L::spread(anchor.origin)), c(V::all(anchor.c)), lowest(L::spread(anchor.lowest)),
-          rounder(L::spread(anchor.rounder)) {}
+    NNDL_INLINE explicit Exponentials(const Shift<typename L::PerRow>& shift)
+        : origin(L::spread(shift.origin)),
+          c(V::all(shift.c)),
+          lowest(L::spread(shift.lowest)),
+          rounder(L::spread(shift.rounder)) {}
 
     // X is V or several of them
     template <class X>
@@ -89,7 +91,7 @@ struct Exponentials {
     // The grid's rounder for exponentials of which that of z is the largest.
     NNDL_INLINE V grid(V z) const {
         using K = ExpConstants<E>;
-        const V argument = max(Plain ? z : (z - origin) * c, lowest);
+        const V argument = max(Direct ? z : (z - origin) * c, lowest);
         const auto octaves = shift_right<3>(bits(fma(argument, V::all(K::per_ln2), rounder)));
         return from_bits(bits(V::all(Grid<E>::rounder)) + shift_left<K::mantissa>(octaves));
     }
@@ -97,7 +99,7 @@ struct Exponentials {
     // a NaN in z stays: it is max's second argument
     template <class X>
     NNDL_INLINE static Exponential<X> of(X z, X origin, X c, X lowest, X rounder) {
-        if constexpr (Plain) {
+        if constexpr (Direct) {
             return exponential_times_factor(max(lowest, z), rounder);
         } else {
             const X from_origin = z - origin, rounded = from_origin * c, argument = max(lowest, rounded);
@@ -116,14 +118,14 @@ struct GridSum {
     NNDL_INLINE GridSum(V rounder, V& left_over) : grid(rounder), sum(rounder), rest(left_over) {}
     NNDL_INLINE void add(Exponential<V> e, V value) {
         const V next = sum + value;  // rounds to the grid: that is what the sum begins with
-        rest = rest + e.less(next - sum);
+        rest = rest + e.minus(next - sum);
         sum = next;
     }
     // The same, where only some lanes have a value.
     template <class M>
     NNDL_INLINE void add_where(M m, Exponential<V> e, V value) {
         const V next = sum + select(m, value, V::all(0));
-        rest = rest + select(m, e.less(next - sum), V::all(0));
+        rest = rest + select(m, e.minus(next - sum), V::all(0));
         sum = next;
     }
     // Several vectors, one after the other.
@@ -135,24 +137,28 @@ struct GridSum {
     NNDL_INLINE V multiples() const { return sum - grid; }
 };
 
-struct DoNothing {
-    NNDL_INLINE void until(ptrdiff_t) const {}
+// There is no previous row to be stored.
+struct NoPrevious {
+    NNDL_INLINE void store_until(ptrdiff_t) const {}
 };
 
 // As many vectors at a time as the registers hold, so that the machine has something to do while it waits for one.
 template <class V>
 using Several = std::conditional_t<registers >= 32 && std::is_same_v<V, typename V::Register>, Pair<Pair<V>>, Pair<V>>;
 
-// Adds up a row's exponentials and writes each to `keep`, where there is one. `before` hears
-// of the end of each block before the block is written: what stands there may still be read.
-template <class V, bool Plain, class Before>
-NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Exponentials<Across<V>, Plain>& exp,
-                                                  Column<const typename V::Element> z,
-                                                  Column<typename V::Element> keep, V& maximum, Before& before) {
-    using Each = typename Across<V>::Each;
+// Adds up a row's exponentials and writes each to `exps`, if there is such an array. Before a
+// block of `exps` is overwritten, `previous` stores the previous row up to the end of that block, because it still
+// reads it.
+template <class V, bool Direct, class Previous>
+NNDL_INLINE Wide<typename RowLayout<V>::PerRow> add_up(const RowLayout<V>& row,
+                                                       const Exponentials<RowLayout<V>, Direct>& exp,
+                                                       Strided<const typename V::Element> z,
+                                                       Strided<typename V::Element> exps, V& maximum,
+                                                       Previous& previous) {
+    using PerRow = typename RowLayout<V>::PerRow;
     using Most = Several<V>;
     constexpr ptrdiff_t block = block_vectors * V::size, segment = segment_classes<typename V::Element>;
-    auto total = Wide<Each>::zero();
+    auto total = Wide<PerRow>::zero();
     maximum = V::all(-typename V::Element(__builtin_inf()));
     for (ptrdiff_t first = 0; first < row.classes; first += segment) {
         const ptrdiff_t last = row.classes - first < segment ? row.classes : first + segment;
@@ -162,14 +168,14 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
             using X = decltype(type);
             const Exponential<X> e = exp.of(X::load(z.data + i));
             const X value = e.value();
-            if (keep.data) value.store(keep.data + i);
+            if (exps.data) value.store(exps.data + i);
             sum.add(e, value);
         };
         ptrdiff_t j = first;
         for (; j + block <= last; j += block) {
             const V top = row.lane_maxima(z, j, j + block);
             maximum = max(top, maximum);
-            before.until(j + block);
+            previous.store_until(j + block);
             GridSum<V> sum(exp.grid(top), rest);
             for (ptrdiff_t i = j; i < j + block; i += Most::size) several(Most(), i, sum);
             lanes.add(sum.multiples());
@@ -177,20 +183,20 @@ NNDL_INLINE Wide<typename Across<V>::Each> add_up(const Across<V>& row, const Ex
         if (j < last) {
             const V top = row.lane_maxima(z, j, last);
             maximum = max(top, maximum);
-            before.until(last);
+            previous.store_until(last);
             GridSum<V> sum(exp.grid(top), rest);
             for (; j + Pair<V>::size <= last; j += Pair<V>::size) several(Pair<V>(), j, sum);
             row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
                 const Exponential<V> e = exp.of(row.load(z, step, 0));
                 const V value = e.value();
-                if (keep.data) row.store(keep, step, value);
+                if (exps.data) row.store(exps, step, value);
                 if (step.whole) sum.add(e, value);
                 else sum.add_where(V::first(step.n), e, value);
             });
             lanes.add(sum.multiples());
         }
         lanes.add(rest);
-        total.add(collapse<Each>(lanes));
+        total.add(collapse<PerRow>(lanes));
     }
     return total;
 }
@@ -209,11 +215,11 @@ public:
         for (Wide<V>& lane : lane_) lane = Wide<V>::zero();
         for (V& rest : rest_) rest = V::all(0);
     }
-    // A block, of which z has so many classes. Their exponentials go to `keep`, where there is one; `maximum` becomes
+    // A block, of which z has so many classes. Their exponentials go to `exps`, where there is one; `maximum` becomes
     // the largest of them and itself. `between` is called before each lane.
-    template <bool Plain, class F>
-    NNDL_INLINE void add_block(const Exponentials<Down<V>, Plain>& exp, Column<const E> z, ptrdiff_t classes, Column<E> keep,
-                               V& maximum, F between) {
+    template <bool Direct, class F>
+    NNDL_INLINE void add_block(const Exponentials<ColumnLayout<V>, Direct>& exp, Strided<const E> z, ptrdiff_t classes,
+                               Strided<E> exps, V& maximum, F between) {
         for (ptrdiff_t l = 0; l < size && l < classes; ++l) {
             between();
             V top = V::load(z.data + l * z.stride);
@@ -223,7 +229,7 @@ public:
             for (ptrdiff_t i = l; i < classes; i += size) {
                 const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
                 const V value = e.value();
-                if (keep.data) value.store(keep.data + i * keep.stride);
+                if (exps.data) value.store(exps.data + i * exps.stride);
                 sum.add(e, value);
             }
             lane_[l].add(sum.multiples());
@@ -242,10 +248,11 @@ private:
     V rest_[size];
 };
 
-// `before` hears of the classes that are to be added up next.
-template <class V, bool Plain, class Before>
-NNDL_INLINE Split<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
-                                 Column<const typename V::Element> z, Column<typename V::Element> keep, Before& before) {
+// `previous` is told how far the classes that are added up next reach.
+template <class V, bool Direct, class Previous>
+NNDL_INLINE Split<V> add_up_many(const ColumnLayout<V>& rows, const Exponentials<ColumnLayout<V>, Direct>& exp,
+                                 Strided<const typename V::Element> z, Strided<typename V::Element> exps,
+                                 Previous& previous) {
     using E = typename V::Element;
     constexpr ptrdiff_t block = LaneSums<V>::block, segment = segment_classes<E>;
     LaneSums<V> sums;
@@ -256,57 +263,57 @@ NNDL_INLINE Split<V> add_up_many(const Down<V>& rows, const Exponentials<Down<V>
         for (ptrdiff_t j = start; j < rows.classes && j < start + segment; j += block) {
             const ptrdiff_t classes = rows.classes - j < block ? rows.classes - j : block;
             ptrdiff_t lanes = 0;
-            sums.add_block(exp, Column<const E>{z.data + j * z.stride, z.stride}, classes,
-                           Column<E>{keep.data ? keep.data + j * keep.stride : nullptr, keep.stride}, maximum, [&]() NNDL_LAMBDA {
-                               before.until(j + classes * ++lanes / V::size);
-                           });
+            sums.add_block(exp, Strided<const E>{z.data + j * z.stride, z.stride}, classes,
+                           Strided<E>{exps.data ? exps.data + j * exps.stride : nullptr, exps.stride}, maximum,
+                           [&]() NNDL_LAMBDA { previous.store_until(j + classes * ++lanes / V::size); });
         }
         sums.end_segment();
     }
     return sums.total().parts();
 }
 
-template <class V, bool Plain>
-NNDL_INLINE Split<V> add_up_few(const Down<V>& rows, const Exponentials<Down<V>, Plain>& exp,
-                                Column<const typename V::Element> z, Column<typename V::Element> keep) {
+template <class V, bool Direct>
+NNDL_INLINE Split<V> add_up_few(const ColumnLayout<V>& rows, const Exponentials<ColumnLayout<V>, Direct>& exp,
+                                Strided<const typename V::Element> z, Strided<typename V::Element> exps) {
     using E = typename V::Element;
     if (rows.classes == 2) {  // with all that rounding takes: twice the digits, so that the results are monotone
         const Step<true> first{0, V::size}, second{1, V::size};
         const Exponential<V> e = exp.of(rows.load(z, first, 0)), f = exp.of(rows.load(z, second, 0));
         const V x = e.value(), y = f.value(), sum = x + y, from_y = sum - x;
-        if (keep.data) {
-            rows.store(keep, first, x);
-            rows.store(keep, second, y);
+        if (exps.data) {
+            rows.store(exps, first, x);
+            rows.store(exps, second, y);
         }
-        return split(sum, ((x - (sum - from_y)) + (y - from_y)) + (e.less(x) + f.less(y)));
+        return split(sum, ((x - (sum - from_y)) + (y - from_y)) + (e.minus(x) + f.minus(y)));
     }
     V rest = V::all(0);
     GridSum<V> sum(V::all(Grid<E>::rounder / ExpConstants<E>::down), rest);  // of the maximum, which is lifted
     rows.for_each([&](auto step) NNDL_LAMBDA {
         const Exponential<V> e = exp.of(rows.load(z, step, 0));
         const V value = e.value();
-        if (keep.data) rows.store(keep, step, value);
+        if (exps.data) rows.store(exps, step, value);
         sum.add(e, value);
     });
     return split(sum.multiples(), rest);
 }
 
-// A share of a row: each segment's sum, and the maximum of all of them.
-template <bool Plain, class V, class E = typename V::Element>
-NNDL_INLINE void add_up_share(const Across<V>&, Share<E>& share, E c, Column<const E> z, Column<E> keep) {
-    using L = Across<V>;
-    const Exponentials<L, Plain> exp(Anchor<typename L::Each>({*share.near}, c));
+// A slice of a row: each segment's sum, and the maximum of all of them.
+template <bool Direct, class V, class E = typename V::Element>
+NNDL_INLINE void add_up_slice(const RowLayout<V>&, RowSlice<E>& slice, E c, Strided<const E> z, Strided<E> exps) {
+    using L = RowLayout<V>;
+    const Exponentials<L, Direct> exp(Shift<typename L::PerRow>({*slice.near}, c));
     V maximum = V::all(-E(__builtin_inf()));
-    for (ptrdiff_t j = share.first; j < share.last; j += segment_classes<E>) {
-        const ptrdiff_t left = share.last - j;
+    for (ptrdiff_t j = slice.first; j < slice.last; j += segment_classes<E>) {
+        const ptrdiff_t left = slice.last - j;
         V top;
-        DoNothing nothing;
-        const auto sum = add_up(L{left < segment_classes<E> ? left : segment_classes<E>}, exp, Column<const E>{z.data + j, 1},
-                                Column<E>{keep.data ? keep.data + j : nullptr, 1}, top, nothing);
-        store(sum, share.sums + 2 * (j / segment_classes<E>));
+        NoPrevious none_before;
+        const auto sum =
+            add_up(L{left < segment_classes<E> ? left : segment_classes<E>}, exp, Strided<const E>{z.data + j, 1},
+                   Strided<E>{exps.data ? exps.data + j : nullptr, 1}, top, none_before);
+        store(sum, slice.sums + 2 * (j / segment_classes<E>));
         maximum = max(top, maximum);
     }
-    *share.maxima = reduce_max(maximum);
+    *slice.maxima = reduce_max(maximum);
 }
 
 }  // namespace

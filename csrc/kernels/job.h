@@ -8,21 +8,21 @@ namespace nndl_fast {
 
 // Element (row r, class j) stands at data[r * row + j * cls]. Absent where data is null.
 template <class E>
-struct Rows {
+struct MatrixView {
     E* data = nullptr;
     ptrdiff_t row = 0, cls = 0;
 };
 
-// A share of long rows, which several threads work at: of one row, or of columns. First each adds up its classes,
+// A slice of long rows, which several threads work at: of one row, or of columns. First each adds up its classes,
 // of all rows or of some, then, with the sums of all, each stores its classes, and one finishes the rows.
 template <class E>
-struct Share {
+struct RowSlice {
     enum Task { add_up, store, finish } task;
-    ptrdiff_t first, last;     // classes; of add_up whole segments, but for the rows' end
-    const E* near;             // where each row's maximum is expected
-    double* sums;              // of add_up: of each segment a number for every row, and another one for every row
-    ptrdiff_t rows;            // of all shares: how far these are apart
-    E* maxima;                 // of these classes, one for each row; for the other tasks, of all
+    ptrdiff_t first, last;  // classes; of add_up whole segments, but for the rows' end
+    const E* near;          // where each row's maximum is expected
+    double* sums;           // of add_up: of each segment a number for every row, and another one for every row
+    ptrdiff_t rows;         // of all slices: how far these are apart
+    E* maxima;              // of these classes, one for each row; for the other tasks, of all
 };
 
 // Conversions of n elements of a 16-bit type; the 16-bit ones are `stride` apart.
@@ -33,8 +33,8 @@ struct HalfKernels {
 // z and out where they are of a 16-bit type. What runs the kernels converts some rows at a time.
 struct Halves {
     HalfKernels convert;
-    Rows<const uint16_t> z;
-    Rows<uint16_t> out;
+    MatrixView<const uint16_t> z;
+    MatrixView<uint16_t> out;
     explicit operator bool() const { return convert.widen; }
 };
 
@@ -42,26 +42,26 @@ struct Halves {
 template <class E>
 struct Job {
     ptrdiff_t rows = 0, classes = 0;
-    Rows<const E> z;                       // weighted inputs; for the backward pass, activations
-    Rows<const E> y;                       // targets; for the backward pass, the gradient
-    Rows<E> out;
+    MatrixView<const E> z;  // weighted inputs; for the backward pass, activations
+    MatrixView<const E> y;  // targets; for the backward pass, the gradient
+    MatrixView<E> out;
     double* row_result = nullptr;          // one a row: its cost, its logsumexp
     E c = 1;                               // sharpness
-    bool share = false, log = false;       // hard: what ties get; logarithms instead
+    bool split_ties = false, log = false;  // hard: what ties get; logarithms instead
 
-    const int64_t* labels = nullptr;       // one a row, in range or equal to ignore_index
-    const double* sample_weight = nullptr; // one a row
-    const E* class_weight = nullptr;       // one a class, contiguous
-    double class_weight_sum = 0;           // their sum, or the number of classes
+    const int64_t* labels = nullptr;        // one a row, in range or equal to ignore_index
+    const double* sample_weight = nullptr;  // one a row
+    const E* class_weight = nullptr;        // one a class, contiguous
+    double class_weight_sum = 0;            // their sum, or the number of classes
     double smoothing = 0;
-    double scale = 1;                      // of the error, not of the cost: 1 / n for the mean
+    double scale = 1;  // of the error, not of the cost: 1 / n for the mean
     bool ignore = false;
     int64_t ignore_index = 0;
 
-    Halves halves;                         // then z and out have no data of their own
-    bool may_share = false;                // rows may be shared out among threads
-    Share<E>* share_of_rows = nullptr;     // then there is one row, or they are columns
-    E* scratch = nullptr;                  // scratch_elements(job) of them, 64-byte aligned
+    Halves halves;                 // then z and out have no data of their own
+    bool may_share = false;        // rows may be shared out among threads
+    RowSlice<E>* slice = nullptr;  // then there is one row, or they are columns
+    E* scratch = nullptr;          // scratch_elements(job) of them, 64-byte aligned
 };
 
 // n contiguous elements, each an example of its own.
@@ -69,8 +69,8 @@ template <class E>
 struct MapJob {
     ptrdiff_t n = 0;
     const E *z = nullptr, *y = nullptr, *weight = nullptr;
-    E *out = nullptr, *cost = nullptr;     // activation or error; cost of each element
-    double scale = 1;                      // of the error
+    E *out = nullptr, *cost = nullptr;  // activation or error; cost of each element
+    double scale = 1;                   // of the error
 };
 
 // out = start + left right: `rows` x `columns`, of so many steps. See product.h.
@@ -124,12 +124,12 @@ using MapKernel = double (*)(const MapJob<E>&);  // the sum of the costs, where 
 template <class E>
 struct Kernels {
     RowKernel<E> softmax, log_softmax, logsumexp;
-    RowKernel<E> hard;              // c -> infinity
+    RowKernel<E> hard;  // c -> infinity
     RowKernel<E> softmax_backward;
-    RowKernel<E> log_likelihood;    // cost where row_result is set, error where out is
+    RowKernel<E> log_likelihood;  // cost where row_result is set, error where out is
     MapKernel<E> sigmoid, sigmoid_prime, binary_cross_entropy;
     MapKernel<E> copy, copy_past_cache, exponentials, multiplications, operations, cycles;  // yardsticks
-    MapKernel<E> tanh, relu;        // activations, z to out; y times the derivative where the activation is z:
+    MapKernel<E> tanh, relu;  // activations, z to out; y times the derivative where the activation is z:
     MapKernel<E> times_sigmoid_prime, times_tanh_prime, times_relu_prime;
     void (*step)(const StepJob<E>&);
     void (*product)(const ProductJob<E>&);
@@ -155,9 +155,10 @@ constexpr int few_columns = 4;  // fewer than these are copied one by one
 // within these bounds the expected one gives the bits that the maximum itself would have given.
 constexpr float window = 10, far_away = 0x1p11f;
 template <class E>
-static inline bool serves(E expected, E maximum, E c) {
+static inline bool is_usable(E expected, E maximum, E c) {
     const E e = expected * c, m = maximum * c;
-    return expected == maximum || (__builtin_fabs(m - e) <= window && __builtin_fabs(m) <= far_away && __builtin_fabs(e) <= far_away);
+    return expected == maximum ||
+           (__builtin_fabs(m - e) <= window && __builtin_fabs(m) <= far_away && __builtin_fabs(e) <= far_away);
 }
 
 // So many classes of a row are added up for themselves; threads share out a row by whole segments.
@@ -178,7 +179,7 @@ static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
     return classes <= few_classes ? 32 * (classes + 1) : (classes + 63) / 64 * 64 + 80;
 }
 template <class E>
-static constexpr bool is_contiguous(Rows<E> x) {
+static constexpr bool is_contiguous(MatrixView<E> x) {
     return !x.data || x.cls == 1;
 }
 template <class E>

@@ -1,12 +1,12 @@
 // The two ways in which a kernel meets its rows, under one interface, so that each operation is
 // written once:
 //
-//   Across  one row; a vector holds classes that stand side by side
-//   Down    a vector's width of rows; a vector holds one class of each of them
+//   RowLayout     one row; a vector holds classes that stand side by side
+//   ColumnLayout  a vector's width of rows; a vector holds one class of each of them
 //
-// `Each` is the type of what a row has once: one lane in Across, a vector in Down. Both sum in
+// `PerRow` is the type of what a row has once: one lane in RowLayout, a vector in ColumnLayout. Both sum in
 // the same order, which is a function of the number of classes alone: up to few_classes, where
-// only Down is used, one class after the other; beyond, class j belongs to lane j mod size, each
+// only ColumnLayout is used, one class after the other; beyond, class j belongs to lane j mod size, each
 // lane adds its classes one after the other, and then the lanes meet: the upper half is added to
 // the lower until one is left.
 //
@@ -22,13 +22,13 @@ namespace {
 
 // Where class j of the row or rows in hand stands: data + j * stride.
 template <class E>
-struct Column {
+struct Strided {
     E* data;
     ptrdiff_t stride;
 };
 
 template <class E>
-NNDL_INLINE E& element(Rows<E> x, ptrdiff_t row, ptrdiff_t j) {
+NNDL_INLINE E& element(MatrixView<E> x, ptrdiff_t row, ptrdiff_t j) {
     return x.data[row * x.row + j * x.cls];
 }
 
@@ -40,18 +40,18 @@ struct Step {
     int n;
 };
 
-// How the values of a row, or of several, are stored: the quick way; with a correction where one class
-// has nearly everything; or in any case. Each does for what the ones before it do for.
-enum class Way { quick, corrected, any };
-template <Way W>
-struct In {
-    static constexpr Way way = W;
+// How the values of rows are stored: the fast path; with a correction, if one class has nearly all of the
+// sum; or the general path. Each path is also right for the rows of those before it.
+enum class StorePath { fast, corrected, general };
+template <StorePath W>
+struct StorePathTag {
+    static constexpr StorePath path = W;
 };
 template <class F>
-NNDL_INLINE void in_way(Way way, F f) {
-    if (way == Way::quick) f(In<Way::quick>());
-    else if (way == Way::corrected) f(In<Way::corrected>());
-    else f(In<Way::any>());
+NNDL_INLINE void with_store_path(StorePath path, F f) {
+    if (path == StorePath::fast) f(StorePathTag<StorePath::fast>());
+    else if (path == StorePath::corrected) f(StorePathTag<StorePath::corrected>());
+    else f(StorePathTag<StorePath::general>());
 }
 
 template <class V, int K>
@@ -59,28 +59,28 @@ struct Terms {
     V v[K];
 };
 
-template <class Each, int K>
+template <class PerRow, int K>
 struct Sums {
-    Wide<Each> of[K];
+    Wide<PerRow> of[K];
 };
 
 template <class V>
-struct Across {
+struct RowLayout {
     using Vector = V;
     using E = typename V::Element;
-    using Each = decltype(to_lane(E()));
+    using PerRow = decltype(to_lane(E()));
     static constexpr int size = V::size;
-    static constexpr int rows = 1, rows_at_most = 1;
+    static constexpr int count = 1, max_count = 1;
     ptrdiff_t classes;
 
-    NNDL_INLINE static V spread(Each x) { return V::all(x.r); }
+    NNDL_INLINE static V spread(PerRow x) { return V::all(x.r); }
 
     template <bool W, class X>
-    NNDL_INLINE static V load(Column<X> x, Step<W> s, E fill) {
+    NNDL_INLINE static V load(Strided<X> x, Step<W> s, E fill) {
         return W ? V::load(x.data + s.j) : V::load(x.data + s.j, s.n, fill);
     }
     template <bool W>
-    NNDL_INLINE static void store(Column<E> x, Step<W> s, V v) {
+    NNDL_INLINE static void store(Strided<E> x, Step<W> s, V v) {
         W ? v.store(x.data + s.j) : v.store(x.data + s.j, s.n);
     }
     // what each class has, whatever the row
@@ -106,8 +106,8 @@ struct Across {
     }
 
     // NaNs left out
-    NNDL_INLINE Each maximum(Column<const E> x) const { return {reduce_max(lane_maxima(x, 0, classes))}; }
-    NNDL_INLINE static V lane_maxima(Column<const E> x, ptrdiff_t first, ptrdiff_t last) {
+    NNDL_INLINE PerRow maximum(Strided<const E> x) const { return {reduce_max(lane_maxima(x, 0, classes))}; }
+    NNDL_INLINE static V lane_maxima(Strided<const E> x, ptrdiff_t first, ptrdiff_t last) {
         const E none = -E(__builtin_inf());
         V a = V::all(none), b = a;  // so that one does not wait for the other
         ptrdiff_t j = first;
@@ -124,15 +124,15 @@ struct Across {
     }
 
     template <int K, class F>
-    NNDL_INLINE Sums<Each, K> sum(F f) const {
+    NNDL_INLINE Sums<PerRow, K> sum(F f) const {
         Wide<V> lanes[K];
         for (int k = 0; k < K; ++k) lanes[k] = Wide<V>::zero();
         for_each([&](auto step) NNDL_LAMBDA {
             const Terms<V, K> t = f(step);
             for (int k = 0; k < K; ++k) lanes[k].add(t.v[k]);
         });
-        Sums<Each, K> result;
-        for (int k = 0; k < K; ++k) result.of[k] = collapse<Each>(lanes[k]);
+        Sums<PerRow, K> result;
+        for (int k = 0; k < K; ++k) result.of[k] = collapse<PerRow>(lanes[k]);
         return result;
     }
 };
@@ -145,24 +145,24 @@ struct Summed {
 };
 
 template <class V>
-struct Down {
+struct ColumnLayout {
     using Vector = V;
     using E = typename V::Element;
-    using Each = V;
-    static constexpr int size = V::size, rows_at_most = V::size;
+    using PerRow = V;
+    static constexpr int size = V::size, max_count = V::size;
     ptrdiff_t classes;
-    int rows;  // 1 to size; the arrays have room for all lanes, those beyond hold anything
+    int count;                  // 1 to size; the arrays have room for all lanes, those beyond hold anything
     const E* maxima = nullptr;  // of z, where they are known
     const Summed<V>* summed = nullptr;
 
-    NNDL_INLINE static V spread(Each x) { return x; }
+    NNDL_INLINE static V spread(PerRow x) { return x; }
 
     template <bool W, class X>
-    NNDL_INLINE static V load(Column<X> x, Step<W> s, E) {
+    NNDL_INLINE static V load(Strided<X> x, Step<W> s, E) {
         return V::load(x.data + s.j * x.stride);
     }
     template <bool W>
-    NNDL_INLINE static void store(Column<E> x, Step<W> s, V v) {
+    NNDL_INLINE static void store(Strided<E> x, Step<W> s, V v) {
         v.store(x.data + s.j * x.stride);
     }
     template <bool W>
@@ -180,7 +180,7 @@ struct Down {
     }
 
     // of z, NaNs left out
-    NNDL_INLINE Each maximum(Column<const E> x) const {
+    NNDL_INLINE PerRow maximum(Strided<const E> x) const {
         if (maxima) return V::load(maxima);
         V a = V::all(-E(__builtin_inf())), b = a;
         ptrdiff_t j = 0;
@@ -193,8 +193,8 @@ struct Down {
     }
 
     template <int K, class F>
-    NNDL_INLINE Sums<Each, K> sum(F f) const {
-        Sums<Each, K> lane[size];
+    NNDL_INLINE Sums<PerRow, K> sum(F f) const {
+        Sums<PerRow, K> lane[size];
         const int lanes = classes <= few_classes ? 1 : size;
         for (int l = 0; l < lanes; ++l)
             for (int k = 0; k < K; ++k) lane[l].of[k] = Wide<V>::zero();

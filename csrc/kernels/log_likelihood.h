@@ -27,92 +27,96 @@ struct LogLikelihood {
     // What storing a row's error needs.
     template <class L>
     struct Pending {
-        using Each = typename L::Each;
+        using PerRow = typename L::PerRow;
         typename RowSum<L>::Scale scale;
-        Each of_targets, of_all;  // what a target counts; what each class has by smoothing
-        Each at_label, nan;       // the error at the label
-        Each label;               // as a number, where by_number()
-        Way way;
+        PerRow of_targets, of_all;  // what a target counts; what each class has by smoothing
+        PerRow at_label, nan;       // the error at the label
+        PerRow label;               // as a number, where by_number()
+        StorePath path;
         bool some_ignored;
     };
 
-    template <class L, class Before>
-    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t first, Column<const E> z, Column<const E> y, Column<E> keep,
-                                  Guess<E>& guess, Before& before) const {
-        using Each = typename L::Each;
-        // keep may be out, and that may be z: what is wanted of z is read first
+    template <class L, class Previous>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t first, Strided<const E> z, Strided<const E> y,
+                                  Strided<E> exps, MaxHint<E>& hint, Previous& previous) const {
+        using PerRow = typename L::PerRow;
+        // exps may be out, and that may be z: what is wanted of z is read first
         AtLabels<L> at_labels;
         at_labels.z[0] = at_labels.weight[0] = 0;  // for compilers that fear they are read
         const bool some_ignored = job.labels && pick(rows, first, z, at_labels);
-        Wanted<Each> wanted = {Each::all(1), Each::all(0)};
+        Wanted<PerRow> wanted = {PerRow::all(1), PerRow::all(0)};
         if (targets_everywhere()) wanted = want(rows, z, y, at_labels);
-        const RowSum<L> row(rows, z, 1, keep, guess, before);
+        const RowSum<L> row(rows, z, 1, exps, hint, previous);
         // not earlier: a vector of what was stored one by one has to wait for all of it
-        const Each logit = job.labels ? Each::load(at_labels.z, rows.rows, 0) : Each::all(0);
-        const Each label_weight = weight_of(rows, at_labels);
+        const PerRow logit = job.labels ? PerRow::load(at_labels.z, rows.count, 0) : PerRow::all(0);
+        const PerRow label_weight = weight_of(rows, at_labels);
         if (!targets_everywhere()) wanted.weight = label_weight;
         if (!targets_everywhere()) wanted.gap = weighted(label_weight, row.maximum - logit);
 
         if (job.row_result) {
-            const Each cost = wanted.gap + weighted(wanted.weight, row.log_sum(rows, z, keep));
+            const PerRow cost = wanted.gap + weighted(wanted.weight, row.log_sum(rows, z, exps));
             auto result = to_double(cost);
             if (job.sample_weight) result = weighted(sample_weight(rows, first), result);
-            (result + to_double(row.nan)).store(job.row_result + first, rows.rows);
+            (result + to_double(row.nan)).store(job.row_result + first, rows.count);
             if (some_ignored)
-                for (int lane = 0; lane < rows.rows; ++lane)
+                for (int lane = 0; lane < rows.count; ++lane)
                     if (is_ignored(first + lane)) job.row_result[first + lane] = 0;
         }
         Pending<L> pending;
         if (!job.out.data) return pending;
         // rounded first, so that a and the target are multiplied by the same number
-        Each alpha = Each::all(E(job.scale));
-        if (job.sample_weight)
-            alpha = from_double<Each>(sample_weight(rows, first) * Double<Each>::all(job.scale));
+        PerRow alpha = PerRow::all(E(job.scale));
+        if (job.sample_weight) alpha = from_double<PerRow>(sample_weight(rows, first) * Double<PerRow>::all(job.scale));
         pending.scale = row.scale(alpha * wanted.weight, rows.classes);
         pending.of_targets = alpha;
-        pending.of_all = alpha * Each::all(E(job.smoothing / double(rows.classes)));
+        pending.of_all = alpha * PerRow::all(E(job.smoothing / double(rows.classes)));
         pending.nan = row.nan;
-        pending.way = targets_everywhere() || pending.scale.beyond ? Way::any : pending.scale.corrected ? Way::corrected : Way::quick;
+        pending.path = targets_everywhere() || pending.scale.beyond ? StorePath::general
+                       : pending.scale.corrected                    ? StorePath::corrected
+                                                                    : StorePath::fast;
         pending.some_ignored = some_ignored;
         if (job.labels) {
-            if (by_number(rows)) pending.label = Each::load(at_labels.label, rows.rows, 0);
-            const Each share = Each::all(E(1 - job.smoothing + job.smoothing / double(rows.classes)));
-            pending.at_label = pending.scale.apply_once(row.exponential_of(logit)) - alpha * (label_weight * share);
+            if (by_number(rows)) pending.label = PerRow::load(at_labels.label, rows.count, 0);
+            const PerRow own = PerRow::all(E(1 - job.smoothing + job.smoothing / double(rows.classes)));
+            pending.at_label = pending.scale.apply_once(row.exponential_of(logit)) - alpha * (label_weight * own);
         }
         return pending;
     }
 
-    template <Way W, class L, class S>
-    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Column<const E>, Column<const E> y,
-                        Column<E> keep) const {
-        const V e = rows.load(keep, step, 0);
-        const V scaled = W == Way::any && row.scale.beyond ? row.scale.apply_beyond(e) : row.scale.template apply<W != Way::quick>(e);
-        if (W != Way::any && by_number(rows))
+    template <StorePath W, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E>, Strided<const E> y,
+                        Strided<E> exps) const {
+        const V e = rows.load(exps, step, 0);
+        const V scaled = W == StorePath::general && row.scale.beyond
+                             ? row.scale.apply_beyond(e)
+                             : row.scale.template apply<W != StorePath::fast>(e);
+        if (W != StorePath::general && by_number(rows))
             return select(equal(L::spread(row.label), V::all(E(step.j))), L::spread(row.at_label), scaled);
-        if (W != Way::any || !targets_everywhere()) return scaled;
+        if (W != StorePath::general || !targets_everywhere()) return scaled;
         if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.of_all);
         return scaled - target_of(rows, y, step) * L::spread(row.of_targets);
     }
 
     template <class L>
     NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
-        if (job.labels && (row.way == Way::any || !by_number(rows))) {
-            E at_label[L::rows_at_most];
-            row.at_label.store(at_label, rows.rows);
-            for (int lane = 0; lane < rows.rows; ++lane) element(job.out, first + lane, label(first + lane)) = at_label[lane];
+        if (job.labels && (row.path == StorePath::general || !by_number(rows))) {
+            E at_label[L::max_count];
+            row.at_label.store(at_label, rows.count);
+            for (int lane = 0; lane < rows.count; ++lane)
+                element(job.out, first + lane, label(first + lane)) = at_label[lane];
         }
         overwrite_nan_rows(rows, row.nan, job.out, first);
         if (!row.some_ignored) return;
-        for (int lane = 0; lane < rows.rows; ++lane)
+        for (int lane = 0; lane < rows.count; ++lane)
             if (is_ignored(first + lane))
                 for (ptrdiff_t j = 0; j < rows.classes; ++j) element(job.out, first + lane, j) = 0;
     }
 
 private:
     // W and sum_k w_k t'_k (max - z_k)
-    template <class Each>
+    template <class PerRow>
     struct Wanted {
-        Each weight, gap;
+        PerRow weight, gap;
     };
 
     NNDL_INLINE bool targets_everywhere() const { return !job.labels || job.smoothing > 0; }
@@ -125,39 +129,39 @@ private:
     }
     template <class L>
     NNDL_INLINE auto sample_weight(const L& rows, ptrdiff_t first) const {
-        return Double<typename L::Each>::load(job.sample_weight + first, rows.rows, 0);
+        return Double<typename L::PerRow>::load(job.sample_weight + first, rows.count, 0);
     }
 
     // The logits at the labels, and the weights of those classes.
     template <class L>
     struct AtLabels {
-        alignas(64) E z[L::rows_at_most];
-        E weight[L::rows_at_most], label[L::rows_at_most];
+        alignas(64) E z[L::max_count];
+        E weight[L::max_count], label[L::max_count];
     };
     // Whether each class is compared with the labels, instead of taking what is at each row's label: with
     // more classes than this that costs more.
     template <class L>
     static NNDL_INLINE bool by_number(const L& rows) {
-        return L::rows_at_most > 1 && rows.classes <= 16;
+        return L::max_count > 1 && rows.classes <= 16;
     }
     // True where a row is ignored.
     template <class L>
-    NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, Column<const E> z, AtLabels<L>& at) const {
+    NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, Strided<const E> z, AtLabels<L>& at) const {
         bool ignored = false;
-        if constexpr (L::rows_at_most > 1) {
+        if constexpr (L::max_count > 1) {
             if (by_number(rows) && !job.ignore && !job.class_weight) {
                 // without a branch, for the compiler
-                for (int lane = 0; lane < rows.rows; ++lane) at.label[lane] = E(int32_t(job.labels[first + lane]));
-                const V labels = V::load(at.label, rows.rows, 0);
+                for (int lane = 0; lane < rows.count; ++lane) at.label[lane] = E(int32_t(job.labels[first + lane]));
+                const V labels = V::load(at.label, rows.count, 0);
                 V logit = V::all(0);
                 rows.for_each([&](auto step) NNDL_LAMBDA {
                     logit = select(equal(labels, V::all(E(step.j))), rows.load(z, step, 0), logit);
                 });
-                logit.store(at.z, rows.rows);
+                logit.store(at.z, rows.count);
                 return false;
             }
         }
-        for (int lane = 0; lane < rows.rows; ++lane) {
+        for (int lane = 0; lane < rows.count; ++lane) {
             const ptrdiff_t row = first + lane, y = label(row);
             ignored = ignored || is_ignored(row);
             at.z[lane] = element(job.z, row, y);
@@ -166,9 +170,9 @@ private:
         }
         return ignored;
     }
-    template <class L, class Each = typename L::Each>
-    NNDL_INLINE Each weight_of(const L& rows, const AtLabels<L>& at) const {
-        return job.labels && job.class_weight ? Each::load(at.weight, rows.rows, 0) : Each::all(1);
+    template <class L, class PerRow = typename L::PerRow>
+    NNDL_INLINE PerRow weight_of(const L& rows, const AtLabels<L>& at) const {
+        return job.labels && job.class_weight ? PerRow::load(at.weight, rows.count, 0) : PerRow::all(1);
     }
     template <class L, class S>
     NNDL_INLINE V class_weight(const L&, S step) const {
@@ -176,7 +180,7 @@ private:
     }
     // w_k t'_k
     template <class L, class S>
-    NNDL_INLINE V target_of(const L& rows, Column<const E> y, S step) const {
+    NNDL_INLINE V target_of(const L& rows, Strided<const E> y, S step) const {
         V t = rows.load(y, step, 0);
         if (job.smoothing > 0)
             t = fma(t, V::all(E(1 - job.smoothing)), V::all(E(job.smoothing / double(rows.classes))));
@@ -184,25 +188,30 @@ private:
     }
 
     // Where every class has a target.
-    template <class L, class Each = typename L::Each>
-    NNDL_INLINE Wanted<Each> want(const L& rows, Column<const E> z, Column<const E> y, const AtLabels<L>& at) const {
-        using D = Double<Each>;
-        const Each maximum = rows.maximum(z);
+    template <class L, class PerRow = typename L::PerRow>
+    NNDL_INLINE Wanted<PerRow> want(const L& rows, Strided<const E> z, Strided<const E> y,
+                                    const AtLabels<L>& at) const {
+        using D = Double<PerRow>;
+        const PerRow maximum = rows.maximum(z);
         const V top = L::spread(maximum);
         if (!job.labels) {
             const auto sums = rows.template sum<2>([&](auto step) NNDL_LAMBDA {
                 const V t = rows.trim(step, target_of(rows, y, step));
                 return Terms<V, 2>{{t, weighted(t, top - rows.load(z, step, 0))}};
             });
-            return {from_double<Each>(sums.of[0].value()), from_double<Each>(sums.of[1].value())};
+            return {from_double<PerRow>(sums.of[0].value()), from_double<PerRow>(sums.of[1].value())};
         }
         const D gaps = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
-            return Terms<V, 1>{{rows.trim(step, weighted(class_weight(rows, step), top - rows.load(z, step, 0)))}};
-        }).of[0].value();
-        const Each logit = Each::load(at.z, rows.rows, 0);
-        const D own = D::all(1 - job.smoothing) * to_double(weight_of(rows, at)), each = D::all(job.smoothing / double(rows.classes));
+                               return Terms<V, 1>{
+                                   {rows.trim(step, weighted(class_weight(rows, step), top - rows.load(z, step, 0)))}};
+                           })
+                           .of[0]
+                           .value();
+        const PerRow logit = PerRow::load(at.z, rows.count, 0);
+        const D own = D::all(1 - job.smoothing) * to_double(weight_of(rows, at)),
+                each = D::all(job.smoothing / double(rows.classes));
         const D gap = weighted(own, to_double(maximum) - to_double(logit)) + each * gaps;
-        return {from_double<Each>(own + each * D::all(job.class_weight_sum)), from_double<Each>(gap)};
+        return {from_double<PerRow>(own + each * D::all(job.class_weight_sum)), from_double<PerRow>(gap)};
     }
 };
 

@@ -22,10 +22,11 @@ double rectifier(const MapJob<E>& job) {
 
 template <class V, class E = typename V::Element, class F>
 NNDL_INLINE double map_errors(const MapJob<E>& job, F f) {
-    const Across<V> line{job.n};
+    const RowLayout<V> line{job.n};
     line.for_each([&](auto step) NNDL_LAMBDA {
-        const V a = line.load(Column<const E>{job.z, 1}, step, E(0)), delta = line.load(Column<const E>{job.y, 1}, step, E(0));
-        line.store(Column<E>{job.out, 1}, step, f(delta, a));
+        const V a = line.load(Strided<const E>{job.z, 1}, step, E(0)),
+                delta = line.load(Strided<const E>{job.y, 1}, step, E(0));
+        line.store(Strided<E>{job.out, 1}, step, f(delta, a));
     });
     return 0;
 }

@@ -36,7 +36,8 @@ void step(const StepJob<E>& job) {
         const V g = settled(fma(decay, w, given), least), v = V::load(job.first + i);
         if (job.rule == Step::adam) {
             const V m = settled(fma(mu, v, V::all(job.one_less_mu) * g), least);
-            const V s = settled(fma(V::all(job.beta), V::load(job.second + i), V::all(job.one_less_beta) * g * g), least * least);
+            const V s = settled(fma(V::all(job.beta), V::load(job.second + i), V::all(job.one_less_beta) * g * g),
+                                least * least);
             m.store(job.first + i);
             s.store(job.second + i);
             moved(w - V::all(job.rate) * m / fma(sqrt(s), V::all(job.root), V::all(job.small)));

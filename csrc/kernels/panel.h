@@ -11,12 +11,12 @@ template <class V, class Pending>
 struct Panel {
     using E = typename V::Element;
     ptrdiff_t row = 0, rows = 0;  // the first, and how many
-    E* room = nullptr;
+    E* buffer = nullptr;
     ptrdiff_t classes = 0;
     Pending pending[panel_tiles];
 
-    NNDL_INLINE E* at(int tile, ptrdiff_t j) const { return room + (tile * classes + j) * V::size; }
-    NNDL_INLINE Column<E> column(int tile) const { return {at(tile, 0), V::size}; }
+    NNDL_INLINE E* at(int tile, ptrdiff_t j) const { return buffer + (tile * classes + j) * V::size; }
+    NNDL_INLINE Strided<E> column(int tile) const { return {at(tile, 0), V::size}; }
     // of which the last may be partly filled
     NNDL_INLINE int tiles() const { return int((rows + V::size - 1) / V::size); }
     NNDL_INLINE ptrdiff_t row_of(int tile) const { return row + tile * V::size; }
@@ -33,24 +33,24 @@ class PanelMover {
     using P = Panel<V, Pending>;
 
 public:
-    NNDL_INLINE PanelMover(const Op& op, const Job<E>& job, const P& before, P& next, int tiles)
-        : op_(op), job_(job), before_(before), next_(next), tiles_(tiles) {
-        for (int t = 0; t < before.tiles(); ++t)
-            if (way_ < before.pending[t].way) way_ = before.pending[t].way;
+    NNDL_INLINE PanelMover(const Op& op, const Job<E>& job, const P& previous, P& next, int tiles)
+        : op_(op), job_(job), previous_(previous), next_(next), tiles_(tiles) {
+        for (int t = 0; t < previous.tiles(); ++t)
+            if (path_ < previous.pending[t].path) path_ = previous.pending[t].path;
     }
     // `tile` of those in hand is begun.
     NNDL_INLINE void begin(int tile) { tile_ = tile; }
     // Its classes up to j are done.
-    NNDL_INLINE void until(ptrdiff_t j) {
+    NNDL_INLINE void store_until(ptrdiff_t j) {
         const ptrdiff_t end = (tile_ * job_.classes + j) / tiles_;
         if (done_ < end) move(end);
     }
-    NNDL_KERNEL void move(ptrdiff_t end) {
+    NNDL_NOINLINE void move(ptrdiff_t end) {
         if (next_.full()) copy<panel_tiles>(end, panel_tiles);
         else copy<1>(end, next_.tiles());
-        in_way(way_, [&](auto in) NNDL_LAMBDA {
-            if (before_.full()) store<in.way, panel_tiles>(end, panel_tiles);
-            else store<in.way, 1>(end, before_.tiles());
+        with_store_path(path_, [&](auto tag) NNDL_LAMBDA {
+            if (previous_.full()) store<tag.path, panel_tiles>(end, panel_tiles);
+            else store<tag.path, 1>(end, previous_.tiles());
         });
         done_ = end;
     }
@@ -58,10 +58,10 @@ public:
 private:
     const Op& op_;
     const Job<E>& job_;
-    const P& before_;
+    const P& previous_;
     P& next_;
     const int tiles_;
-    Way way_ = Way::quick;
+    StorePath path_ = StorePath::fast;
     int tile_ = 0;
     ptrdiff_t done_ = 0;
 
@@ -75,23 +75,26 @@ private:
             const int rows = next_.rows_of(first);
             for (ptrdiff_t j = done_; j < end; ++j, from += cls, to += V::size)
                 for (int t = 0; t < Together; ++t) {
-                    const V z = Together > 1 ? V::load(from + t * V::size) : V::load(from, rows, E(j == 0));  // as in tile.h
+                    const V z =
+                        Together > 1 ? V::load(from + t * V::size) : V::load(from, rows, E(j == 0));  // as in tile.h
                     z.store(to + t * size);
                 }
         }
     }
-    template <Way W, int Together>
+    template <StorePath W, int Together>
     NNDL_INLINE void store(ptrdiff_t end, int tiles) const {
         for (int first = 0; first < tiles; first += Together) {
-            E* to = job_.out.data + before_.row_of(first) + done_ * job_.out.cls;
-            const Down<V> rows{job_.classes, before_.rows_of(first)};
+            E* to = job_.out.data + previous_.row_of(first) + done_ * job_.out.cls;
+            const ColumnLayout<V> rows{job_.classes, previous_.rows_of(first)};
             for (ptrdiff_t j = done_; j < end; ++j, to += job_.out.cls)
                 for (int t = 0; t < Together; ++t) {
-                    const Column<E> room = before_.column(first + t);
-                    const Column<const E> z = {room.data, room.stride},
-                                          y = {job_.y.data ? job_.y.data + before_.row_of(first + t) : nullptr, job_.y.cls};
-                    const V v = op_.template value<W>(before_.pending[first + t], rows, Step<true>{j, V::size}, z, y, room);
-                    Together > 1 ? v.store(to + t * V::size) : v.store(to, rows.rows);
+                    const Strided<E> buffer = previous_.column(first + t);
+                    const Strided<const E> z = {buffer.data, buffer.stride},
+                                           y = {job_.y.data ? job_.y.data + previous_.row_of(first + t) : nullptr,
+                                                job_.y.cls};
+                    const V v =
+                        op_.template value<W>(previous_.pending[first + t], rows, Step<true>{j, V::size}, z, y, buffer);
+                    Together > 1 ? v.store(to + t * V::size) : v.store(to, rows.count);
                 }
         }
     }

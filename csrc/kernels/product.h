@@ -55,16 +55,18 @@ NNDL_INLINE const char* at(const E* from, ptrdiff_t bytes) {
 // So many tiles, one below the other, of depth first to last. Whole: the columns fill the panel. Adjacent: so do
 // the rows of the left operand stand.
 template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E = typename V::Element>
-NNDL_KERNEL void product_tiles(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t tiles, ptrdiff_t row, ptrdiff_t panel,
-                               ptrdiff_t first, ptrdiff_t last) {
+NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t tiles, ptrdiff_t row,
+                                 ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
     // Strides in bytes: of steps in elements compilers make a second loop for a step of 1.
     constexpr ptrdiff_t bytes = sizeof(E);
     const ptrdiff_t left_row = Adjacent ? bytes : job.left_row * bytes, left_step = job.left_step * bytes;
     const ptrdiff_t right_step = job.right_step * bytes, right_panel = job.right_panel * bytes;
     const ptrdiff_t out_row = job.out_row * bytes, out_panel = job.out_panel * bytes;
-    const ptrdiff_t number_row = start.number_row * bytes, vector_row = start.vector_row * bytes, vector_panel = start.vector_panel * bytes;
+    const ptrdiff_t number_row = start.number_row * bytes, vector_row = start.vector_row * bytes,
+                    vector_panel = start.vector_panel * bytes;
     const int columns = Whole ? V::size : int(job.columns - panel * V::size);
-    const char* tile_left = at(job.left, row * left_row + (job.left_panel ? first / V::size * job.left_panel * bytes : first * left_step));
+    const char* tile_left =
+        at(job.left, row * left_row + (job.left_panel ? first / V::size * job.left_panel * bytes : first * left_step));
     const char* const panel_right = at(job.right, panel * right_panel + first * right_step);
     char* out = const_cast<char*>(at(job.out, row * out_row + panel * out_panel));
     const char* number = at(start.number, row * number_row);
@@ -82,7 +84,8 @@ NNDL_KERNEL void product_tiles(const ProductJob<E>& job, const Start<E>& start, 
         for (int i = 0; i < Rows; ++i)
             for (int p = 0; p < Panels; ++p) {
                 const E* const from = reinterpret_cast<const E*>(vector + i * vector_row + p * vector_panel);
-                sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) * (Whole ? V::load(from) : V::load(from, columns, 0));
+                sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) *
+                            (Whole ? V::load(from) : V::load(from, columns, 0));
             }
         const char *left = tile_left, *right = panel_right;
         ptrdiff_t steps = depth;
@@ -115,18 +118,23 @@ NNDL_KERNEL void product_tiles(const ProductJob<E>& job, const Start<E>& start, 
 }
 
 template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E>
-NNDL_INLINE void product_rows(const ProductJob<E>& job, const Start<E>& start, int rows, ptrdiff_t tiles, ptrdiff_t row, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
-    if (rows == Rows) return product_tiles<V, Rows, Panels, Whole, Adjacent>(job, start, tiles, row, panel, first, last);
-    if constexpr (Rows > 1) product_rows<V, Rows - 1, Panels, Whole, Adjacent>(job, start, rows, tiles, row, panel, first, last);
+NNDL_INLINE void product_rows(const ProductJob<E>& job, const Start<E>& start, int rows, ptrdiff_t tiles, ptrdiff_t row,
+                              ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
+    if (rows == Rows)
+        return product_tiles<V, Rows, Panels, Whole, Adjacent>(job, start, tiles, row, panel, first, last);
+    if constexpr (Rows > 1)
+        product_rows<V, Rows - 1, Panels, Whole, Adjacent>(job, start, rows, tiles, row, panel, first, last);
 }
 
 template <class V, int Panels, bool Whole, class E>
-NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
+NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t top, ptrdiff_t bottom,
+                               ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
     constexpr int most = tile_rows<V, Panels>();
     const ptrdiff_t rows = bottom - top, tiles = (rows + most - 1) / most, taller = rows % tiles;
     const auto some = [&](ptrdiff_t of, int height) NNDL_LAMBDA {
         if (!of) return;
-        if (job.left_row == 1) product_rows<V, most, Panels, Whole, true>(job, start, height, of, top, panel, first, last);
+        if (job.left_row == 1)
+            product_rows<V, most, Panels, Whole, true>(job, start, height, of, top, panel, first, last);
         else product_rows<V, most, Panels, Whole, false>(job, start, height, of, top, panel, first, last);
         top += of * height;
     };
@@ -135,8 +143,8 @@ NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, 
 }
 
 template <class V, int Panels, class E>
-NNDL_INLINE void product_panels(const ProductJob<E>& job, const Start<E>& start, int panels, ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t panel,
-                                ptrdiff_t first, ptrdiff_t last) {
+NNDL_INLINE void product_panels(const ProductJob<E>& job, const Start<E>& start, int panels, ptrdiff_t top,
+                                ptrdiff_t bottom, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
     if (panels == Panels) return product_strip<V, Panels, true>(job, start, top, bottom, panel, first, last);
     if constexpr (Panels > 1) product_panels<V, Panels - 1>(job, start, panels, top, bottom, panel, first, last);
 }
@@ -158,7 +166,8 @@ void product(const ProductJob<E>& job) {
     const E one = 1;
     alignas(64) E ones[V::size];
     V::all(job.start_of_row ? E(1) : E(0)).store(ones);
-    const Start<E> kept = {&job.keep, job.out, 0, job.out_row, job.out_panel}, begun = {&one, job.out, 0, job.out_row, job.out_panel},
+    const Start<E> kept = {&job.keep, job.out, 0, job.out_row, job.out_panel},
+                   begun = {&one, job.out, 0, job.out_row, job.out_panel},
                    of_rows = {job.start_of_row ? job.start_of_row : &one, ones, job.start_of_row ? 1 : 0, 0, 0},
                    of_columns = {&one, job.start_of_column, 0, 0, V::size};
     const Start<E>& fresh = job.keep != E(0) ? kept : job.start_of_column ? of_columns : of_rows;
@@ -198,7 +207,8 @@ void turn(const TurnJob<E>& job) {
             for (; j + group <= job.columns; j += group)
                 for (int lane = 0; lane < V::size; lane += R::size) {
                     R v[group];
-                    for (int i = 0; i < group; ++i) v[i] = R::load_groups(from + (lane + i) * job.row + j, group * job.row);
+                    for (int i = 0; i < group; ++i)
+                        v[i] = R::load_groups(from + (lane + i) * job.row + j, group * job.row);
                     transpose_groups(v);
                     for (int i = 0; i < group; ++i) v[i].store(to + (j + i) * job.to_step + lane);
                 }

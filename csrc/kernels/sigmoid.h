@@ -9,9 +9,9 @@ namespace {
 
 template <class V, class E = typename V::Element, class F>
 NNDL_INLINE double map(const MapJob<E>& job, F f) {
-    const Across<V> line{job.n};
+    const RowLayout<V> line{job.n};
     line.for_each([&](auto step) NNDL_LAMBDA {
-        line.store(Column<E>{job.out, 1}, step, f(line.load(Column<const E>{job.z, 1}, step, E(0))));
+        line.store(Strided<E>{job.out, 1}, step, f(line.load(Strided<const E>{job.z, 1}, step, E(0))));
     });
     return 0;
 }
@@ -30,11 +30,12 @@ double sigmoid_prime(const MapJob<E>& job) {
 // delta = sigma(z) - y, as (1 - y) - sigma(-z) where y > 1/2: the smaller numbers lose less
 template <class V, class E = typename V::Element>
 double binary_cross_entropy(const MapJob<E>& job) {
-    const Across<V> line{job.n};
+    const RowLayout<V> line{job.n};
     const V zero = V::all(0), one = V::all(1), down = V::all(ExpConstants<E>::down), scale = V::all(E(job.scale));
     const auto total = line.template sum<1>([&](auto step) NNDL_LAMBDA {
-        const V z = line.load(Column<const E>{job.z, 1}, step, E(0)), y = line.load(Column<const E>{job.y, 1}, step, E(0));
-        const V w = job.weight ? line.load(Column<const E>{job.weight, 1}, step, E(0)) : one;
+        const V z = line.load(Strided<const E>{job.z, 1}, step, E(0)),
+                y = line.load(Strided<const E>{job.y, 1}, step, E(0));
+        const V w = job.weight ? line.load(Strided<const E>{job.weight, 1}, step, E(0)) : one;
         const Logistic<V> l(z);
         const auto negative = less(z, zero);
         const V slope = select(negative, y, one - y);
@@ -42,12 +43,12 @@ double binary_cross_entropy(const MapJob<E>& job) {
         const V full = linear + l.log_sum();
         const V nothing = select(is_nan(full), full, zero);  // a weight of 0 hides an infinity, not a NaN
         const V cost = select(equal(w, zero), nothing, w * full);
-        if (job.cost) line.store(Column<E>{job.cost, 1}, step, cost);
+        if (job.cost) line.store(Strided<E>{job.cost, 1}, step, cost);
         if (job.out) {
             const V smaller = l.smaller_lifted() * down, larger = l.larger();
             const V of_z = select(negative, smaller, larger), of_minus_z = select(negative, larger, smaller);
             const V delta = select(less(V::all(E(0.5)), y), (one - y) - of_minus_z, of_z - y);
-            line.store(Column<E>{job.out, 1}, step, delta * (w * scale));
+            line.store(Strided<E>{job.out, 1}, step, delta * (w * scale));
         }
         return Terms<V, 1>{{line.trim(step, cost)}};
     });

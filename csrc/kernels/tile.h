@@ -1,7 +1,7 @@
 // Few classes: `size` rows turned so that a vector holds one class of each of them, and back.
 // Class j of row r stands at tile[j * size + r].
 //
-// Registers take 16 bytes each of as many rows as they have room for, and are turned within those
+// Registers take 16 bytes each of as many rows as they have buffer for, and are turned within those
 // 16 bytes. The last of a row's classes may be taken twice, so that no 16 bytes are partly filled. Lanes without
 // a row have a 1 among zeros: equal logits would be work (row.h).
 #pragma once
@@ -27,18 +27,20 @@ NNDL_INLINE void copy_rows(const E* from, ptrdiff_t from_row, E* to, ptrdiff_t t
 
 // The rows' maxima, NaNs left out, go to `maxima`.
 template <class V>
-NNDL_KERNEL void pack(const Rows<const typename V::Element>& from, int rows, ptrdiff_t classes, typename V::Element* tile,
-                      typename V::Element* maxima) {
+NNDL_NOINLINE void pack(const MatrixView<const typename V::Element>& from, int rows, ptrdiff_t classes,
+                        typename V::Element* tile, typename V::Element* maxima) {
     using E = typename V::Element;
     using R = typename V::Register;
     constexpr int group = R::group;
     constexpr E none = -E(__builtin_inf());
     if (!turns_in_registers<V>(from.cls, classes)) {
         if (from.row == 1)
-            for (ptrdiff_t j = 0; j < classes; ++j) V::load(from.data + j * from.cls, rows, E(j == 0)).store(tile + j * V::size);
+            for (ptrdiff_t j = 0; j < classes; ++j)
+                V::load(from.data + j * from.cls, rows, E(j == 0)).store(tile + j * V::size);
         else
             for (int r = 0; r < V::size; ++r)
-                for (ptrdiff_t j = 0; j < classes; ++j) tile[j * V::size + r] = r < rows ? element(from, r, j) : E(j == 0);
+                for (ptrdiff_t j = 0; j < classes; ++j)
+                    tile[j * V::size + r] = r < rows ? element(from, r, j) : E(j == 0);
         V maximum = V::all(none);
         for (ptrdiff_t j = 0; j < classes; ++j) maximum = max(V::load(tile + j * V::size), maximum);
         return maximum.store(maxima);
@@ -68,7 +70,8 @@ NNDL_KERNEL void pack(const Rows<const typename V::Element>& from, int rows, ptr
 }
 
 template <class V>
-NNDL_KERNEL void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes, const Rows<typename V::Element>& to) {
+NNDL_NOINLINE void unpack(const typename V::Element* tile, int rows, ptrdiff_t classes,
+                          const MatrixView<typename V::Element>& to) {
     using R = typename V::Register;
     constexpr int group = R::group;
     if (!turns_in_registers<V>(to.cls, classes)) {

@@ -116,16 +116,16 @@ NNDL_INLINE Wide<V> load_wide(const double* from, ptrdiff_t next, int n, double)
 }
 
 // The lanes of a sum, the upper half added to the lower until one is left.
-template <class Each, class V>
-NNDL_INLINE Wide<Each> collapse(Wide<V, float> x) {
+template <class PerRow, class V>
+NNDL_INLINE Wide<PerRow> collapse(Wide<V, float> x) {
     return {{reduce_add(x.sum)}};
 }
-template <class Each, class V>
-NNDL_INLINE Wide<Each> collapse(Wide<V, double> x) {
+template <class PerRow, class V>
+NNDL_INLINE Wide<PerRow> collapse(Wide<V, double> x) {
     double sum[V::size], lost[V::size];
     x.sum.store(sum);
     x.lost.store(lost);
-    Wide<Each> lane[V::size];
+    Wide<PerRow> lane[V::size];
     for (int i = 0; i < V::size; ++i) lane[i] = {{sum[i]}, {lost[i]}};
     for (int half = V::size / 2; half; half /= 2)
         for (int i = 0; i < half; ++i) lane[i].add(lane[i + half]);

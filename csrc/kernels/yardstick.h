@@ -11,8 +11,10 @@ namespace {
 
 template <class V, class E = typename V::Element>
 double copy(const MapJob<E>& job) {
-    const Across<V> line{job.n};
-    line.for_each([&](auto step) NNDL_LAMBDA { line.store(Column<E>{job.out, 1}, step, line.load(Column<const E>{job.z, 1}, step, 0)); });
+    const RowLayout<V> line{job.n};
+    line.for_each([&](auto step) NNDL_LAMBDA {
+        line.store(Strided<E>{job.out, 1}, step, line.load(Strided<const E>{job.z, 1}, step, 0));
+    });
     return 0;
 }
 
@@ -30,15 +32,15 @@ double copy_past_cache(const MapJob<E>& job) {
 // As many exponentials as there are elements, of the first few of them.
 template <class V, class E = typename V::Element>
 double exponentials(const MapJob<E>& job) {
-    using L = Across<V>;
+    using L = RowLayout<V>;
     constexpr ptrdiff_t few = 2048;
     double sum = 0;
     for (ptrdiff_t done = 0; done < job.n; done += few) {
         const L line{job.n - done < few ? job.n - done : few};
-        DoNothing nothing;
+        NoPrevious none_before;
         V top;
-        const Exponentials<L, true> exp(Anchor<typename L::Each>({job.z[0]}, 1));
-        sum += add_up(line, exp, Column<const E>{job.z, 1}, Column<E>{nullptr, 1}, top, nothing).value().r;
+        const Exponentials<L, true> exp(Shift<typename L::PerRow>({job.z[0]}, 1));
+        sum += add_up(line, exp, Strided<const E>{job.z, 1}, Strided<E>{nullptr, 1}, top, none_before).value().r;
     }
     return sum;
 }
@@ -91,7 +93,8 @@ double operations(const MapJob<E>& job) {
     all.one = R::all(some ? E(1) : E(2));
     all.nothing = all.integers = R::all(some ? E(0) : E(2));
     for (R& x : all.x) x = all.one;
-    for (ptrdiff_t done = 0; done < job.n; done += R::size) all.run_all(std::make_integer_sequence<int, Operations<R>::count>());
+    for (ptrdiff_t done = 0; done < job.n; done += R::size)
+        all.run_all(std::make_integer_sequence<int, Operations<R>::count>());
     double sum = reduce_add(all.integers);
     for (const R& x : all.x) sum += reduce_add(x);
     return sum;

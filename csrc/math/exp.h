@@ -36,14 +36,20 @@ struct ExpConstants<float> {
     static constexpr float depth = 126, down = 0x1p-56f;
     static constexpr int lift = 56;
     static constexpr float q[] = {0x1p-1f, 0x1.555cdap-3f, 0x1.55478ap-5f};
-    alignas(64) static constexpr float powers[] = {0x1p+0f,         0x1.f72b84p-1f, 0x1.f06fe0p-1f, 0x1.ebfdaep-1f,
+    alignas(64) static constexpr float powers[] = {0x1p+0f,        0x1.f72b84p-1f, 0x1.f06fe0p-1f, 0x1.ebfdaep-1f,
                                                    0x1.ea09e6p-1f, 0x1.eace54p-1f, 0x1.ee89fap-1f, 0x1.f5818ep-1f};
-    alignas(64) static constexpr float corrections[] = {0,                -0x1.9c0c22p-27f, 0x1.12500p-25f,
-                                                        -0x1.0a3552p-25f, 0x1.26055cp-26f,  0x1.67a1cap-28f,
-                                                        -0x1.f9c306p-27f, -0x1.a5217cp-28f};
+    alignas(64) static constexpr float corrections[] = {0,
+                                                        -0x1.9c0c22p-27f,
+                                                        0x1.12500p-25f,
+                                                        -0x1.0a3552p-25f,
+                                                        0x1.26055cp-26f,
+                                                        0x1.67a1cap-28f,
+                                                        -0x1.f9c306p-27f,
+                                                        -0x1.a5217cp-28f};
     // powers times `factor`; what the logarithm of 1 / per_factor is more than that of the factor
-    alignas(64) static constexpr float scaled_powers[] = {0x1.feb052p-1f, 0x1.f6747cp-1f, 0x1.efa848p-1f, 0x1.eb2404p-1f,
-                                                          0x1.e91c8ap-1f, 0x1.e9cb7cp-1f, 0x1.ed6fb4p-1f, 0x1.f44dbcp-1f};
+    alignas(64) static constexpr float scaled_powers[] = {0x1.feb052p-1f, 0x1.f6747cp-1f, 0x1.efa848p-1f,
+                                                          0x1.eb2404p-1f, 0x1.e91c8ap-1f, 0x1.e9cb7cp-1f,
+                                                          0x1.ed6fb4p-1f, 0x1.f44dbcp-1f};
     static constexpr float factor = 0x1.feb052p-1f, per_factor = 0x1.00a846p+0f, log_per_factor_low = -0x1.6990c8p-25f;
 };
 
@@ -68,9 +74,9 @@ struct ExpConstants<double> {
                                                          0x1.db72fc1f0eab4p-55,
                                                          0x1.c1a7792cb3387p-55,
                                                          0x1.4a385a63d07a7p-56};
-    alignas(64) static constexpr double scaled_powers[] = {0x1.0534f34da75fep+0, 0x1.fcd91b847d8bbp-1, 0x1.f6a1081677088p-1,
-                                                           0x1.f2be4cc3b861cp-1, 0x1.f166fa0000000p-1, 0x1.f2d604ea0a773p-1,
-                                                           0x1.f74bb8abdcea9p-1, 0x1.ff0e321dfba8ep-1};
+    alignas(64) static constexpr double scaled_powers[] = {
+        0x1.0534f34da75fep+0, 0x1.fcd91b847d8bbp-1, 0x1.f6a1081677088p-1, 0x1.f2be4cc3b861cp-1,
+        0x1.f166fa0000000p-1, 0x1.f2d604ea0a773p-1, 0x1.f74bb8abdcea9p-1, 0x1.ff0e321dfba8ep-1};
     static constexpr double factor = 0x1.0534f34da75fep+0, per_factor = 0x1.f5cb3d9b52291p-1,
                             log_per_factor_low = -0x1.892f7680fddbdp-55;
 };
@@ -97,17 +103,17 @@ struct Exponential {
     V power, t;
     NNDL_INLINE V value() const { return fma(power, t, power); }
     // power (1 + t) - x, where that is much smaller than both
-    NNDL_INLINE V less(V x) const { return fma(power, t, power - x); }
+    NNDL_INLINE V minus(V x) const { return fma(power, t, power - x); }
 };
 
-// What a caller gives that has nothing to add.
-struct Nothing {};
+// The low part of an argument that has none.
+struct NoLowPart {};
 template <class V>
 NNDL_INLINE V plus(V x, V y) {
     return x + y;
 }
 template <class V>
-NNDL_INLINE V plus(V x, Nothing) {
+NNDL_INLINE V plus(V x, NoLowPart) {
     return x;
 }
 
@@ -123,7 +129,8 @@ NNDL_INLINE V exp_quotient(V r, V square) {
     return q;
 }
 
-// Of x + x_low, the second far below the first's unit, or `factor` times that. 2^(n/8 + octaves) must be a normal number.
+// Of x + x_low, the second far below the first's unit, or `factor` times that. 2^(n/8 + octaves) must be a normal
+// number.
 template <bool TimesFactor, class V, class Low>
 NNDL_INLINE Exponential<V> exponential_by_table(V x, V rounder, Low x_low) {
     using K = ExpConstants<typename V::Element>;
@@ -139,11 +146,11 @@ NNDL_INLINE Exponential<V> exponential_by_table(V x, V rounder, Low x_low) {
     const auto power = lookup(TimesFactor ? K::scaled_powers : K::powers, code);
     return {from_bits(bits(power) + shift_left<K::mantissa - 3>(code)), t};
 }
-template <class V, class Low = Nothing>
+template <class V, class Low = NoLowPart>
 NNDL_INLINE Exponential<V> exponential(V x, V rounder, Low x_low = {}) {
     return exponential_by_table<false>(x, rounder, x_low);
 }
-template <class V, class Low = Nothing>
+template <class V, class Low = NoLowPart>
 NNDL_INLINE Exponential<V> exponential_times_factor(V x, V rounder, Low x_low = {}) {
     return exponential_by_table<true>(x, rounder, x_low);
 }

@@ -2,9 +2,9 @@
 
     python csrc/math/fit.py
 
-Needs mpmath and NumPy, whose longdouble must have 64 bits or more. A Remez exchange in 60 digits minimises the largest error relative to the
-function's result; the coefficients are then rounded to the type that evaluates them. What is
-printed stands in those files, so a run of this script can be compared with them.
+Needs mpmath, and NumPy with a longdouble of 64 bits or more. A Remez exchange in 60 digits minimises the
+largest error relative to the function's result; the coefficients are then rounded to the type that evaluates
+them. What is printed stands in those files, so a run of this script can be compared with them.
 """
 
 import struct
@@ -88,7 +88,7 @@ def exp_tables(single):
 
 
 def scaled_table(single):
-    """f 2^(i/8) rounded, for the f of 2^23 in [1, 2) with which rounding takes least; f, near 1; what rounding takes."""
+    """f 2^(i/8) rounded, f, and the largest error of rounding, for the best f of 2^23 (then moved near 1)."""
     bits, rounded = (24, to_float32) if single else (53, float)
     candidates = 1 + np.arange(1 << 23, dtype=np.longdouble) / (1 << 23)
     worst = np.zeros(candidates.size)
@@ -103,7 +103,8 @@ def scaled_table(single):
     # what the entries say that f is: the middle of it
     factors = [power / mpf(2) ** (mpf(i) / 8) for i, power in enumerate(powers)]
     factor = sqrt(min(factors) * max(factors))
-    return [less_index(float(p), i, single) for i, p in enumerate(powers)], factor, max(abs(f / factor - 1) for f in factors)
+    error = max(abs(f / factor - 1) for f in factors)
+    return [less_index(float(p), i, single) for i, p in enumerate(powers)], factor, error
 
 
 def exp_quotient(r):
@@ -142,7 +143,13 @@ def main():
         table, factor, error = scaled_table(single)
         show(f"scaled, {kind}", table, error, single)
         inverse = mpf(rounded(1 / factor))
-        show(f"factor, 1 / factor, and the logarithm that this lacks, {kind}", [factor, inverse, -log(factor * inverse)], None, single)
+        lacking = -log(factor * inverse)
+        show(
+            f"factor, 1 / factor, the logarithm that this lacks, {kind}",
+            [factor, inverse, lacking],
+            None,
+            single,
+        )
         # 0.0445, not ln(2) / 16 = 0.0433: the quotient that is rounded to n has an error of its own
         edge = mpf("0.0445")
         fit = remez(exp_quotient, lambda r: r**2 / exp(r) + mpf("1e-30"), 2 if single else 5, -edge, edge)

@@ -32,7 +32,7 @@ struct LogParts {
 
 // log(2^k (1 + f)) - y + more, where more is below the unit of the others
 template <class V>
-NNDL_INLINE V log_less(LogParts<V> x, V y, V more) {
+NNDL_INLINE V log_minus(LogParts<V> x, V y, V more) {
     using E = typename V::Element;
     using K = LogConstants<E>;
     constexpr int count = sizeof K::p / sizeof K::p[0];
@@ -51,7 +51,7 @@ NNDL_INLINE V log_less(LogParts<V> x, V y, V more) {
 }
 template <class V>
 NNDL_INLINE V log_of(LogParts<V> x) {
-    return log_less(x, V::all(0), V::all(0));
+    return log_minus(x, V::all(0), V::all(0));
 }
 
 // x >= sqrt(1/2), finite

@@ -21,7 +21,7 @@ struct Logistic {
         const V x = max(V::all(-K::depth), zero - max(zero - z, z));  // a NaN is the second argument
         const Exponential<V> e = exponential(x, rounder_for(V::all(K::lift)));
         lifted = e.value();
-        lifted_low = e.less(lifted);
+        lifted_low = e.minus(lifted);
         const V u = lifted * V::all(K::down);
         sum = one + u;
         sum_low = (u - (sum - one)) + lifted_low * V::all(K::down);

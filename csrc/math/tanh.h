@@ -20,8 +20,9 @@ struct TanhConstants<float> {
 template <>
 struct TanhConstants<double> {
     static constexpr double small = 0.25, large = 20;
-    static constexpr double p[] = {-0x1.55555555554f1p-2, 0x1.11111110fd20ep-3, -0x1.ba1ba18f42ccdp-5, 0x1.664f32a990b36p-6,
-                                   -0x1.22683d2ffd9fdp-7, 0x1.d50717b22baaap-9, -0x1.5948c7519185fp-10};
+    static constexpr double p[] = {-0x1.55555555554f1p-2, 0x1.11111110fd20ep-3,  -0x1.ba1ba18f42ccdp-5,
+                                   0x1.664f32a990b36p-6,  -0x1.22683d2ffd9fdp-7, 0x1.d50717b22baaap-9,
+                                   -0x1.5948c7519185fp-10};
 };
 
 template <class V>

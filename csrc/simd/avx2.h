@@ -145,9 +145,7 @@ NNDL_INLINE I64x4 shift_right(I64x4 x) {
 NNDL_INLINE Pair<F64x4> widen(F32x8 x) {
     return {{_mm256_cvtps_pd(_mm256_castps256_ps128(x.r))}, {_mm256_cvtps_pd(_mm256_extractf128_ps(x.r, 1))}};
 }
-NNDL_INLINE F32x8 narrow(Pair<F64x4> x) {
-    return {_mm256_set_m128(_mm256_cvtpd_ps(x.b.r), _mm256_cvtpd_ps(x.a.r))};
-}
+NNDL_INLINE F32x8 narrow(Pair<F64x4> x) { return {_mm256_set_m128(_mm256_cvtpd_ps(x.b.r), _mm256_cvtpd_ps(x.a.r))}; }
 
 NNDL_INLINE float reduce_add(F32x8 x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x.r), _mm256_extractf128_ps(x.r, 1));
@@ -168,9 +166,7 @@ NNDL_INLINE double reduce_max(F64x4 x) {
     return _mm_cvtsd_f64(_mm_max_sd(s, _mm_unpackhi_pd(s, s)));
 }
 
-NNDL_INLINE F32x8 lookup(const float* table, I32x8 i) {
-    return {_mm256_permutevar8x32_ps(_mm256_load_ps(table), i.r)};
-}
+NNDL_INLINE F32x8 lookup(const float* table, I32x8 i) { return {_mm256_permutevar8x32_ps(_mm256_load_ps(table), i.r)}; }
 // There is no permutation of doubles by a variable: words 2 i and 2 i + 1 of the table are looked up
 // in its halves, of 4 doubles each.
 NNDL_INLINE F64x4 lookup(const double* table, I64x4 i) {
@@ -178,7 +174,8 @@ NNDL_INLINE F64x4 lookup(const double* table, I64x4 i) {
     const __m256i words = _mm256_or_si256(low_word, _mm256_set1_epi64x(int64_t(1) << 32));
     const __m256 a = _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_load_pd(table)), words);
     const __m256 b = _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_load_pd(table + 4)), words);
-    return {_mm256_blendv_pd(_mm256_castps_pd(a), _mm256_castps_pd(b), _mm256_castsi256_pd(_mm256_slli_epi64(i.r, 61)))};
+    return {
+        _mm256_blendv_pd(_mm256_castps_pd(a), _mm256_castps_pd(b), _mm256_castsi256_pd(_mm256_slli_epi64(i.r, 61)))};
 }
 
 NNDL_INLINE void transpose_groups(F32x8* v) {

@@ -64,10 +64,10 @@ Result each_lane(F f) {
     return v;
 }
 
-#define NNDL_LANES(TYPE, OP)                                                    \
-    template <class X, int N>                                                   \
-    TYPE<X, N> operator OP(const TYPE<X, N>& x, const TYPE<X, N>& y) {          \
-        return each_lane<TYPE<X, N>>([&](int i) { return x.r[i] OP y.r[i]; });  \
+#define NNDL_LANES(TYPE, OP)                                                   \
+    template <class X, int N>                                                  \
+    TYPE<X, N> operator OP(const TYPE<X, N>& x, const TYPE<X, N>& y) {         \
+        return each_lane<TYPE<X, N>>([&](int i) { return x.r[i] OP y.r[i]; }); \
     }
 NNDL_LANES(Array, +)
 NNDL_LANES(Array, -)

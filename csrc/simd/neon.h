@@ -141,9 +141,7 @@ NNDL_INLINE I64x2 shift_right(I64x2 x) {
     return {vshrq_n_u64(x.r, N)};
 }
 
-NNDL_INLINE Pair<F64x2> widen(F32x4 x) {
-    return {{vcvt_f64_f32(vget_low_f32(x.r))}, {vcvt_high_f64_f32(x.r)}};
-}
+NNDL_INLINE Pair<F64x2> widen(F32x4 x) { return {{vcvt_f64_f32(vget_low_f32(x.r))}, {vcvt_high_f64_f32(x.r)}}; }
 NNDL_INLINE F32x4 narrow(Pair<F64x2> x) { return {vcvt_high_f32_f64(vcvt_f32_f64(x.a.r), x.b.r)}; }
 
 NNDL_INLINE float reduce_add(F32x4 x) {
@@ -156,9 +154,7 @@ NNDL_INLINE float reduce_max(F32x4 x) {
     return max(F32x1{vget_lane_f32(s, 0)}, F32x1{vget_lane_f32(s, 1)}).r;
 }
 NNDL_INLINE double reduce_add(F64x2 x) { return vgetq_lane_f64(x.r, 0) + vgetq_lane_f64(x.r, 1); }
-NNDL_INLINE double reduce_max(F64x2 x) {
-    return max(F64x1{vgetq_lane_f64(x.r, 0)}, F64x1{vgetq_lane_f64(x.r, 1)}).r;
-}
+NNDL_INLINE double reduce_max(F64x2 x) { return max(F64x1{vgetq_lane_f64(x.r, 0)}, F64x1{vgetq_lane_f64(x.r, 1)}).r; }
 
 // Tables are looked up by bytes: those of element i are size i, size i + 1, ...
 NNDL_INLINE F32x4 lookup(const float* table, I32x4 i) {

@@ -27,8 +27,8 @@
 #define NNDL_INLINE inline __attribute__((always_inline))
 #define NNDL_LAMBDA __attribute__((always_inline))
 #endif
-// One copy of it: a call for a row or for a tile costs nothing that can be seen.
-#define NNDL_KERNEL __attribute__((noinline))
+// A function that is not inlined, so that there is one copy of it: its call is too rare to be measured.
+#define NNDL_NOINLINE __attribute__((noinline))
 
 namespace nndl_fast {
 namespace {
@@ -80,10 +80,10 @@ NNDL_INLINE X repeat(V v) {
     }
 }
 
-#define NNDL_LIFT(OP, WRAP)                          \
-    template <class X>                               \
+#define NNDL_LIFT(OP, WRAP)                                 \
+    template <class X>                                      \
     NNDL_INLINE WRAP<X> operator OP(WRAP<X> x, WRAP<X> y) { \
-        return {x.a OP y.a, x.b OP y.b};             \
+        return {x.a OP y.a, x.b OP y.b};                    \
     }
 NNDL_LIFT(+, Pair)
 NNDL_LIFT(-, Pair)

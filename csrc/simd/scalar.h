@@ -45,20 +45,20 @@ using F64x1 = Lane<double, uint64_t>;
 NNDL_INLINE F32x1 to_lane(float x) { return {x}; }
 NNDL_INLINE F64x1 to_lane(double x) { return {x}; }
 
-#define NNDL_LANE(OP)                                             \
-    template <class E, class I>                                   \
-    NNDL_INLINE Lane<E, I> operator OP(Lane<E, I> x, Lane<E, I> y) {          \
-        return {x.r OP y.r};                                      \
+#define NNDL_LANE(OP)                                                \
+    template <class E, class I>                                      \
+    NNDL_INLINE Lane<E, I> operator OP(Lane<E, I> x, Lane<E, I> y) { \
+        return {x.r OP y.r};                                         \
     }
 NNDL_LANE(+)
 NNDL_LANE(-)
 NNDL_LANE(*)
 NNDL_LANE(/)
 #undef NNDL_LANE
-#define NNDL_LANE(OP)                                             \
-    template <class I>                                            \
-    NNDL_INLINE LaneInt<I> operator OP(LaneInt<I> x, LaneInt<I> y) {          \
-        return {x.r OP y.r};                                      \
+#define NNDL_LANE(OP)                                                \
+    template <class I>                                               \
+    NNDL_INLINE LaneInt<I> operator OP(LaneInt<I> x, LaneInt<I> y) { \
+        return {x.r OP y.r};                                         \
     }
 NNDL_LANE(+)
 NNDL_LANE(-)

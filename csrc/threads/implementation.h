@@ -26,7 +26,8 @@ int wished(const char* text);
 double quota(const std::string& groups, const std::string& root);
 
 inline int64_t now() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
 }
 
 }  // namespace nndl_fast

@@ -99,7 +99,8 @@ double quota(const std::string& groups, const std::string& root) {
         if (!path.empty() && path[0] != '/') continue;
         double found = 0;
         if (controllers.empty()) found = least_quota(root, path, true);
-        else if (("," + controllers + ",").find(",cpu,") != std::string::npos) found = least_quota(root + "/cpu", path, false);
+        else if (("," + controllers + ",").find(",cpu,") != std::string::npos)
+            found = least_quota(root + "/cpu", path, false);
         if (found > 0 && (least == 0 || found < least)) least = found;
     }
     return least;

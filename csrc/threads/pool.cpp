@@ -71,7 +71,8 @@ public:
     uint64_t word() const { return word_; }
 
 private:
-    static constexpr uint64_t most = 4095, piece = 1, seat = piece << 12, sleeping = seat << 12, generation = sleeping << 1;
+    static constexpr uint64_t most = 4095, piece = 1, seat = piece << 12, sleeping = seat << 12,
+                              generation = sleeping << 1;
     static constexpr uint64_t low_bits = generation - 1;
     uint64_t word_;
 };
@@ -155,8 +156,7 @@ private:
         for (int64_t waited = 0; waited < spin_before_sleeping; waited = now() - start) {
             if (waited < spin_before_yielding)
                 for (int i = 0; i < 8; ++i) relax();
-            else
-                std::this_thread::yield();
+            else std::this_thread::yield();
             if (all_are_out()) return;
         }
         // Now a helper has most likely lost its processor: asleep, this thread gives it its own.
@@ -171,7 +171,8 @@ private:
 // Counts the callers that are in it now, this one included.
 class Present {
 public:
-    explicit Present(std::atomic<int>& count) : count_(count), number(count.fetch_add(1, std::memory_order_relaxed) + 1) {}
+    explicit Present(std::atomic<int>& count)
+        : count_(count), number(count.fetch_add(1, std::memory_order_relaxed) + 1) {}
     ~Present() { count_.fetch_sub(1, std::memory_order_relaxed); }
 
 private:
@@ -233,7 +234,8 @@ private:
         if (nanoseconds >= 2 * double(price)) return true;
         // What was dear while others had the processors may be cheap again.
         wake_price_.store(std::max(price - price / 64, least_wake_price), std::memory_order_relaxed);
-        const int64_t start = now(), gap = start - end_of_last_.exchange(start + int64_t(nanoseconds), std::memory_order_relaxed);
+        const int64_t start = now(),
+                      gap = start - end_of_last_.exchange(start + int64_t(nanoseconds), std::memory_order_relaxed);
         const int64_t before = gap < spin_before_sleeping ? missed_.load(std::memory_order_relaxed) : 0;
         const int64_t missed = before + int64_t(nanoseconds / 2);
         missed_.store(missed < price ? missed : 0, std::memory_order_relaxed);
@@ -340,6 +342,8 @@ Pool* const pool = [] {
 
 const char* threads_by() { return "pool"; }
 int implementation_limit() { return most_helpers + 1; }
-void share_out_now(ptrdiff_t units, int threads, double nanoseconds, Body body) { pool->share_out(units, threads, nanoseconds, body); }
+void share_out_now(ptrdiff_t units, int threads, double nanoseconds, Body body) {
+    pool->share_out(units, threads, nanoseconds, body);
+}
 
 }  // namespace nndl_fast

@@ -16,7 +16,9 @@ void run(ptrdiff_t units, int threads, double nanoseconds, Body body) {
 
 }  // namespace
 
-Watch::Watch(bool (*goes_on)(void*), void* context) : goes_on_(goes_on), context_(context), outer_(watch) { watch = this; }
+Watch::Watch(bool (*goes_on)(void*), void* context) : goes_on_(goes_on), context_(context), outer_(watch) {
+    watch = this;
+}
 Watch::~Watch() { watch = outer_; }
 
 void Watch::done(double nanoseconds) {

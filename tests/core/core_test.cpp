@@ -33,8 +33,8 @@ enum class Order { rows, columns, gaps };
 
 // Results of every kernel for one example, row by row whatever the order of the arrays.
 template <class E>
-std::vector<std::vector<E>> results(const std::vector<E>& z, const std::vector<E>& t, const std::vector<int64_t>& labels,
-                                    ptrdiff_t classes, Order order) {
+std::vector<std::vector<E>> results(const std::vector<E>& z, const std::vector<E>& t,
+                                    const std::vector<int64_t>& labels, ptrdiff_t classes, Order order) {
     const ptrdiff_t n = ptrdiff_t(z.size()) / classes;
     const ptrdiff_t row = order == Order::columns ? 1 : order == Order::rows ? classes : 2 * classes + 3;
     const ptrdiff_t cls = order == Order::columns ? n : order == Order::rows ? 1 : 2;
@@ -167,7 +167,7 @@ void check_type(const char* type) {
 
 // What results() gives that the table of hashes has.
 const std::map<std::string, size_t> hashed = {
-    {"softmax", 0},  {"softmax_c", 1}, {"log_softmax", 2},  {"logsumexp", 3},     {"hard", 4},
+    {"softmax", 0},  {"softmax_c", 1},   {"log_softmax", 2},  {"logsumexp", 3},     {"hard", 4},
     {"backward", 5}, {"labels_cost", 6}, {"labels_delta", 7}, {"targets_cost", 11}, {"targets_delta", 12}};
 
 template <class E>
@@ -232,7 +232,8 @@ void check_halves(const HalfKernels& convert, const std::string& name, int manti
         for (int h = 0; h < infinity; ++h) {
             const double here = value(h), next = value(h + 1), middle = (here + next) / 2;
             const float got = wide[size_t(h | (sign << 15))];
-            check(got == float(sign ? -here : here) && std::signbit(got) == bool(sign), name + " widens " + std::to_string(h));
+            check(got == float(sign ? -here : here) && std::signbit(got) == bool(sign),
+                  name + " widens " + std::to_string(h));
             expect(here, h);
             expect(std::nextafterf(float(middle), 0), h);
             if (middle < 3.4e38) {
@@ -242,10 +243,12 @@ void check_halves(const HalfKernels& convert, const std::string& name, int manti
         }
         expect(INFINITY, infinity);
     }
-    check(wide[infinity] == INFINITY && std::isnan(wide[size_t(infinity + 1)]) && std::isnan(wide[65535]), name + " widens what is not finite");
+    check(wide[infinity] == INFINITY && std::isnan(wide[size_t(infinity + 1)]) && std::isnan(wide[65535]),
+          name + " widens what is not finite");
     std::vector<uint16_t> got(given.size() * 2);
     convert.narrow(given.data(), ptrdiff_t(given.size()), got.data(), 2);
-    for (size_t i = 0; i < given.size(); ++i) check(got[2 * i] == expected[i], name + " narrows " + std::to_string(given[i]));
+    for (size_t i = 0; i < given.size(); ++i)
+        check(got[2 * i] == expected[i], name + " narrows " + std::to_string(given[i]));
     for (uint32_t bits : {0x7f800001u, 0x7fc00000u, 0xffffffffu}) {
         float nan;
         std::memcpy(&nan, &bits, sizeof nan);

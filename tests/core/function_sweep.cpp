@@ -1,6 +1,6 @@
-// exp for x <= 0, alone and times softmax's factor, log for x >= 1, the logistic function and tanh at every float32, and at as many float64 (random, and
-// around the numbers where a reduction or a rounding changes), at every instruction set: the largest error in units
-// in the last place must be at most 1. `function_sweep 1000` takes every thousandth.
+// exp for x <= 0, alone and times softmax's factor, log for x >= 1, the logistic function and tanh at every float32,
+// and at as many float64 (random, and around the numbers where a reduction or a rounding changes), at every instruction
+// set: the largest error in units in the last place must be at most 1. `function_sweep 1000` takes every thousandth.
 //
 // References: glibc's double functions for float32 (below 1 unit of theirs: 2^-29 of float32's), long double for
 // float64 (2^-11 of float64's, where it has 64 bits of mantissa). Below the smallest normal number the unit is the
@@ -57,19 +57,21 @@ long double factor(double) { return std::exp(0x1.892f7680fddbdp-55L) / 0x1.f5cb3
 template <class E>
 struct Case {
     const char* name;
-    typename Functions<E>::Function Functions<E>::*function;
+    typename Functions<E>::Function Functions<E>::* function;
     long double (*reference)(E);
 };
-const Case<float> single_cases[] = {{"exp", &Functions<float>::exp, [](float x) -> long double { return std::exp(double(x)); }},
-                                    {"exp f", &Functions<float>::exp_times_factor, [](float x) { return std::exp((long double)x) * factor(x); }},
-                                    {"log", &Functions<float>::log, [](float x) -> long double { return std::log(double(x)); }},
-                                    {"logistic", &Functions<float>::logistic, [](float x) -> long double { return logistic_reference(double(x)); }},
-                                    {"tanh", &Functions<float>::tanh, [](float x) -> long double { return std::tanh(double(x)); }}};
-const Case<double> double_cases[] = {{"exp", &Functions<double>::exp, [](double x) { return std::exp((long double)x); }},
-                                     {"exp f", &Functions<double>::exp_times_factor, [](double x) { return std::exp((long double)x) * factor(x); }},
-                                     {"log", &Functions<double>::log, [](double x) { return std::log((long double)x); }},
-                                     {"logistic", &Functions<double>::logistic, [](double x) { return logistic_reference((long double)x); }},
-                                     {"tanh", &Functions<double>::tanh, [](double x) { return std::tanh((long double)x); }}};
+const Case<float> single_cases[] = {
+    {"exp", &Functions<float>::exp, [](float x) -> long double { return std::exp(double(x)); }},
+    {"exp f", &Functions<float>::exp_times_factor, [](float x) { return std::exp((long double)x) * factor(x); }},
+    {"log", &Functions<float>::log, [](float x) -> long double { return std::log(double(x)); }},
+    {"logistic", &Functions<float>::logistic, [](float x) -> long double { return logistic_reference(double(x)); }},
+    {"tanh", &Functions<float>::tanh, [](float x) -> long double { return std::tanh(double(x)); }}};
+const Case<double> double_cases[] = {
+    {"exp", &Functions<double>::exp, [](double x) { return std::exp((long double)x); }},
+    {"exp f", &Functions<double>::exp_times_factor, [](double x) { return std::exp((long double)x) * factor(x); }},
+    {"log", &Functions<double>::log, [](double x) { return std::log((long double)x); }},
+    {"logistic", &Functions<double>::logistic, [](double x) { return logistic_reference((long double)x); }},
+    {"tanh", &Functions<double>::tanh, [](double x) { return std::tanh((long double)x); }}};
 
 struct Worst {
     double units = 0, at = 0;
@@ -79,7 +81,8 @@ constexpr ptrdiff_t together = 4096;
 
 // For each table, the largest error at x[0..together).
 template <class E>
-void compare(const Case<E>& c, const std::vector<E>& x, const std::vector<Functions<E>>& functions, std::vector<Worst>& worst) {
+void compare(const Case<E>& c, const std::vector<E>& x, const std::vector<Functions<E>>& functions,
+             std::vector<Worst>& worst) {
     std::vector<long double> exact(together), unit(together);
     for (ptrdiff_t i = 0; i < together; ++i) {
         exact[i] = c.reference(x[i]);
@@ -98,7 +101,9 @@ void compare(const Case<E>& c, const std::vector<E>& x, const std::vector<Functi
 
 // The k-th argument of a function's domain.
 float argument(const std::string& function, uint64_t k, float) {
-    const uint32_t bits = uint32_t(function == "log" ? 0x3f800000u + k : function.compare(0, 3, "exp") == 0 ? 0x80000000u + k : k);
+    const uint32_t bits = uint32_t(function == "log"                    ? 0x3f800000u + k
+                                   : function.compare(0, 3, "exp") == 0 ? 0x80000000u + k
+                                                                        : k);
     float x;
     std::memcpy(&x, &bits, sizeof x);
     return x;
@@ -166,12 +171,12 @@ int main(int count, char** arguments) {
     const uint64_t step = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 1;
     if (!step) return std::fputs("function_sweep [STEP]: STEP is a number from 1 on\n", stderr), EXIT_FAILURE;
     std::vector<Functions<float>> single;
-    std::vector<Functions<double>> twice;
+    std::vector<Functions<double>> f64;
     for (const FunctionTable& table : tables()) {
         single.push_back(table.f32);
-        twice.push_back(table.f64);
+        f64.push_back(table.f64);
     }
-    const bool good = sweep("float32", single_cases, single, step) & sweep("float64", double_cases, twice, step);
+    const bool good = sweep("float32", single_cases, single, step) & sweep("float64", double_cases, f64, step);
     if (!good) std::puts("more than 1 unit");
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,8 +1,9 @@
 // Compiled once for each instruction set: ISA names it and HEADER is its header.
 #include HEADER
+#include "functions.h"
+
 #include "../../csrc/math/logistic.h"
 #include "../../csrc/math/tanh.h"
-#include "functions.h"
 
 namespace nndl_fast {
 namespace {
@@ -22,7 +23,8 @@ template <class V, class E = typename V::Element>
 void exp_times_factor_of(const E* x, ptrdiff_t n, E* result) {
     using K = ExpConstants<E>;
     each<V>(x, n, result, [](V v) {
-        return exponential_times_factor(max(V::all(-K::depth), v), rounder_for(V::all(K::lift))).value() * V::all(K::down);
+        return exponential_times_factor(max(V::all(-K::depth), v), rounder_for(V::all(K::lift))).value() *
+               V::all(K::down);
     });
 }
 template <class V, class E = typename V::Element>
@@ -50,4 +52,5 @@ constexpr Functions<typename V::Element> functions() {
 #define TEXT_OF(isa) #isa
 #define TEXT(isa) TEXT_OF(isa)
 extern const FunctionTable TABLE(ISA);
-const FunctionTable TABLE(ISA) = {TEXT(ISA), nndl_fast::functions<nndl_fast::F32x16>(), nndl_fast::functions<nndl_fast::F64x8>()};
+const FunctionTable TABLE(ISA) = {TEXT(ISA), nndl_fast::functions<nndl_fast::F32x16>(),
+                                  nndl_fast::functions<nndl_fast::F64x8>()};

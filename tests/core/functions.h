@@ -1,4 +1,5 @@
-// exp for x <= 0, alone and times softmax's factor, log for x >= 1, the logistic function and tanh as the kernels use them, element by element.
+// exp for x <= 0, alone and times softmax's factor, log for x >= 1, the logistic function and tanh as the kernels use
+// them, element by element.
 #pragma once
 #include <stddef.h>
 

@@ -65,6 +65,7 @@ inline Hashes hashes_of(const std::string& path) {
     Hashes table;
     std::ifstream file(path);
     ptrdiff_t classes;
-    for (std::string type, function, hash; file >> type >> classes >> function >> hash;) table[type][classes][function] = hash;
+    for (std::string type, function, hash; file >> type >> classes >> function >> hash;)
+        table[type][classes][function] = hash;
     return table;
 }

@@ -1,5 +1,7 @@
 // Sharing out work, whoever does it: every unit is done once, by any number of callers and threads; what fails fails
 // in the caller; a child of fork has threads of its own. And the limits that control groups set.
+#include "../../csrc/threads/threads.h"
+
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -15,7 +17,6 @@
 #include <vector>
 
 #include "../../csrc/threads/implementation.h"
-#include "../../csrc/threads/threads.h"
 #include "check.h"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -48,8 +49,9 @@ void check_units() {
         for (ptrdiff_t units : {1, 2, 3, 7, 8, 63, 64, 65, 1000, 4097})
             for (int threads : {1, 2, 3, 7, 8, 100, 600})
                 for (double nanoseconds : {0.0, 1e4, long_work})
-                    check(each_once(units, threads, nanoseconds), std::to_string(units) + " units by " + std::to_string(threads) +
-                              " threads on " + std::to_string(processors) + " processors");
+                    check(each_once(units, threads, nanoseconds), std::to_string(units) + " units by " +
+                                                                      std::to_string(threads) + " threads on " +
+                                                                      std::to_string(processors) + " processors");
     }
 }
 
@@ -86,7 +88,8 @@ void check_callers() {
     std::atomic<int> wrong{0};
     for (int caller = 0; caller < 24; ++caller)  // more than the pool has slots
         callers.emplace_back([&, caller] {
-            for (int round = 0; round < 200; ++round) wrong += !each_once(1 + (caller * 37 + round * 101) % 700, 1 + round % 5, round % 2 ? long_work : 3e4);
+            for (int round = 0; round < 200; ++round)
+                wrong += !each_once(1 + (caller * 37 + round * 101) % 700, 1 + round % 5, round % 2 ? long_work : 3e4);
         });
     for (auto& caller : callers) caller.join();
     check(!wrong, "several callers at once");
@@ -142,7 +145,8 @@ void check_signals() {
 }
 
 void write(const std::string& path, const std::string& text) {
-    for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) mkdir(path.substr(0, slash).c_str(), 0700);
+    for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+        mkdir(path.substr(0, slash).c_str(), 0700);
     std::ofstream(path) << text;
 }
 
@@ -176,7 +180,8 @@ void check_quota(const std::string& folder) {
 void check_limits() {
     assume_processors(4);
     if (std::string(threads_by()) != "pool") return;
-    check(wished(nullptr) == 0 && wished("") == 0 && wished("many") == 0 && wished("-1") == 0, "what is no number does not count");
+    check(wished(nullptr) == 0 && wished("") == 0 && wished("many") == 0 && wished("-1") == 0,
+          "what is no number does not count");
     check(wished("3") == 3 && wished("3,2") == 3, "OMP_NUM_THREADS");
     check(thread_limit() == 4 && get_num_threads() == 4, "the processors");
     set_thread_limit(3);

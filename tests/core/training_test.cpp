@@ -11,8 +11,8 @@
 
 #include "../../csrc/dispatch.h"
 #include "../../csrc/matrix.h"
-#include "../../csrc/threads/threads.h"
 #include "../../csrc/network.h"
+#include "../../csrc/threads/threads.h"
 #include "check.h"
 #include "hashes.h"
 
@@ -44,11 +44,16 @@ struct Matrices {
         constexpr ptrdiff_t size = lanes<E>;
         return i * job.left_row + (job.left_panel ? k / size * job.left_panel + k % size : k * job.left_step);
     }
-    ptrdiff_t right_at(ptrdiff_t k, ptrdiff_t j) const { return k * job.right_step + j / lanes<E> * job.right_panel + j % lanes<E>; }
-    ptrdiff_t out_at(ptrdiff_t i, ptrdiff_t j) const { return i * job.out_row + j / lanes<E> * job.out_panel + j % lanes<E>; }
+    ptrdiff_t right_at(ptrdiff_t k, ptrdiff_t j) const {
+        return k * job.right_step + j / lanes<E> * job.right_panel + j % lanes<E>;
+    }
+    ptrdiff_t out_at(ptrdiff_t i, ptrdiff_t j) const {
+        return i * job.out_row + j / lanes<E> * job.out_panel + j % lanes<E>;
+    }
 
     // A result of rows, for which the last panel is not filled, or of whole panels.
-    Matrices(ptrdiff_t m, ptrdiff_t n, ptrdiff_t d, Left f, Begin b, bool in_panels) : rows(m), columns(n), depth(d), form(f), begin(b) {
+    Matrices(ptrdiff_t m, ptrdiff_t n, ptrdiff_t d, Left f, Begin b, bool in_panels)
+        : rows(m), columns(n), depth(d), form(f), begin(b) {
         constexpr ptrdiff_t size = lanes<E>;
         const ptrdiff_t panels = (columns + size - 1) / size;
         job.rows = rows;
@@ -78,7 +83,8 @@ struct Matrices {
                     size_of_terms += std::fabs((long double)l * r);
                 }
                 expected.push_back(sum);
-                const long double bound = (long double)depth * std::numeric_limits<E>::epsilon() / 2 * size_of_terms * (1 + 1e-3L);
+                const long double bound =
+                    (long double)depth * std::numeric_limits<E>::epsilon() / 2 * size_of_terms * (1 + 1e-3L);
                 check(std::fabs(sum - exact) <= bound, "a product is off by more than its bound");
             }
     }
@@ -94,7 +100,8 @@ struct Matrices {
         run_product(now);
         for (ptrdiff_t i = 0; i < rows; ++i)
             for (ptrdiff_t j = 0; j < columns; ++j)
-                if (std::memcmp(&result[size_t(out_at(i, j))], &expected[size_t(i * columns + j)], sizeof(E))) return false;
+                if (std::memcmp(&result[size_t(out_at(i, j))], &expected[size_t(i * columns + j)], sizeof(E)))
+                    return false;
         return true;
     }
 };
@@ -104,9 +111,11 @@ void check_products(const char* type) {
     struct Size {
         ptrdiff_t rows, columns, depth;
     };
-    std::vector<Size> sizes = {{1, 1, 0}, {3, 17, 0}, {70, 40, 300}, {5, 700, 33}, {333, 31, 10}, {2, 3, 5000}, {130, 129, 257}};
+    std::vector<Size> sizes = {{1, 1, 0},     {3, 17, 0},   {70, 40, 300},  {5, 700, 33},
+                               {333, 31, 10}, {2, 3, 5000}, {130, 129, 257}};
     for (ptrdiff_t rows : {1, 2, 5, 6, 7, 10, 11, 13, 16, 27})
-        for (ptrdiff_t columns : {1, 15, 16, 17, 32, 47, 48, 64, 65}) sizes.push_back({rows, columns, (rows * columns) % 19 + 1});
+        for (ptrdiff_t columns : {1, 15, 16, 17, 32, 47, 48, 64, 65})
+            sizes.push_back({rows, columns, (rows * columns) % 19 + 1});
     for (const Size& s : sizes)
         for (Left form : {Left::rows, Left::columns, Left::panels})
             for (Begin begin : {Begin::nothing, Begin::row, Begin::column, Begin::kept, Begin::as_it_is})
@@ -116,8 +125,9 @@ void check_products(const char* type) {
                         activate_isa(isa);
                         for (int threads : {1, 2, 7}) {
                             set_num_threads(threads);
-                            check(matrices.agrees(), isa + " " + type + " product " + std::to_string(s.rows) + " x " + std::to_string(s.columns) +
-                                                         " x " + std::to_string(s.depth) + ", form " + std::to_string(int(form)) + ", start " +
+                            check(matrices.agrees(), isa + " " + type + " product " + std::to_string(s.rows) + " x " +
+                                                         std::to_string(s.columns) + " x " + std::to_string(s.depth) +
+                                                         ", form " + std::to_string(int(form)) + ", start " +
                                                          std::to_string(int(begin)));
                         }
                     }
@@ -220,8 +230,9 @@ void check_training(const char* type, const std::string& hash) {
                             check(finite, "a trained network is finite");
                             const std::string now = digest(all);
                             if (first.empty()) first = now;
-                            check(now == first, isa + " " + type + " network, rule " + std::to_string(rule) + ", " + std::to_string(threads) +
-                                                    " threads: other bits than at " + available_isas().front());
+                            check(now == first, isa + " " + type + " network, rule " + std::to_string(rule) + ", " +
+                                                    std::to_string(threads) + " threads: other bits than at " +
+                                                    available_isas().front());
                         }
                     }
                     digests += first;
@@ -264,7 +275,8 @@ void check_digits(const std::string& path) {
             set_num_threads(threads);
             Network<float> network(sizes, Hidden::sigmoid, Cost::log_likelihood);
             network.use({weights[0].data(), weights[1].data()}, {biases[0].data(), biases[1].data()});
-            for (ptrdiff_t epoch = 0; epoch < epochs; ++epoch) network.train(examples, order.data() + epoch * n, n, mini_batch, rule);
+            for (ptrdiff_t epoch = 0; epoch < epochs; ++epoch)
+                network.train(examples, order.data() + epoch * n, n, mini_batch, rule);
             std::vector<float> w[2] = {weights[0], weights[1]}, b[2] = {biases[0], biases[1]}, all;
             network.give({w[0].data(), w[1].data()}, {b[0].data(), b[1].data()});
             for (const auto& part : {w[0], b[0], w[1], b[1]}) all.insert(all.end(), part.begin(), part.end());
