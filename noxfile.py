@@ -12,8 +12,9 @@ def lint(session: nox.Session) -> None:
     session.install("ruff==0.17.5", "clang-format==23.1.5")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    sources = (path for folder in ("csrc", "tests") for path in Path(folder).rglob("*"))
-    session.run("clang-format", "--dry-run", "-Werror", *(str(s) for s in sources if s.suffix in {".h", ".cpp"}))
+    files = [path for folder in ("csrc", "tests") for path in Path(folder).rglob("*")]
+    sources = [str(path) for path in files if path.suffix in {".h", ".cpp"}]
+    session.run("clang-format", "--dry-run", "-Werror", *sources)
 
 
 @nox.session
