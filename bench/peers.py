@@ -147,7 +147,10 @@ def softmax_scipy(z: Array, axis: int = -1) -> Call:
 def softmax_pytorch(z: Array, axis: int = -1) -> Call:
     import torch
 
-    tensor = torch.from_numpy(z)
+    if z.dtype.name == "bfloat16":  # which it takes from NumPy only as numbers of 16 bits
+        tensor = torch.from_numpy(z.view(np.int16)).view(torch.bfloat16)
+    else:
+        tensor = torch.from_numpy(z)
     return lambda: torch.softmax(tensor, axis)
 
 

@@ -17,6 +17,9 @@ TITLES = {
     SOFTMAX: "Softmax, float32",
     "softmax, examples in columns": "Softmax, float32, examples in columns",
     "cost and delta, float64": "Cost and delta, float64",
+    "softmax, float64": "Softmax, float64",
+    "softmax, float16": "Softmax, float16",
+    "softmax, bfloat16": "Softmax, bfloat16",
     BRIDGE: "nndl_fast.torch.cross_entropy and its gradient beside PyTorch's own",
     LAST_LAYER: "A last layer of 512 features and its gradients, without logits",
 }

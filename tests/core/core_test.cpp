@@ -86,7 +86,7 @@ std::vector<std::vector<E>> results(const std::vector<E>& z, const std::vector<E
     });
     run(k.log_softmax, false, true, false, shared);
     run(k.logsumexp, false, false, true, shared);
-    run(k.hard, false, true, false, [](Job<E>& job) { job.share = true; });
+    run(k.hard, false, true, false, [](Job<E>& job) { job.split_ties = true; });
     run(k.softmax_backward, true, true, false, nothing);
     run(k.log_likelihood, false, true, true, labelled);
     run(k.log_likelihood, false, true, true, smoothed);
