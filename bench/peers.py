@@ -107,7 +107,7 @@ def check_softmax(activations: ArrayLike, expected: Array) -> None:
 
 
 def check_cost_and_delta(result: tuple[Any, Any], expected: Batch, exact: bool = False) -> None:
-    """Takes a mean cost with its gradient, or one cost an example with gradients that are not averaged;
+    """Takes a mean cost with its gradient, or one cost per example with gradients that are not averaged;
     ``exact`` for float64."""
     cost, delta = (np.asarray(part) for part in result)
     n = len(expected.y)

@@ -207,7 +207,7 @@ def training_table(times: Times) -> Table:
         (shape,) = results.shapes(times, operation)
         each = (results.seconds(times, operation, shape, name) for name in libraries)
         rows.append([operation, *(microseconds(None if s is None else s / shape[0]) for s in each)])
-    return Table("Training", "Mini-batches of 10, µs an example.", ["network", *libraries], rows)
+    return Table("Training", "Mini-batches of 10, µs per example.", ["network", *libraries], rows)
 
 
 def errors_table(records: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> Table:

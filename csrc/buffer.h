@@ -15,7 +15,7 @@ public:
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
     ~Buffer() { ::operator delete(data_, alignment); }
 
-    // At least so many bytes; where there are fewer, they are new ones, and what stood in the old ones is lost.
+    // Returns at least so many bytes. If there were fewer, they are new ones, and what stood in the old ones is lost.
     void* reserve(size_t bytes) {
         if (bytes > size_) {
             ::operator delete(data_, alignment);

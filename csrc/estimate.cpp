@@ -12,8 +12,8 @@ namespace {
 // Work of fewer elements is short on any machine and instruction set.
 constexpr ptrdiff_t few_elements = 256;
 
-// Of a float32 exponential in a sum, measured once for each instruction set that is used: with AVX-512 it takes a
-// hundredth of what it takes without vectors.
+// The nanoseconds of a float32 exponential in a sum, measured once for each instruction set that is used: with AVX-512
+// it takes a hundredth of what it takes without vectors.
 double exponential() {
     static std::atomic<const Table*> measured{nullptr};
     static std::atomic<double> result{0};

@@ -78,7 +78,7 @@ public:
     }
 
 private:
-    // Of n, in whole vectors: the smallest part such that there are as few parts as with at_most.
+    // Returns the smallest part of n, in whole vectors, that gives no more parts than parts of at_most do.
     static ptrdiff_t split(ptrdiff_t n, ptrdiff_t at_most) {
         const ptrdiff_t parts = std::max<ptrdiff_t>(1, (n + at_most - 1) / at_most);
         return std::min(std::max<ptrdiff_t>(at_most, 1), whole_vectors<E>((n + parts - 1) / parts));
@@ -121,7 +121,7 @@ private:
         return product;
     }
 
-    // Of so many classes of the block, whose examples stand in lanes: a kernel for each panel, f(job, first example).
+    // Runs a kernel for each panel of the block, whose examples stand in lanes, after f(job, first example).
     template <class F>
     void for_each_panel(RowKernel<E> kernel, Job<E> all, F f) {
         all.z = {z_, 1, size};
@@ -345,8 +345,8 @@ private:
     Buffer logits_, targets_, turned_a_, a_block_, handed_down_block_, ones_block_;
     E *z_ = nullptr, *y_ = nullptr, *turned_ = nullptr, *a_ = nullptr, *handed_down_ = nullptr, *ones_ = nullptr;
 
-    // Of the examples in hand, for blocks of classes: for each block the log-sum-exp of its classes; the label's logit
-    // and the log-sum-exp of all others; that of the classes outside a block.
+    // These are kept for each example if there are blocks of classes: the log-sum-exp of each block's classes; the
+    // label's logit with the log-sum-exp of all other classes; and the log-sum-exp of the classes outside a block.
     std::vector<E> sums_, pairs_, outside_;
     std::vector<double> weights_, all_weights_, products_,
         results_;  // and sums of targets, and of targets times logits

@@ -51,8 +51,8 @@ public:
 
 private:
     static constexpr ptrdiff_t wide = 4096;  // neurons
-    // Of m examples the activations and errors have a row each. The weights stand in panels of neurons: that
-    // of neuron j and input k at [j / lanes][k][j % lanes]. Those of a wide layer stand as they are given.
+    // The activations and errors have one row per example. The weights stand in panels of neurons: that of neuron j
+    // and input k at [j / lanes][k][j % lanes]. The weights of a wide layer stand as they are given.
     struct Layer {
         ptrdiff_t inputs, neurons;
         Buffer weights, biases;

@@ -20,7 +20,7 @@ struct Batch {
 };
 
 // Runs the kernel over all rows. The job's data pointers are those of the first row; what it has
-// one a row of (labels, weights, results) is contiguous, rows in C order.
+// one per row of (labels, weights, results) is contiguous, rows in C order.
 template <class E>
 void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
 

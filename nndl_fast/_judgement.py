@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _examples
+from . import _inputs
 from .network import Network
 
 Array = NDArray[Any]
@@ -62,7 +62,7 @@ def judge(net: Network, x: Array, y: Array) -> Judgement:
 def numbers_of(net: Network, labels: Array) -> Array:
     """The classes that labels of a table stand for; a ValueError where one is unknown to the network."""
     classes, given = net._labels, labels.tolist()
-    numbers = _examples.places_of(given, classes)
+    numbers = _inputs.places_of(given, classes)
     if unknown := np.flatnonzero(numbers < 0)[:1].tolist():
         shown = ", ".join(map(str, classes[:20])) + (", ..." if len(classes) > 20 else "")
         raise ValueError(

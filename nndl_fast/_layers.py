@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, _files, _state, _training
+from . import _core, _serialization, _state, _training
 
 Array = NDArray[Any]
 
@@ -180,7 +180,7 @@ class Layers:
         >>> nf.Network([4, 3], rng=0).digest() == nf.Network([4, 3], rng=0).digest()
         True
         """
-        return _files.digest(self.biases + self.weights)
+        return _serialization.digest(self.biases + self.weights)
 
 
 def _names(given: Iterable[Any] | None, name: str, kind: str, wanted: int) -> list[Any] | None:

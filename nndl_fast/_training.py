@@ -131,7 +131,7 @@ def _below(
     return nabla_b[::-1], nabla_w[::-1]
 
 
-class Plain:
+class NumpyTrainer:
     """Steps in NumPy. What interrupts one leaves it undone or done."""
 
     def __init__(self, net: Trains, rule: Rule):
@@ -190,7 +190,7 @@ def plain(array: Array, dtype: DTypeLike | None = None) -> Array:
     return np.require(array, dtype, ["C", "A"])
 
 
-class Compiled:
+class CompiledTrainer:
     """Steps in compiled code, whose parameters are new arrays after each call."""
 
     def __init__(self, net: Trains, rule: Rule, cost: str):
@@ -210,11 +210,11 @@ class Compiled:
             net._parameters = self.trainer.parameters()
 
 
-def trainer_for(net: Trains, rule: Rule) -> Plain | Compiled:
+def trainer_for(net: Trains, rule: Rule) -> NumpyTrainer | CompiledTrainer:
     """The compiled way where it computes what the network's cost says, else NumPy."""
     delta = getattr(net.cost, "delta", None)
     name = next((name for name, known in costs.BY_NAME.items() if known.delta is delta), None)
-    return Plain(net, rule) if name is None else Compiled(net, rule, name)
+    return NumpyTrainer(net, rule) if name is None else CompiledTrainer(net, rule, name)
 
 
 def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array], Array]:

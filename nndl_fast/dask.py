@@ -176,7 +176,7 @@ class SoftmaxClassifier(Fitted):
         network = self.network_
         batch_size = 1024 if self.batch_size == "auto" else int(self.batch_size)
         share = max(1, batch_size // len(blocks))
-        trainer = _training.Plain(network, self._rule(about.weight))
+        trainer = _training.NumpyTrainer(network, self._rule(about.weight))
         seeds = np.random.SeedSequence(self.random_state)
         for step in range(self.max_iter):
             sent = dask.delayed(self._parameters(), traverse=False)

@@ -152,11 +152,11 @@ def log_likelihood_cost(
         0..n-1 is an ``IndexError`` that names its row.
     reduction
         ``"mean"`` divides the sum by the weights of the examples that count (their number where
-        there are no weights), ``"sum"`` does not divide, ``"none"`` gives one cost an example.
+        there are no weights), ``"sum"`` does not divide, ``"none"`` gives one cost per example.
     sample_weight
-        One weight an example, finite and not negative.
+        One weight per example, finite and not negative.
     class_weight
-        One weight a class, finite and not negative. In the mean an example counts with
+        One weight per class, finite and not negative. In the mean an example counts with
         sum_k w_k y_k of its targets before smoothing, times its sample weight. (PyTorch does so
         for labels, and divides by the number of examples where targets are given.)
     ignore_index

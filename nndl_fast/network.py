@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, _examples, _files, _progress, _training
+from . import _core, _inputs, _progress, _serialization, _training
 from . import functional as f
 from ._layers import Layers
 from .costs import CrossEntropyCost, LogLikelihoodCost
@@ -87,8 +87,8 @@ class Network(Layers):
         if axis not in (None, 0, 1):
             raise ValueError(f"feedforward: axis is {axis!r}; it must be 0 or 1")
         if axis == 1:
-            return self._outputs(_examples.as_rows(a, self.sizes[0], self.dtype, "feedforward", "a"))
-        columns = _examples.as_columns(a, self.sizes[0], self.dtype, "feedforward", "a")
+            return self._outputs(_inputs.as_rows(a, self.sizes[0], self.dtype, "feedforward", "a"))
+        columns = _inputs.as_columns(a, self.sizes[0], self.dtype, "feedforward", "a")
         if axis is None and 1 < columns.shape[1] == len(columns):
             warnings.warn(
                 f"feedforward: a has shape {columns.shape}, examples in columns or in rows; it is taken by "
@@ -123,8 +123,8 @@ class Network(Layers):
 
     def _of_classes(self, x: ArrayLike, function: str) -> Array:
         """An activation for each class of each example, which has to be finite."""
-        rows = _examples.as_rows(x, self.sizes[0], self.dtype, function, "x")
-        _examples.check_finite(rows, f"{function}: x")
+        rows = _inputs.as_rows(x, self.sizes[0], self.dtype, function, "x")
+        _inputs.check_finite(rows, f"{function}: x")
         a = self._outputs(rows)
         return np.hstack([1 - a, a]) if self.sizes[-1] == 1 else a
 
@@ -291,8 +291,8 @@ class Network(Layers):
 
         ``x`` is (features,) or (features, m); ``y`` is (outputs, m), or labels, (m,) or an integer.
         """
-        columns = _examples.as_columns(x, self.sizes[0], self.dtype, "backprop", "x")
-        target = _core.as_real(_examples.numbers_of(y, self.classes, "backprop"), "backprop", "y")
+        columns = _inputs.as_columns(x, self.sizes[0], self.dtype, "backprop", "x")
+        target = _core.as_real(_inputs.numbers_of(y, self.classes, "backprop"), "backprop", "y")
         rows = target.T if target.ndim == 2 else target.reshape(-1)
         targets = self._targets(rows, columns.shape[1], "backprop: y").T
         return _training.gradients(self._checked(), self.hidden, self.cost, columns, targets)
@@ -320,11 +320,11 @@ class Network(Layers):
         """
         header = {
             "sizes": self.sizes,
-            "cost": _files.name_of(self.cost),
+            "cost": _serialization.name_of(self.cost),
             "hidden": self.hidden,
-            **{name: value for name in _files.OPTIONAL if (value := getattr(self, name)) is not None},
+            **{name: value for name in _serialization.OPTIONAL if (value := getattr(self, name)) is not None},
         }
-        _files.save(filename, header, self.biases, self.weights)
+        _serialization.save(filename, header, self.biases, self.weights)
 
     def to_onnx(self, path: str | PathLike[str]) -> None:
         """Writes an ONNX model with the outputs of :meth:`predict` and :meth:`predict_proba`; it needs the
@@ -334,12 +334,12 @@ class Network(Layers):
         to_onnx(self, path)
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:
-        x, y = _examples.from_data(data, self.sizes[0], self.dtype, name, self.classes)
+        x, y = _inputs.from_data(data, self.sizes[0], self.dtype, name, self.classes)
         return x, self._targets(y, len(x), f"Network: {name}: y")
 
     def _targets(self, y: Array, n: int, name: str) -> Array:
         labels = getattr(self.cost, "takes_labels", False)
-        targets = _examples.as_targets(y, n, self.sizes[-1], self.dtype, labels, name)
+        targets = _inputs.as_targets(y, n, self.sizes[-1], self.dtype, labels, name)
         # in training nobody looks
         if labels and targets.ndim == 2:
             f.log_likelihood_cost(targets, targets)  # refuses what is no target
@@ -359,7 +359,7 @@ class Network(Layers):
         cost, correct = 0.0, 0
         for part, z in self._weighted_inputs(x):
             a = _training.activate_output(self.cost, z)
-            correct += _examples.count_correct(a, y[part].T)
+            correct += _inputs.count_correct(a, y[part].T)
             if lmbda is not None:
                 cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))
         if lmbda is None:
@@ -400,10 +400,10 @@ def load(filename: str | PathLike[str], cost: Any = None) -> Network:
     A cost class of your own is not in the file: give it as ``cost``. A damaged or foreign file is a
     ``ValueError`` that names it; nothing in a file is ever executed.
     """
-    header, biases, weights = _files.load(filename)
+    header, biases, weights = _serialization.load(filename)
     net = Network(
         header["sizes"],
-        cost=_files.cost_named(header["cost"], filename) if cost is None else cost,
+        cost=_serialization.cost_named(header["cost"], filename) if cost is None else cost,
         hidden=header["hidden"],
         dtype=weights[0].dtype,
         classes=header.get("classes"),

@@ -19,7 +19,7 @@ def examples(n=53, features=7, outputs=4, dtype=np.float64):
 
 def trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, data, mini_batch=10, eta=0.05):
     if way == "plain":
-        monkeypatch.setattr(_training, "trainer_for", _training.Plain)
+        monkeypatch.setattr(_training, "trainer_for", _training.NumpyTrainer)
     net = nf.Network(sizes, cost=cost, hidden=hidden, dtype=dtype, rng=3)
     assert type(_training.trainer_for(net, _training.Rule())).__name__.lower() == way
     net.SGD(data, 3, mini_batch, eta, lmbda=0.3, optimizer=optimizer)
@@ -47,7 +47,7 @@ def test_both_ways_agree(monkeypatch, cost, hidden, optimizer):
 @pytest.fixture(params=["compiled", "plain"])
 def way(request, monkeypatch):
     if request.param == "plain":
-        monkeypatch.setattr(_training, "trainer_for", _training.Plain)
+        monkeypatch.setattr(_training, "trainer_for", _training.NumpyTrainer)
     return request.param
 
 
@@ -194,7 +194,7 @@ def test_a_wide_last_layer_learns_what_it_would_in_numpy(monkeypatch, hidden, op
     nets = [nf.Network([7, *hidden, 5000], dtype=np.float64, rng=1) for _ in range(2)]
     for net in nets:
         net.SGD((x, y), 2, 16, 0.1, lmbda=0.1, optimizer=optimizer)
-        monkeypatch.setattr(_training, "trainer_for", _training.Plain)
+        monkeypatch.setattr(_training, "trainer_for", _training.NumpyTrainer)
     for p, q in zip(*(net.biases + net.weights for net in nets)):
         np.testing.assert_allclose(p, q, rtol=0, atol=1e-11)
     z = x

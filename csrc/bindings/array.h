@@ -68,7 +68,7 @@ inline bool is_half(const py::array& array) { return array.itemsize() == 2; }
 HalfKernels half_kernels_of(const py::array& array);
 // Raises TypeError where the array's type is none that to_floats() takes.
 void require_real(const py::array& array, Argument argument);
-// As floats of the type that another argument has.
+// The object as an array of floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
 // A new array in C order; what it holds is undefined.
 py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape);

@@ -180,7 +180,7 @@ private:
         job_.class_weight = static_cast<const E*>(class_weight_->data());
         job_.class_weight_sum = std::accumulate(job_.class_weight, job_.class_weight + weights.size(), 0.0);
     }
-    // Of the classes that count.
+    // The largest weight of a class that counts: of any class if there are targets, else of those with a label.
     E largest_class_weight() const {
         if (targets_ || job_.smoothing > 0) return largest_of<E>(*class_weight_);
         E largest = 0;

@@ -17,7 +17,8 @@ template <class V, class X>
 struct Strip {
     using E = typename V::Element;
     static constexpr int size = V::size;
-    // So many classes at a time: their lines stay in the first cache also where all fall on one place of it.
+    // The number of classes that are handled at a time. Their lines stay in the first cache even if all of them fall on
+    // one set of it.
     static constexpr ptrdiff_t few = 8;
     X* data = nullptr;  // the first class
     ptrdiff_t cls = 0, classes = 0;
@@ -66,8 +67,8 @@ struct Strip {
     NNDL_INLINE void for_each_down(F f) const {
         for (ptrdiff_t last = classes; last > 0; last -= few) for_each(last < few ? 0 : last - few, last, f);
     }
-    // How far from the classes `first` to `last` that stands which is wanted in cache by and by, after them or before
-    // them: no machine looks for a class that stands a page away. 0 where there is none.
+    // The distance to the classes that are prefetched while the classes `first` to `last` are handled, in the direction
+    // of the walk; 0 if there are none. The machine's own prefetching does not cross pages.
     NNDL_INLINE ptrdiff_t ahead(ptrdiff_t first, ptrdiff_t last, int direction) const {
         const ptrdiff_t by = direction * 64 / tiles();  // lines
         return first + by >= 0 && last + by <= classes ? by * cls : 0;

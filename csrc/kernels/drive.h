@@ -39,12 +39,12 @@ public:
     NNDL_INLINE Storer(const Op& op, const L& rows, const Pending& pending, Strided<const E> z, Strided<const E> y,
                        Strided<E> exps, Strided<E> out)
         : op_(op), rows_(rows), pending_(pending), z_(z), y_(y), exps_(exps), out_(out) {
-        // whole lines: a store that crosses one costs two
+        // From here on whole cache lines are stored: a store that crosses a line costs two.
         const ptrdiff_t beyond = ptrdiff_t(reinterpret_cast<uintptr_t>(out.data) % 64 / sizeof(E));
         head_ = beyond ? L::size - beyond : 0;
         if (head_ > rows.classes) head_ = rows.classes;
     }
-    // At least up to class `end`.
+    // Stores at least up to class `end`.
     NNDL_INLINE void store_until(ptrdiff_t end) {
         if (done_ < end) store(end);
     }
@@ -84,8 +84,7 @@ private:
     }
 };
 
-// The vector of a tile: at least two registers, so that the machine has something to do while it
-// waits for the one.
+// The vector of a tile: at least two registers, so that the machine has something to do while it waits for one.
 template <class V, class R>
 struct TileVector {
     using Type = V;

@@ -45,13 +45,13 @@ struct Job {
     MatrixView<const E> z;  // weighted inputs; for the backward pass, activations
     MatrixView<const E> y;  // targets; for the backward pass, the gradient
     MatrixView<E> out;
-    double* row_result = nullptr;          // one a row: its cost, its logsumexp
+    double* row_result = nullptr;          // one per row: its cost, its logsumexp
     E c = 1;                               // sharpness
     bool split_ties = false, log = false;  // hard: what ties get; logarithms instead
 
-    const int64_t* labels = nullptr;        // one a row, in range or equal to ignore_index
-    const double* sample_weight = nullptr;  // one a row
-    const E* class_weight = nullptr;        // one a class, contiguous
+    const int64_t* labels = nullptr;        // one per row, in range or equal to ignore_index
+    const double* sample_weight = nullptr;  // one per row
+    const E* class_weight = nullptr;        // one per class, contiguous
     double class_weight_sum = 0;            // their sum, or the number of classes
     double smoothing = 0;
     double scale = 1;  // of the error, not of the cost: 1 / n for the mean
@@ -161,7 +161,7 @@ static inline bool is_usable(E expected, E maximum, E c) {
            (__builtin_fabs(m - e) <= window && __builtin_fabs(m) <= far_away && __builtin_fabs(e) <= far_away);
 }
 
-// So many classes of a row are added up for themselves; threads share out a row by whole segments.
+// The number of classes in a segment, which is added up by itself; threads share out a row by whole segments.
 template <class E>
 constexpr ptrdiff_t segment_classes = 64 * 8 * (64 / sizeof(E));
 

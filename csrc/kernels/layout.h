@@ -137,7 +137,7 @@ struct RowLayout {
     }
 };
 
-// Of the columns of a tile, where they are known: what the exponentials were shifted by, their sums, the maxima.
+// What may be known of the columns of a tile: what their exponentials were shifted by, their sums and maxima.
 template <class V>
 struct Summed {
     V near, maximum;

@@ -121,8 +121,8 @@ private:
 
     NNDL_INLINE bool targets_everywhere() const { return !job.labels || job.smoothing > 0; }
     NNDL_INLINE bool is_ignored(ptrdiff_t row) const { return job.ignore && job.labels[row] == job.ignore_index; }
-    // Of an ignored row, one that does no harm. Labels have been checked; but another thread may have changed them
-    // since, and what is written at one must stay in the row.
+    // A row's label, or 0 if that is no class, as for an ignored row. Labels have been checked, but another thread may
+    // have changed them since, and what is written at a label must stay in the row.
     NNDL_INLINE ptrdiff_t label(ptrdiff_t row) const {
         const int64_t y = __atomic_load_n(job.labels + row, __ATOMIC_RELAXED);
         return uint64_t(y) < uint64_t(job.classes) ? ptrdiff_t(y) : 0;

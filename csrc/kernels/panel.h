@@ -65,7 +65,7 @@ private:
     int tile_ = 0;
     ptrdiff_t done_ = 0;
 
-    // Of each class `Together` tiles at a time, whose number the compiler then knows.
+    // Copies `Together` tiles of each class at a time, a number that the compiler then knows.
     template <int Together>
     NNDL_INLINE void copy(ptrdiff_t end, int tiles) const {
         const ptrdiff_t cls = job_.z.cls, size = job_.classes * V::size;

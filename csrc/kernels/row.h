@@ -41,22 +41,30 @@ struct MaxHint {
     }
 };
 
-// Within what bounds a numerator shows nothing of the shift. Its factor's lower half has to be a normal
-// number, however far the shift is off: so it is at least `a_class` times the number of classes, which is 2^-126
-// times the largest sum, 2^(lift + 15), and 2^24. A smaller one is multiplied by `up`, and the result by 1 / up.
-// And times it what counts for nothing has to round to zero.
+// The bounds of a numerator within which its quotients by the sum have the same bits for every shift. A shift may be
+// off by `window`, a factor of 2^14.4 (here: 2^15), so the sum of n classes is at least 2^(lift - 15), and at most
+// n 2^(lift + 15).
+//
+// From below: numerator / sum is kept in two parts, and the lower one, 2^24 times as small, has to be a normal number.
+// For float32 that is numerator >= n 2^(lift + 15) 2^24 2^-126 = n 2^-31, for float64 n 2^(lift + 15) 2^53 2^-1022 =
+// n 2^-826. `per_class` is more than that. A smaller numerator is multiplied by `up`, and the results by 1 / up.
+//
+// From above: an exponential that counts as zero is 2^lift e^-depth, 2^-125.8 for float32. Divided by the smallest sum,
+// 2^41, and times the numerator it has to round to zero, so it has to be below 2^-150: `large` is 2^15. For float64,
+// 2^-997.3 over 2^113 has to stay below 2^-1075: up to 2^35; `large` is 2^30.
 template <class E>
 struct Numerator;
 template <>
 struct Numerator<float> {
-    static constexpr float a_class = 0x1p-30f, up = 0x1p126f, large = 0x1p15f;
+    static constexpr float per_class = 0x1p-30f, up = 0x1p126f, large = 0x1p15f;
 };
 template <>
 struct Numerator<double> {
-    static constexpr double a_class = 0x1p-800, up = 0x1p1000, large = 0x1p30;
+    static constexpr double per_class = 0x1p-800, up = 0x1p1000, large = 0x1p30;
 };
-// Exponentials below the square of this, as a share of the largest, are none: what stands at -infinity, say,
-// was computed as e^-depth, and that is counted from the shift.
+// Exponentials that are at most the square of this times the largest one count as zero. A logit of -infinity, say, gets
+// e^-depth times the shift, which may be off by 2^14.4: 2^(-181.8 + 14.4) of the largest for float32, so 2^-166 is
+// above it, and 2^(-1125.3 + 14.4) for float64, so 2^-1108 is. The square itself is no number of the type.
 template <class E>
 constexpr E root_of_negligible = 0x1p-83f;
 template <>
@@ -148,8 +156,8 @@ struct RowSum {
         return exp.of(rows.load(z, step, 0)).value();
     }
 
-    // Where the largest exponential is nearly all of the sum: the sum of the others, apart.
-    // An exponential is one of those if it is less than the largest, which there is only once.
+    // The sum of all exponentials but the largest, for rows in which that one is nearly all of the sum. It occurs only
+    // once there, so the others are those that are less than it.
     NNDL_INLINE PerRow others(const L& rows, Strided<const E> z, Strided<E> exps) const {
         const V top = L::spread(peak), least = L::spread(negligible()), zero = V::all(0);
         const auto other = [&](auto step) NNDL_LAMBDA {
@@ -182,8 +190,9 @@ struct RowSum {
         PerRow more = fma(lost, per_quotient, fma(sum.low, inverse, PerRow::all(K::log_per_factor_low) - remainder));
         if (some_dominated) {
             const PerRow zero = PerRow::all(0);
-            // While the others are not too little, the sum itself is exact enough to tell them: of n classes
-            // up to n 2^-15 of the maximum is left over by the grid, rounded n times.
+            // While the others are not too little, the sum itself is exact enough to tell them. Of n classes the grid
+            // leaves over up to n 2^-15 of the maximum, which is rounded by 2^-24 of itself n times: an error of
+            // n^2 2^-39 of the maximum, one unit of what is n^2 2^-16 of it.
             PerRow rest = (sum.high - peak) + (sum.low - peak_lost);
             const E n = E(rows.classes), bound = n * n * E(0x1p-16f);
             const auto little = less(rest, peak * PerRow::all(bound < E(0.0625) ? bound : E(0.0625)));
@@ -198,15 +207,15 @@ struct RowSum {
         return log_minus(x, subtracted, more);
     }
 
-    // numerator / sum, as it is to multiply the exponentials: rounded once but for the smaller half.
-    // Where one class has nearly everything, or all have the same, what the largest exponential lost when it was
-    // rounded counts as well: so a class with everything gets exactly 1, and one of n equal ones 1 / n. With two
-    // classes always: so the one's result never falls when its logit rises.
+    // numerator / sum in two parts, by which the exponentials are multiplied. If one class has nearly all of the sum,
+    // or if all exponentials are the same, then what rounding took from the largest exponential counts as well: so a class
+    // with everything gets exactly 1, and each of n equal ones 1 / n. With two classes it always counts, so that the
+    // result of one never falls when its logit rises.
     struct Scale {
         PerRow high, low, peak, rest_of_peak;
         bool corrected;
-        // Where the numerator is beyond its bounds, what is scaled is still to be multiplied by `down`, and is
-        // zero where the exponential is not more than `least`.
+        // Whether the numerator is beyond its bounds. Then a scaled exponential is multiplied by `down` as well, and
+        // counts as zero if it is at most `least`.
         bool beyond;
         PerRow down, least;
 
@@ -229,7 +238,7 @@ struct RowSum {
     NNDL_INLINE Scale scale(PerRow numerator, ptrdiff_t classes) const {
         using N = Numerator<E>;
         const PerRow one = PerRow::all(1), zero = PerRow::all(0);
-        const auto small = less(numerator, PerRow::all(E(classes) * N::a_class));
+        const auto small = less(numerator, PerRow::all(E(classes) * N::per_class));
         const bool beyond =
             any(less(zero, select(small, numerator, zero))) || any(less(PerRow::all(N::large), numerator));
         PerRow down = one;

@@ -65,7 +65,7 @@ struct LogSoftmax {
     }
 };
 
-// What operations that store nothing, or need nothing for it, have pending.
+// What is pending in operations that store nothing, or that need nothing for it.
 template <class L>
 struct EmptyPending {
     static constexpr StorePath path = StorePath::fast;

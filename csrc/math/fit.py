@@ -36,7 +36,7 @@ def remez(function, weight, degree, low, high):
 
 
 def alternation(grid, error, count):
-    """The grid points where the error is extreme, one a run of equal sign, `count` of them."""
+    """The grid points where the error is extreme, one per run of equal sign, `count` of them."""
     best = []
     for x, e in zip(grid, error):
         if best and (best[-1][1] > 0) == (e > 0):

@@ -1,4 +1,4 @@
-// OpenMP's threads: equal parts, one a thread.
+// OpenMP's threads: equal parts, one per thread.
 #include <omp.h>
 
 #include <algorithm>

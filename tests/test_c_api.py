@@ -1,4 +1,4 @@
-"""The door for compiled callers: its signatures stay, and real consumers are compiled and run."""
+"""The C API for compiled callers: its signatures stay, and real consumers are compiled and run."""
 
 import ctypes
 import importlib.util
