@@ -126,6 +126,7 @@ struct RowSum {
         if (rows.classes > 1 && rows.classes <= most_uniform && any(less(peak * PerRow::all(nearly_n), sum.high)))
             sum_up_uniform(rows, z, hint.known ? Strided<E>{nullptr, 0} : exps);
         inverse = PerRow::all(1) / sum.high;
+        // Below this the logarithm of sum / peak is less than 0.32, and log_minus() would lose digits to cancellation.
         dominated = less(sum.high, PerRow::all(E(1.375)) * peak);
         some_dominated = any(dominated);
         per_peak = some_dominated ? PerRow::all(1) / peak : zero;
