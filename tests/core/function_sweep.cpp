@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "../../csrc/dispatch.h"
+#include "../../csrc/math/exp.h"
 #include "functions.h"
 
 #define DECLARE(isa) extern const FunctionTable functions_##isa;
@@ -50,9 +51,12 @@ W logistic_reference(W x) {
     return x < 0 ? u / (1 + u) : 1 / (1 + u);
 }
 
-// The factor in exp.h, from its inverse and what that lacks (fit.py).
-long double factor(float) { return std::exp(0x1.6990c8p-25L) / 0x1.00a846p+0L; }
-long double factor(double) { return std::exp(0x1.892f7680fddbdp-55L) / 0x1.f5cb3d9b52291p-1L; }
+// The factor of exp.h, to more digits than its type has.
+template <class E>
+long double factor(E) {
+    using K = nndl_fast::ExpConstants<E>;
+    return std::exp(-(long double)K::log_per_factor_low) / K::per_factor;
+}
 
 template <class E>
 struct Case {
