@@ -33,18 +33,23 @@ def plain(value: float, _: Any) -> str:
     return f"{value:g}"
 
 
-def start(title: str, shapes: list[results.Shape], label: str) -> tuple[Figure, Any]:
+def frame(title: str, label: str, grid: str) -> tuple[Figure, Any]:
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=11)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(plain))
     axes.set_ylabel(label)
-    axes.set_xticks(range(len(shapes)), [f"{n}\nx {classes}" for n, classes in shapes], fontsize=SMALL)
-    axes.set_xlabel("examples x classes")
-    axes.grid(axis="y", which="major", color="#dddddd")
+    axes.grid(axis=grid, which="major", color="#dddddd")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def start(title: str, shapes: list[results.Shape], label: str) -> tuple[Figure, Any]:
+    figure, axes = frame(title, label, "y")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
+    axes.set_xticks(range(len(shapes)), [f"{n}\nx {classes}" for n, classes in shapes], fontsize=SMALL)
+    axes.set_xlabel("examples x classes")
     return figure, axes
 
 
@@ -129,14 +134,9 @@ def distance_to_limits(times: Times, cache: int) -> Figure:
 
 def processors(times: Times, cache: int) -> Figure:
     """What the model says of more processors than the machine has, with the times that there are."""
-    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(
-        "softmax: times as fast as one processor (lines: a model; points: measured)",
-        loc="left",
-        fontsize=11,
-    )
-    colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7"]
+    title = "softmax: times as fast as one processor (lines: a model; points: measured)"
+    figure, axes = frame(title, "times as fast", "both")
+    colours = [colour for colour, _ in STYLE.values()]
     counts = [2**i for i in range(model.MOST.bit_length())]
     for (shape, line), colour in zip(model.of_times(times, SOFTMAX, cache).items(), colours):
         # memory that brings no more than it was seen to, and one that grows with the processors
@@ -152,10 +152,6 @@ def processors(times: Times, cache: int) -> Figure:
         axis.set_major_formatter(FuncFormatter(plain))
     axes.set_xticks(counts)
     axes.set_xlabel("processors (solid: no more memory bandwidth than measured; dotted: it grows with them)")
-    axes.set_ylabel("times as fast")
-    axes.grid(which="major", color="#dddddd")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     legend(axes)
     return figure
 
