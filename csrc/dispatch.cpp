@@ -4,12 +4,19 @@
 
 namespace nndl_fast {
 
-extern const Table baseline_table;
-#if defined(__x86_64__)
-extern const Table avx2_table, avx512_table;
-#elif defined(__aarch64__)
-extern const Table neon_table;
-#endif
+// Which of these there are is CMake's NNDL_FAST_ISAS.
+namespace baseline {
+extern const Table table;
+}
+namespace avx2 {
+extern const Table table;
+}
+namespace avx512 {
+extern const Table table;
+}
+namespace neon {
+extern const Table table;
+}
 
 namespace {
 
@@ -17,14 +24,19 @@ std::vector<const Table*> runnable() {
     std::vector<const Table*> tables;
 #if defined(__x86_64__)
     __builtin_cpu_init();  // at load, the runtime's own constructor may come later
+#endif
+#if defined(NNDL_HAS_AVX512)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl"))
-        tables.push_back(&avx512_table);
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2_table);
-#elif defined(__aarch64__)
-    tables.push_back(&neon_table);  // part of every aarch64
+        tables.push_back(&avx512::table);
 #endif
-    tables.push_back(&baseline_table);
+#if defined(NNDL_HAS_AVX2)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2::table);
+#endif
+#if defined(NNDL_HAS_NEON)
+    tables.push_back(&neon::table);  // part of every aarch64
+#endif
+    tables.push_back(&baseline::table);
     return tables;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/job.h"
+#include "kernels/table.h"
 
 namespace nndl_fast {
 

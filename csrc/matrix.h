@@ -1,5 +1,5 @@
 // Products shared out among threads, and how matrices stand for them: rows with room for whole vectors, or
-// panels as wide as a vector (kernels/product.h).
+// panels as wide as a vector (kernels/operations/product.cpp).
 #pragma once
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // A feedforward network: its output for many examples, and gradient descent by mini-batches (the book's
 // equations BP1 to BP4), many of them in one call.
 //
-// Everything is computed here, with the products of kernels/product.h, so the same numbers come out on every
+// Everything is computed here, with the products of kernels/operations/product.cpp, so the same numbers come out on every
 // machine and with any number of threads.
 #pragma once
 #include <vector>
@@ -94,7 +94,7 @@ private:
 template <class E>
 MapKernel<E> activation_of(Hidden hidden) {
     const Kernels<E>& k = active_kernels<E>();
-    return hidden == Hidden::sigmoid ? k.sigmoid : hidden == Hidden::tanh ? k.tanh : k.relu;
+    return hidden == Hidden::sigmoid ? k.sigmoid : hidden == Hidden::tanh ? k.hyperbolic_tangent : k.rectifier;
 }
 
 // The product that gives z: left (m, depth) times weights in panels, plus biases where there are any.

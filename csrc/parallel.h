@@ -1,7 +1,7 @@
 // Takes a batch to the kernels: which rows to which thread, scratch memory that lives with the
 // thread, and sums over the batch in an order that does not depend on the threads.
 #pragma once
-#include "kernels/job.h"
+#include "kernels/table.h"
 
 namespace nndl_fast {
 

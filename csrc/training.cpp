@@ -161,7 +161,7 @@ void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule
         map(times_derivative_of<E>(hidden_), m * stride, a, delta, delta);
     }
     const ptrdiff_t units = weights / lanes<E>;
-    const double time = nanoseconds(active_kernels<E>().relu, weights);
+    const double time = nanoseconds(active_kernels<E>().rectifier, weights);
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         const ptrdiff_t place = first * lanes<E>;
         step(layer, rule, rule.shrink, (last - first) * lanes<E>, place, layer.data(layer.weights) + place,

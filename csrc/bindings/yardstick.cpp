@@ -1,4 +1,4 @@
-// For the benchmarks: what the machine can do at best, see kernels/yardstick.h.
+// For the benchmarks: what the machine can do at best, see kernels/operations/yardstick.cpp.
 #include <pybind11/stl.h>
 
 #include <array>

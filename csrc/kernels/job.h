@@ -1,5 +1,4 @@
-// What a kernel is asked to do, and the table of kernels that each instruction set exports.
-// Plain data: this header is the one that files of every instruction set share.
+// What a kernel is asked to do. Plain data: files of every instruction set share it.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -73,7 +72,7 @@ struct MapJob {
     double scale = 1;                   // of the error
 };
 
-// out = start + left right: `rows` x `columns`, of so many steps. See product.h.
+// out = start + left right: `rows` x `columns`, of so many steps. See operations/product.cpp.
 template <class E>
 struct ProductJob {
     ptrdiff_t rows = 0, columns = 0, depth = 0;
@@ -93,7 +92,7 @@ struct ProductJob {
     const E *start_of_row = nullptr, *start_of_column = nullptr;
 };
 
-// A matrix whose rows become lanes. See product.h.
+// A matrix whose rows become lanes. See operations/product.cpp.
 template <class E>
 struct TurnJob {
     ptrdiff_t rows = 0, columns = 0;
@@ -104,7 +103,7 @@ struct TurnJob {
     bool whole = false;
 };
 
-// What a step of gradient descent does with n parameters and the gradient of the mean cost; see optimizer.h.
+// What a step of gradient descent does with n parameters and the gradient of the mean cost; see operations/step.cpp.
 template <class E>
 struct StepJob {
     enum Rule { sgd, momentum, nesterov, adam } rule = sgd;
@@ -114,33 +113,6 @@ struct StepJob {
     E decay = 0;                                   // of the parameters: what regularisation adds is decay times them
     E eta = 0, mu = 0, one_less_mu = 0;
     E beta = 0, one_less_beta = 0, rate = 0, root = 0, small = 0;  // Adam's
-};
-
-template <class E>
-using RowKernel = void (*)(const Job<E>&);
-template <class E>
-using MapKernel = double (*)(const MapJob<E>&);  // the sum of the costs, where there are any
-
-template <class E>
-struct Kernels {
-    RowKernel<E> softmax, log_softmax, logsumexp;
-    RowKernel<E> hard;  // c -> infinity
-    RowKernel<E> softmax_backward;
-    RowKernel<E> log_likelihood;  // cost where row_result is set, error where out is
-    MapKernel<E> sigmoid, sigmoid_prime, binary_cross_entropy;
-    MapKernel<E> copy, copy_past_cache, exponentials, multiplications, operations, cycles;  // yardsticks
-    MapKernel<E> tanh, relu;  // activations, z to out; y times the derivative where the activation is z:
-    MapKernel<E> times_sigmoid_prime, times_tanh_prime, times_relu_prime;
-    void (*step)(const StepJob<E>&);
-    void (*product)(const ProductJob<E>&);
-    void (*turn)(const TurnJob<E>&);
-};
-
-struct Table {
-    const char* name;
-    Kernels<float> f32;
-    Kernels<double> f64;
-    HalfKernels float16, bfloat16;
 };
 
 // Up to this many classes, rows are handled a vector's width of them at a time.

@@ -1,5 +1,8 @@
 // No instruction set assumed: arrays, and loops that the compiler may vectorise.
 #pragma once
+// Arrays of lanes live in memory anyway: calls keep the compiled file small.
+#define NNDL_INLINE inline
+#define NNDL_LAMBDA
 #include "scalar.h"
 
 namespace nndl_fast {

@@ -20,14 +20,7 @@
 #include "../../csrc/math/exp.h"
 #include "functions.h"
 
-#define DECLARE(isa) extern const FunctionTable functions_##isa;
-DECLARE(baseline)
-#if defined(__x86_64__)
-DECLARE(avx2)
-DECLARE(avx512)
-#elif defined(__aarch64__)
-DECLARE(neon)
-#endif
+extern const FunctionTable functions_baseline, functions_avx2, functions_avx512, functions_neon;
 
 namespace {
 
@@ -35,10 +28,13 @@ std::vector<FunctionTable> tables() {
     std::vector<FunctionTable> all;
     for (const std::string& isa : nndl_fast::available_isas()) {
         if (isa == "baseline") all.push_back(functions_baseline);
-#if defined(__x86_64__)
+#if defined(NNDL_HAS_AVX2)
         if (isa == "avx2") all.push_back(functions_avx2);
+#endif
+#if defined(NNDL_HAS_AVX512)
         if (isa == "avx512") all.push_back(functions_avx512);
-#elif defined(__aarch64__)
+#endif
+#if defined(NNDL_HAS_NEON)
         if (isa == "neon") all.push_back(functions_neon);
 #endif
     }

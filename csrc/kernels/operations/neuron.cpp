@@ -1,10 +1,10 @@
 // Hidden neurons: activations of weighted inputs, and errors times the derivative. The sigmoid itself is in
-// sigmoid.h. Each element stands alone; z, y and out are contiguous, and out may be z or y.
+// sigmoid.cpp. Each element stands alone; z, y and out are contiguous, and out may be z or y.
 //
 // The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 where a > 0.
-#pragma once
-#include "../math/tanh.h"
-#include "sigmoid.h"
+#include "../../isa/export.h"
+#include "../../math/tanh.h"
+#include "map.h"
 
 namespace nndl_fast {
 namespace {
@@ -47,4 +47,11 @@ double times_relu_prime(const MapJob<E>& job) {
 }
 
 }  // namespace
+
+NNDL_EXPORT(double, hyperbolic_tangent, MapJob)
+NNDL_EXPORT(double, rectifier, MapJob)
+NNDL_EXPORT(double, times_sigmoid_prime, MapJob)
+NNDL_EXPORT(double, times_tanh_prime, MapJob)
+NNDL_EXPORT(double, times_relu_prime, MapJob)
+
 }  // namespace nndl_fast

@@ -8,9 +8,8 @@
 //
 // The columns of the right operand and of the result stand in panels, which are as wide as a vector. A panel
 // of the right operand is whole: where the result has fewer columns, what stands beyond them does not matter.
-#pragma once
-#include "job.h"
-#include "layout.h"
+#include "../../isa/export.h"
+#include "../traversal/layout.h"
 
 namespace nndl_fast {
 namespace {
@@ -221,4 +220,8 @@ void turn(const TurnJob<E>& job) {
 }
 
 }  // namespace
+
+NNDL_EXPORT(void, product, ProductJob)
+NNDL_EXPORT(void, turn, TurnJob)
+
 }  // namespace nndl_fast

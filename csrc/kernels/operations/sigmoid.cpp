@@ -1,20 +1,11 @@
 // The sigmoid neuron: activation, derivative, and the binary cross-entropy with its error.
 // Each element stands alone; z, y and out are contiguous.
-#pragma once
-#include "../math/logistic.h"
-#include "layout.h"
+#include "../../isa/export.h"
+#include "../../math/logistic.h"
+#include "map.h"
 
 namespace nndl_fast {
 namespace {
-
-template <class V, class E = typename V::Element, class F>
-NNDL_INLINE double map(const MapJob<E>& job, F f) {
-    const RowLayout<V> line{job.n};
-    line.for_each([&](auto step) NNDL_LAMBDA {
-        line.store(Strided<E>{job.out, 1}, step, f(line.load(Strided<const E>{job.z, 1}, step, E(0))));
-    });
-    return 0;
-}
 
 template <class V, class E = typename V::Element>
 double sigmoid(const MapJob<E>& job) {
@@ -56,4 +47,9 @@ double binary_cross_entropy(const MapJob<E>& job) {
 }
 
 }  // namespace
+
+NNDL_EXPORT(double, sigmoid, MapJob)
+NNDL_EXPORT(double, sigmoid_prime, MapJob)
+NNDL_EXPORT(double, binary_cross_entropy, MapJob)
+
 }  // namespace nndl_fast

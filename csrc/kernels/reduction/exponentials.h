@@ -18,8 +18,8 @@
 #pragma once
 #include <type_traits>
 
-#include "../math/exp.h"
-#include "layout.h"
+#include "../../math/exp.h"
+#include "../traversal/layout.h"
 
 namespace nndl_fast {
 namespace {

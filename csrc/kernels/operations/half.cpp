@@ -1,8 +1,7 @@
 // 16-bit floats to float32 and back: plain loops without a branch, which the compiler vectorises.
 // To 16 bits it rounds to nearest, ties to even.
-#pragma once
-#include "../simd/scalar.h"
-#include "job.h"
+#include "../../isa/export.h"
+#include "../job.h"
 
 namespace nndl_fast {
 namespace {
@@ -46,44 +45,63 @@ struct BFloat16 {
     }
 };
 
+// Converts what fills whole vectors, if the instruction set can do that itself, and returns how many that were.
 template <class Format>
-void widen_all(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
-    if (stride == 1)
-        for (ptrdiff_t i = 0; i < n; ++i) to[i] = Format::widen(from[i]);
-    else
-        for (ptrdiff_t i = 0; i < n; ++i) to[i] = Format::widen(from[i * stride]);
+NNDL_INLINE ptrdiff_t widen_vectors(const uint16_t*, ptrdiff_t, float*) {
+    return 0;
 }
 template <class Format>
-void narrow_all(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) {
-    if (stride == 1)
-        for (ptrdiff_t i = 0; i < n; ++i) to[i] = Format::narrow(from[i]);
-    else
-        for (ptrdiff_t i = 0; i < n; ++i) to[i * stride] = Format::narrow(from[i]);
+NNDL_INLINE ptrdiff_t narrow_vectors(const float*, ptrdiff_t, uint16_t*) {
+    return 0;
 }
-
 #if defined(__AVX512F__)
-// The instruction set has these itself.
 template <>
-inline void widen_all<Float16>(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
+inline ptrdiff_t widen_vectors<Float16>(const uint16_t* from, ptrdiff_t n, float* to) {
     ptrdiff_t i = 0;
-    for (; stride == 1 && i + 16 <= n; i += 16)
+    for (; i + 16 <= n; i += 16)
         _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i))));
-    for (; i < n; ++i) to[i] = Float16::widen(from[i * stride]);
+    return i;
 }
 template <>
-inline void narrow_all<Float16>(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) {
+inline ptrdiff_t narrow_vectors<Float16>(const float* from, ptrdiff_t n, uint16_t* to) {
     ptrdiff_t i = 0;
-    for (; stride == 1 && i + 16 <= n; i += 16)
+    for (; i + 16 <= n; i += 16)
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
                             _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-    for (; i < n; ++i) to[i * stride] = Float16::narrow(from[i]);
+    return i;
 }
 #endif
 
 template <class Format>
-constexpr HalfKernels half_kernels() {
-    return {widen_all<Format>, narrow_all<Format>};
+NNDL_INLINE void widen(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
+    if (stride == 1)
+        for (ptrdiff_t i = widen_vectors<Format>(from, n, to); i < n; ++i) to[i] = Format::widen(from[i]);
+    else
+        for (ptrdiff_t i = 0; i < n; ++i) to[i] = Format::widen(from[i * stride]);
+}
+template <class Format>
+NNDL_INLINE void narrow(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) {
+    if (stride == 1)
+        for (ptrdiff_t i = narrow_vectors<Format>(from, n, to); i < n; ++i) to[i] = Format::narrow(from[i]);
+    else
+        for (ptrdiff_t i = 0; i < n; ++i) to[i * stride] = Format::narrow(from[i]);
 }
 
 }  // namespace
+
+namespace NNDL_ISA {
+void widen_float16(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
+    widen<Float16>(from, stride, n, to);
+}
+void widen_bfloat16(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
+    widen<BFloat16>(from, stride, n, to);
+}
+void narrow_float16(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) {
+    narrow<Float16>(from, n, to, stride);
+}
+void narrow_bfloat16(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) {
+    narrow<BFloat16>(from, n, to, stride);
+}
+}  // namespace NNDL_ISA
+
 }  // namespace nndl_fast

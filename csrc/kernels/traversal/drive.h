@@ -22,9 +22,9 @@
 // the Storer scales those of row r - 1 and stores them. Their sum has been known since the last block of
 // row r - 1. This is the one place where an operation calls code that is above it.
 #pragma once
+#include "../reduction/row_sum.h"
 #include "columns.h"
 #include "panel.h"
-#include "row.h"
 #include "tile.h"
 
 namespace nndl_fast {
@@ -325,6 +325,12 @@ NNDL_INLINE void overwrite_nan_rows(const L& rows, typename L::PerRow nan, Matri
     for (int lane = 0; lane < rows.count; ++lane)
         if (lanes[lane] != lanes[lane])
             for (ptrdiff_t j = 0; j < rows.classes; ++j) element(out, first + lane, j) = E(__builtin_nan(""));
+}
+
+template <template <class, class> class Op, class V, class E = typename V::Element>
+NNDL_INLINE void drive(const Job<E>& job) {
+    const Op<V, E> op{job};
+    Driver<Op, V>{job, op}.run();
 }
 
 }  // namespace

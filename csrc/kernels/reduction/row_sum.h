@@ -1,7 +1,7 @@
 // What every softmax-like operation starts with: the sum of a row's exponentials, the row's maximum,
 // what to scale the exponentials by, and the logarithm of the sum.
 #pragma once
-#include "../math/log.h"
+#include "../../math/log.h"
 #include "exponentials.h"
 
 namespace nndl_fast {

@@ -6,8 +6,8 @@
 // times the row's own weight; delta times `scale` as well (1 / n where the cost is a mean).
 // A label is the target that is 1 there and 0 elsewhere. A weight of zero counts zero, also
 // times infinity.
-#pragma once
-#include "drive.h"
+#include "../../isa/export.h"
+#include "../traversal/drive.h"
 
 namespace nndl_fast {
 namespace {
@@ -216,4 +216,7 @@ private:
 };
 
 }  // namespace
+
+NNDL_EXPORT_ROWS(log_likelihood, LogLikelihood)
+
 }  // namespace nndl_fast

@@ -7,8 +7,8 @@
 //              w <- w - rate m / (root sqrt(s) + small)                          (Kingma and Ba, 2014)
 // where rate and root hold the corrections of the first steps. For plain descent the gradient comes times
 // -eta already, and w <- decay w + gradient.
-#pragma once
-#include "layout.h"
+#include "../../isa/export.h"
+#include "../traversal/layout.h"
 
 namespace nndl_fast {
 namespace {
@@ -50,4 +50,7 @@ void step(const StepJob<E>& job) {
 }
 
 }  // namespace
+
+NNDL_EXPORT(void, step, StepJob)
+
 }  // namespace nndl_fast

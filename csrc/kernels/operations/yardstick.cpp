@@ -1,10 +1,10 @@
 // What the machine can do at best, for the benchmarks to measure the kernels against: copying, with
 // and without stores past the cache, exponentials of what stands in the nearest cache, fused multiply-adds of what
 // stands in registers, softmax's operations when none waits for another, and cycles.
-#pragma once
 #include <utility>
 
-#include "exponentials.h"
+#include "../../isa/export.h"
+#include "../reduction/exponentials.h"
 
 namespace nndl_fast {
 namespace {
@@ -112,4 +112,12 @@ double cycles(const MapJob<E>& job) {
 }
 
 }  // namespace
+
+NNDL_EXPORT(double, copy, MapJob)
+NNDL_EXPORT(double, copy_past_cache, MapJob)
+NNDL_EXPORT(double, exponentials, MapJob)
+NNDL_EXPORT(double, multiplications, MapJob)
+NNDL_EXPORT(double, operations, MapJob)
+NNDL_EXPORT(double, cycles, MapJob)
+
 }  // namespace nndl_fast

@@ -4,7 +4,7 @@
 // from the maxima, the sums are done again with them. Then the exponentials are computed a second time, to be stored:
 // that takes less than to write them to memory and to read them again.
 #pragma once
-#include "row.h"
+#include "../reduction/row_sum.h"
 
 namespace nndl_fast {
 namespace {

@@ -1,0 +1,60 @@
+// The limit of softmax for c -> infinity. Equal maxima share the probability, or the first of them has all of it.
+#include "../../isa/export.h"
+#include "../traversal/drive.h"
+
+namespace nndl_fast {
+namespace {
+
+template <class V, class E = typename V::Element>
+struct Hard {
+    const Job<E>& job;
+    static constexpr bool sums = false;
+
+    template <class L>
+    struct Pending {
+        typename L::PerRow maximum, win, nan;
+        static constexpr StorePath path = StorePath::fast;
+    };
+    template <class L, class Previous>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> z, Strided<const E>, Strided<E>,
+                                  MaxHint<E>&, Previous& previous) const {
+        using PerRow = typename L::PerRow;
+        const PerRow best = rows.maximum(z);
+        const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);
+        const auto winners =
+            rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+                    const V x = rows.load(z, step, 0);
+                    return Terms<V, 1>{{rows.trim(step, select(is_nan(x), x, select(equal(x, maximum), one, zero)))}};
+                })
+                .of[0]
+                .value();
+        const auto share = job.split_ties ? winners : Double<PerRow>::all(1);
+        const auto win = job.log ? Double<PerRow>::all(0) - log_of(log_parts(share)) : Double<PerRow>::all(1) / share;
+        previous.store_until(rows.classes);
+        return {best, from_double<PerRow>(win), (best - best) + from_double<PerRow>(winners - winners)};
+    }
+    template <StorePath W, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> z, Strided<const E>,
+                        Strided<E>) const {
+        const V lose = V::all(job.log ? -E(__builtin_inf()) : 0);
+        return select(equal(rows.load(z, step, 0), L::spread(row.maximum)), L::spread(row.win), lose);
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        for (int lane = 0; !job.split_ties && lane < rows.count; ++lane) {
+            bool won = false;
+            for (ptrdiff_t j = 0; j < rows.classes; ++j) {
+                E& x = element(job.out, first + lane, j);
+                if (won) x = 0;
+                won = won || x == 1;
+            }
+        }
+        overwrite_nan_rows(rows, row.nan, job.out, first);
+    }
+};
+
+}  // namespace
+
+NNDL_EXPORT_ROWS(hard, Hard)
+
+}  // namespace nndl_fast

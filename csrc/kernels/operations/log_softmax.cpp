@@ -1,0 +1,41 @@
+// The logarithm of softmax: c (z - max) - log_sum. Both terms are at most 0, so nothing cancels.
+#include "../../isa/export.h"
+#include "../traversal/drive.h"
+
+namespace nndl_fast {
+namespace {
+
+template <class V, class E = typename V::Element>
+struct LogSoftmax {
+    const Job<E>& job;
+    static constexpr bool sums = true, keeps = false;
+    NNDL_INLINE E sharpness() const { return job.c; }
+
+    template <class L>
+    struct Pending {
+        typename L::PerRow maximum, minus_log_sum, nan;
+        static constexpr StorePath path = StorePath::fast;
+    };
+    template <class L, class Previous>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> z, Strided<const E>, Strided<E> exps,
+                                  MaxHint<E>& hint, Previous& previous) const {
+        exps.data = nullptr;  // it may be out, and that may be z, which is still to be read
+        const RowSum<L> row(rows, z, job.c, exps, hint, previous);
+        return {row.maximum, L::PerRow::all(0) - row.log_sum(rows, z, exps), row.nan};
+    }
+    template <StorePath W, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> z, Strided<const E>,
+                        Strided<E>) const {
+        return fma(rows.load(z, step, 0) - L::spread(row.maximum), V::all(job.c), L::spread(row.minus_log_sum));
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        overwrite_nan_rows(rows, row.nan, job.out, first);
+    }
+};
+
+}  // namespace
+
+NNDL_EXPORT_ROWS(log_softmax, LogSoftmax)
+
+}  // namespace nndl_fast

@@ -1,0 +1,42 @@
+// softmax: a_j = e^(c z_j) / sum_k e^(c z_k), the book's (78) and (83).
+#include "../../isa/export.h"
+#include "../traversal/drive.h"
+
+namespace nndl_fast {
+namespace {
+
+template <class V, class E = typename V::Element>
+struct Softmax {
+    const Job<E>& job;
+    static constexpr bool sums = true, keeps = true;
+    NNDL_INLINE E sharpness() const { return job.c; }
+
+    template <class L>
+    struct Pending {
+        typename RowSum<L>::Scale scale;
+        typename L::PerRow nan;
+        StorePath path;
+    };
+    template <class L, class Previous>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> z, Strided<const E>, Strided<E> exps,
+                                  MaxHint<E>& hint, Previous& previous) const {
+        const RowSum<L> row(rows, z, job.c, exps, hint, previous);
+        const auto scale = row.scale(L::PerRow::all(1), 1);
+        return {scale, row.nan, scale.corrected ? StorePath::corrected : StorePath::fast};
+    }
+    template <StorePath W, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E>, Strided<const E>,
+                        Strided<E> exps) const {
+        return row.scale.template apply<W != StorePath::fast>(rows.load(exps, step, 0));
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        overwrite_nan_rows(rows, row.nan, job.out, first);
+    }
+};
+
+}  // namespace
+
+NNDL_EXPORT_ROWS(softmax, Softmax)
+
+}  // namespace nndl_fast

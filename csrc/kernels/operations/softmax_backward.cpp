@@ -1,0 +1,43 @@
+// c a (g - sum of g a): the product of the gradient g with softmax's Jacobian. z holds a, y holds g.
+#include "../../isa/export.h"
+#include "../traversal/drive.h"
+
+namespace nndl_fast {
+namespace {
+
+template <class V, class E = typename V::Element>
+struct SoftmaxBackward {
+    const Job<E>& job;
+    static constexpr bool sums = false;
+
+    template <class L>
+    struct Pending {
+        typename L::PerRow mean;
+        static constexpr StorePath path = StorePath::fast;
+    };
+    template <class L, class Previous>
+    NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> a, Strided<const E> g, Strided<E>,
+                                  MaxHint<E>&, Previous& previous) const {
+        const auto products =
+            rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+                    return Terms<V, 1>{{rows.trim(step, rows.load(a, step, 0) * rows.load(g, step, 0))}};
+                })
+                .of[0]
+                .value();
+        previous.store_until(rows.classes);
+        return {from_double<typename L::PerRow>(products)};
+    }
+    template <StorePath W, class L, class S>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> a, Strided<const E> g,
+                        Strided<E>) const {
+        return V::all(job.c) * rows.load(a, step, 0) * (rows.load(g, step, 0) - L::spread(row.mean));
+    }
+    template <class L>
+    NNDL_INLINE void finish(const Pending<L>&, const L&, ptrdiff_t) const {}
+};
+
+}  // namespace
+
+NNDL_EXPORT_ROWS(softmax_backward, SoftmaxBackward)
+
+}  // namespace nndl_fast
