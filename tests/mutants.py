@@ -57,7 +57,9 @@ MUTANTS = [
         "E(int32_t(job.labels[first + lane]))",
         "E(int32_t(job.labels[first + lane]) - 1)",
     ),
-    Mutant("any hint of the maximum is usable", "kernels/reduction/row_sum.h", "return good;", "return true;"),
+    Mutant(
+        "any hint of the maximum is usable", "kernels/reduction/row_sum.h", "return good;", "return true;"
+    ),
     Mutant(
         "lower half of the scale dropped",
         "kernels/reduction/row_sum.h",

@@ -77,7 +77,8 @@ def test_kernels_are_exported_in_the_namespace_of_their_instruction_set(build):
         for path in objects:
             symbols = [line.split() for line in run("nm", "--defined-only", str(path)).splitlines()]
             shared = [name for _, kind, name in symbols if kind.isupper() or kind in "uvw"]
-            assert shared and all(name.startswith(f"_ZN9nndl_fast{len(isa)}{isa}") for name in shared), (path, shared)
+            own = f"_ZN9nndl_fast{len(isa)}{isa}"
+            assert shared and all(name.startswith(own) for name in shared), (path, shared)
             # what is initialised when the library is loaded runs on every machine
             assert not any("_GLOBAL__sub_I" in symbol[-1] for symbol in symbols), path
 

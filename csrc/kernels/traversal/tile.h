@@ -3,7 +3,7 @@
 //
 // Registers take 16 bytes each of as many rows as they have buffer for, and are turned within those
 // 16 bytes. The last of a row's classes may be taken twice, so that no 16 bytes are partly filled. Lanes without
-// a row have a 1 among zeros: equal logits would be work (row.h).
+// a row have a 1 among zeros: equal logits would be work (row_sum.h).
 #pragma once
 #include "layout.h"
 
