@@ -1,8 +1,8 @@
 #include "api.h"
 
+#include "batch/rows.h"
 #include "dispatch.h"
 #include "floating_point.h"
-#include "parallel.h"
 
 namespace nndl_fast {
 namespace {

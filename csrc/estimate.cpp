@@ -44,12 +44,10 @@ constexpr double per_element = sizeof(E) == sizeof(float) ? 1 : 3;
 }  // namespace
 
 template <class E>
-double nanoseconds(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows) {
+double nanoseconds(const Job<E>& job, ptrdiff_t rows) {
     const double elements = double(rows) * double(job.classes);
     if (elements < few_elements) return 0;
-    const Kernels<E>& kernels = active_kernels<E>();
-    const bool exponentials = kernel != kernels.hard && kernel != kernels.softmax_backward;
-    double each = !exponentials ? 0.6 : job.y.data ? 3 : job.classes <= 32 ? 2 : 1.3;
+    double each = !job.exponentials ? 0.6 : job.y.data ? 3 : job.classes <= 32 ? 2 : 1.3;
     each *= per_element<E>;
     if (job.halves) each += 2.5;
     return elements * each * exponential();
@@ -70,8 +68,8 @@ double nanoseconds(const ProductJob<E>& job) {
 
 template double nanoseconds(const ProductJob<float>&);
 template double nanoseconds(const ProductJob<double>&);
-template double nanoseconds(RowKernel<float>, const Job<float>&, ptrdiff_t);
-template double nanoseconds(RowKernel<double>, const Job<double>&, ptrdiff_t);
+template double nanoseconds(const Job<float>&, ptrdiff_t);
+template double nanoseconds(const Job<double>&, ptrdiff_t);
 template double nanoseconds(MapKernel<float>, ptrdiff_t);
 template double nanoseconds(MapKernel<double>, ptrdiff_t);
 

@@ -5,7 +5,7 @@
 namespace nndl_fast {
 
 template <class E>
-double nanoseconds(RowKernel<E> kernel, const Job<E>& job, ptrdiff_t rows);
+double nanoseconds(const Job<E>& job, ptrdiff_t rows);
 
 template <class E>
 double nanoseconds(MapKernel<E> kernel, ptrdiff_t elements);

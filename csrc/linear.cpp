@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "batch/run_kernel.h"
 #include "buffer.h"
 #include "matrix.h"
 
@@ -13,7 +14,6 @@ namespace {
 // Examples that are enough for a block: w is then read so seldom that its reading does not count; and those that are
 // too few. Bytes of the copies of a block's inputs.
 constexpr ptrdiff_t many_examples = 192, few_examples = 32, copies_at_most = 4 << 20;
-thread_local Buffer thread_scratch;
 
 template <class E>
 class Linear {
@@ -125,7 +125,7 @@ private:
     template <class F>
     void for_each_panel(RowKernel<E> kernel, Job<E> all, F f) {
         all.z = {z_, 1, size};
-        const double time = nanoseconds(kernel, all, m_);
+        const double time = nanoseconds(all, m_);
         share_out(panels(), threads_for(panels(), time), time, [&](ptrdiff_t begin, ptrdiff_t end) {
             for (ptrdiff_t p = begin; p < end; ++p) {
                 Job<E> job = all;
@@ -134,8 +134,7 @@ private:
                 job.y.data = moved(job.y.data, p * panel_);
                 job.out.data = moved(job.out.data, p * panel_);
                 f(job, p * size);
-                job.scratch = room<E>(thread_scratch, scratch_elements(job));
-                kernel(job);
+                run_kernel(kernel, job);
             }
         });
     }
@@ -231,8 +230,7 @@ private:
         job.classes = classes;
         job.z = {z, 1, stride};
         job.row_result = results_.data();
-        job.scratch = room<E>(thread_scratch, scratch_elements(job));
-        active_kernels<E>().logsumexp(job);
+        run_kernel(active_kernels<E>().logsumexp, job);
         std::copy_n(results_.data(), m_, to);
     }
 
@@ -280,8 +278,7 @@ private:
         job.sample_weight = weights_.data();
         job.class_weight_sum = 2;
         job.row_result = cost.row_result + first_;
-        job.scratch = room<E>(thread_scratch, scratch_elements(job));
-        active_kernels<E>().log_likelihood(job);
+        run_kernel(active_kernels<E>().log_likelihood, job);
         const std::vector<E> at_labels(pairs_.begin(), pairs_.begin() + m_);
         for (class_ = 0; class_ < job_.classes; class_ += width()) {  // with the labels from here on
             E* const sums = sums_.data() + class_ / width_ * m_;

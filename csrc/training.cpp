@@ -3,9 +3,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "batch/rows.h"
 #include "linear.h"
 #include "network.h"
-#include "parallel.h"
 
 namespace nndl_fast {
 namespace {

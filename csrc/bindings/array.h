@@ -11,7 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "../parallel.h"
+#include "../batch/batch.h"
+#include "../kernels/job.h"
 #include "../threads/threads.h"
 
 namespace nndl_fast {

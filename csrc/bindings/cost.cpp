@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 
+#include "../batch/rows.h"
 #include "../dispatch.h"
 #include "../linear.h"
 #include "array.h"

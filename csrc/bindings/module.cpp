@@ -31,6 +31,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     add_softmax(module);
     add_cost(module);
     add_sigmoid(module);
+    add_plan(module);
     add_training(module);
     add_yardstick(module);
 

@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "../batch/elements.h"
 #include "../dispatch.h"
 #include "array.h"
 #include "call.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "../batch/rows.h"
 #include "../dispatch.h"
 #include "array.h"
 #include "call.h"
@@ -32,6 +33,7 @@ struct Operation {
     double c = 1;
     bool split_ties = false, log = false;
     bool may_share = false;  // a long row among threads
+    bool exponentials = true;
 
     RowKernel<float> kernel(float) const { return active_kernels<float>().*f32; }
     RowKernel<double> kernel(double) const { return active_kernels<double>().*f64; }
@@ -44,6 +46,7 @@ Job<E> job_of(const Operation& operation) {
     job.split_ties = operation.split_ties;
     job.log = operation.log;
     job.may_share = operation.may_share;
+    job.exponentials = operation.exponentials;
     return job;
 }
 
@@ -109,7 +112,8 @@ py::object sharpened(Operation operation, py::handle z, py::handle axis, py::han
     const Floats floats = to_floats(z, {operation.function, "z"}, true);
     operation.c = checked_sharpness(c, floats, operation.function);
     if (std::isinf(operation.c))
-        operation = {operation.function, &Kernels<float>::hard, &Kernels<double>::hard, 1, true, operation.log};
+        operation = {
+            operation.function, &Kernels<float>::hard, &Kernels<double>::hard, 1, true, operation.log, false, false};
     else operation.may_share = true;
     return row_wise(operation, floats, nullptr, axis, out);
 }
@@ -122,13 +126,14 @@ py::object log_softmax(py::handle z, py::handle axis, py::handle c, py::handle o
 }
 
 py::object hardmax(py::handle z, py::handle axis) {
-    const Operation operation{"hardmax", &Kernels<float>::hard, &Kernels<double>::hard};
+    const Operation operation{"hardmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, false, false, false, false};
     return row_wise(operation, to_floats(z, {"hardmax", "z"}, true), nullptr, axis, py::none());
 }
 
 py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, py::handle c, py::handle out) {
     const Floats activations = to_floats(a, {"softmax_backward", "a"}, true);
     Operation operation{"softmax_backward", &Kernels<float>::softmax_backward, &Kernels<double>::softmax_backward};
+    operation.exponentials = false;
     operation.c = checked_sharpness(c, activations, operation.function);
     if (std::isinf(operation.c)) throw py::value_error("softmax_backward: c is inf; the hard maximum has no gradient");
     const py::array g = to_floats_like(activations, grad, {"softmax_backward", "grad"});

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "../batch/elements.h"
 #include "../floating_point.h"
 #include "../matrix.h"
 #include "array.h"

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "plan.h"
+
 namespace nndl_fast {
 
 // Element (row r, class j) stands at data[r * row + j * cls]. Absent where data is null.
@@ -58,9 +60,12 @@ struct Job {
     int64_t ignore_index = 0;
 
     Halves halves;                 // then z and out have no data of their own
-    bool may_share = false;        // rows may be shared out among threads
+    bool exponentials = true;      // whether the operation adds up exponentials
+    bool may_share = false;        // whether threads may divide the classes of long rows among them
     RowSlice<E>* slice = nullptr;  // then there is one row, or they are columns
-    E* scratch = nullptr;          // scratch_elements(job) of them, 64-byte aligned
+
+    Plan plan;             // plan_of(job); this and scratch are set by run_kernel()
+    E* scratch = nullptr;  // plan.scratch elements, 64-byte aligned
 };
 
 // n contiguous elements, each an example of its own.
@@ -115,72 +120,10 @@ struct StepJob {
     E beta = 0, one_less_beta = 0, rate = 0, root = 0, small = 0;  // Adam's
 };
 
-// Up to this many classes, rows are handled a vector's width of them at a time.
-constexpr ptrdiff_t few_classes = 128;
-
-// Columns of more classes than few, up to so many, are handled in panels of some tiles.
-constexpr ptrdiff_t panel_classes = 2048;
-constexpr int panel_tiles = 4, panels_in_hand = 3;
-constexpr int few_columns = 4;  // fewer than these are copied one by one
-
-// How far a row's maximum, times c, may be from where it was expected, and how large either may be:
-// within these bounds the expected one gives the bits that the maximum itself would have given.
-constexpr float window = 10, far_away = 0x1p11f;
-template <class E>
-static inline bool is_usable(E expected, E maximum, E c) {
-    const E e = expected * c, m = maximum * c;
-    return expected == maximum ||
-           (__builtin_fabs(m - e) <= window && __builtin_fabs(m) <= far_away && __builtin_fabs(e) <= far_away);
-}
-
-// The number of classes in a segment, which is added up by itself; threads share out a row by whole segments.
-template <class E>
-constexpr ptrdiff_t segment_classes = 64 * 8 * (64 / sizeof(E));
-
 // static: files of different instruction sets must not share a copy of a function.
-
 template <class X>
 static constexpr X* moved(X* data, ptrdiff_t by) {
     return data ? data + by : nullptr;
-}
-
-// Scratch areas: the exponentials of what is in hand (and the result, where that does not stand side
-// by side), and copies of z and y where those do not. Each is a row, or a tile of few classes, of which
-// the next one's copies are made while this one is in hand.
-static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
-    return classes <= few_classes ? 32 * (classes + 1) : (classes + 63) / 64 * 64 + 80;
-}
-template <class E>
-static constexpr bool is_contiguous(MatrixView<E> x) {
-    return !x.data || x.cls == 1;
-}
-template <class E>
-static constexpr bool has_panels(const Job<E>& job) {
-    return job.classes > few_classes && job.classes <= panel_classes && job.z.cls != 1;
-}
-// Columns of more classes are read class after class, so many tiles side by side, a block of classes at a time.
-constexpr int tiles_together = 8;
-template <class E>
-static constexpr bool has_columns(const Job<E>& job) {
-    return job.classes > panel_classes && job.z.cls != 1;
-}
-template <class E>
-constexpr ptrdiff_t strip_elements = 2 * tiles_together * 8 * ptrdiff_t(64 / sizeof(E)) * ptrdiff_t(64 / sizeof(E));
-// Whether an operation walks through a row's logits or targets where they stand.
-template <class E>
-static constexpr bool walks_rows(const Job<E>& job) {
-    return job.y.data || job.smoothing > 0;
-}
-template <class E>
-static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
-    return panel_tiles * ptrdiff_t(64 / sizeof(E)) * classes;
-}
-template <class E>
-static constexpr ptrdiff_t scratch_elements(const Job<E>& job) {
-    if (has_panels(job)) return panels_in_hand * panel_elements<E>(job.classes);
-    const bool rows_as_they_are = !job.halves && is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
-    const ptrdiff_t areas = (job.classes <= few_classes ? 5 : rows_as_they_are ? 1 : 3) * scratch_area(job.classes);
-    return has_columns(job) && areas < strip_elements<E> ? strip_elements<E> : areas;
 }
 
 }  // namespace nndl_fast

@@ -11,8 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "../../csrc/batch/elements.h"
+#include "../../csrc/batch/rows.h"
 #include "../../csrc/dispatch.h"
-#include "../../csrc/parallel.h"
 #include "../../csrc/threads/threads.h"
 #include "check.h"
 #include "hashes.h"
@@ -86,8 +87,11 @@ std::vector<std::vector<E>> results(const std::vector<E>& z, const std::vector<E
     });
     run(k.log_softmax, false, true, false, shared);
     run(k.logsumexp, false, false, true, shared);
-    run(k.hard, false, true, false, [](Job<E>& job) { job.split_ties = true; });
-    run(k.softmax_backward, true, true, false, nothing);
+    run(k.hard, false, true, false, [](Job<E>& job) {
+        job.split_ties = true;
+        job.exponentials = false;
+    });
+    run(k.softmax_backward, true, true, false, [](Job<E>& job) { job.exponentials = false; });
     run(k.log_likelihood, false, true, true, labelled);
     run(k.log_likelihood, false, true, true, smoothed);
     run(k.log_likelihood, false, false, true, labelled);

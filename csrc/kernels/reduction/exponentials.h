@@ -20,6 +20,7 @@
 
 #include "../../math/exp.h"
 #include "../traversal/layout.h"
+#include "bounds.h"
 
 namespace nndl_fast {
 namespace {

@@ -193,11 +193,8 @@ struct ColumnDriver {
     const Job<E>& job;
     const Op& op;
 
-    // From row r on; returns the first row that is left.
-    NNDL_NOINLINE ptrdiff_t run(ptrdiff_t r) const {
-        // of a tile that is partly filled, an operation that walks through its rows would read what lies beyond
-        const ptrdiff_t part = (job.rows - r) % V::size,
-                        last = part < few_columns || walks_rows(job) ? job.rows - part : job.rows;
+    // The rows from r to last; returns the first row that is left.
+    NNDL_NOINLINE ptrdiff_t run(ptrdiff_t r, ptrdiff_t last) const {
         for (int rows; r < last; r += rows) {
             rows = columns_from(r, last);
             Columns columns(r, rows);

@@ -104,32 +104,36 @@ struct Driver {
     NNDL_INLINE void run() const {
         if (job.slice) {
             if constexpr (Op::sums)
-                if (job.z.cls != 1) return ColumnDriver<Op, V>{job, op}.run_slice(*job.slice);
+                if (job.plan.path == Path::slice_of_columns) return ColumnDriver<Op, V>{job, op}.run_slice(*job.slice);
             return run_slice(*job.slice);
         }
-        const bool y = job.y.data, out = job.out.data;
-        const bool across = is_contiguous(job.z) && is_contiguous(job.y) && is_contiguous(job.out);
-        const bool down = job.z.row == 1 && (!y || job.y.row == 1) && (!out || job.out.row == 1);
-        const bool few = job.classes <= few_classes;
-        ptrdiff_t r = 0;
-        if (down) {
-            for (; few && r + Big::size <= job.rows; r += Big::size) one_tile_in_place<Big>(r);
-            if (has_panels(job)) r = panels(r);
-            if constexpr (Op::sums)
-                if (has_columns(job) && !is_one_tile()) r = ColumnDriver<Op, V>{job, op}.run(r);
-            for (; r + V::size <= job.rows; r += V::size) one_tile_in_place<V>(r);
-        }
-        if (few) {
-            r = packed_tiles<Big>(r, Big::size);
-            r = packed_tiles<V>(r, 1);
-        }
-        if (r >= job.rows) return;
-        if (across) rows_as_they_are(r);
-        else
-            for (; r < job.rows; ++r) one_packed_row(r);
+        const ptrdiff_t r = run_path(job.plan.path, 0, job.plan.rows_by_path);
+        if (r < job.rows) run_path(job.plan.rest, r, job.rows);
     }
 
 private:
+    // The rows from r to last, or from r on until less than a tile is left; returns the first row that is left.
+    NNDL_INLINE ptrdiff_t run_path(Path path, ptrdiff_t r, ptrdiff_t last) const {
+        switch (path) {
+            case Path::packed_tiles:
+                return packed_tiles<V>(packed_tiles<Big>(r, Big::size), 1);
+            case Path::panels:
+                return panels(r, last);
+            case Path::rows:
+                return rows_as_they_are(r);
+            case Path::gathered_rows:
+                for (; r < last; ++r) one_packed_row(r);
+                return r;
+            case Path::column_blocks:
+                if constexpr (Op::sums) return ColumnDriver<Op, V>{job, op}.run(r, last);
+                [[fallthrough]];
+            default:
+                if (job.classes <= few_classes)
+                    for (; r + Big::size <= last; r += Big::size) one_tile_in_place<Big>(r);
+                for (; r + V::size <= last; r += V::size) one_tile_in_place<V>(r);
+                return r;
+        }
+    }
     NNDL_INLINE E* area(int i) const { return job.scratch + i * scratch_area(job.classes); }
 
     template <class L>
@@ -165,9 +169,6 @@ private:
         store_tile(rows, pending, z, y, exps, out);
         wide_op.finish(pending, rows, r);
     }
-
-    // One tile, whose classes stand one after the other: there is nothing to copy.
-    NNDL_INLINE bool is_one_tile() const { return job.rows == V::size && job.z.cls == V::size; }
 
     // Tiles of W::size rows from row r on, the last of at least so many; returns the first row that is left.
     template <class W>
@@ -212,13 +213,9 @@ private:
         rows.maxima = maxima;
     }
 
-    // From row r on; returns the first row that is left.
-    NNDL_NOINLINE ptrdiff_t panels(ptrdiff_t r) const {
+    NNDL_NOINLINE ptrdiff_t panels(ptrdiff_t r, ptrdiff_t last) const {
         using Pending = PendingOf<ColumnLayout<V>>;
         using P = Panel<V, Pending>;
-        // Room for whole tiles is in the copy of z alone
-        const ptrdiff_t last =
-            job.y.data || (job.rows - r) % V::size < few_columns ? job.rows - (job.rows - r) % V::size : job.rows;
         P panel[panels_in_hand];
         for (int i = 0; i < panels_in_hand; ++i) {
             panel[i].classes = job.classes;
@@ -274,7 +271,7 @@ private:
     }
 
     // The software pipeline.
-    NNDL_NOINLINE void rows_as_they_are(ptrdiff_t r) const {
+    NNDL_NOINLINE ptrdiff_t rows_as_they_are(ptrdiff_t r) const {
         using L = RowLayout<V>;
         using Pending = PendingOf<L>;
         const L row{job.classes};
@@ -290,7 +287,7 @@ private:
             if (r < job.rows) next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), exps, hint, storer);
             storer.store_until(job.classes);
             if (!first && job.out.data) op.finish(pending, row, previous);
-            if (r == job.rows) break;
+            if (r == job.rows) return r;
             pending = next;
             ++r;
         }

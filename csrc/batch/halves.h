@@ -3,27 +3,23 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/table.h"
+#include "run_kernel.h"
 
 namespace nndl_fast {
 
-// How many elements are copied at a time: some rows, whole vectors' widths of them where they are short,
-// that stay in the first cache; at least one.
-template <class E>
-ptrdiff_t halves_room(const Job<E>& job) {
-    constexpr ptrdiff_t at_once = 4096, vector = 16;
-    return job.classes * std::min(job.rows, std::max(ptrdiff_t(1), at_once / job.classes / vector * vector));
-}
-
 // Runs the kernel on float32 copies of some rows at a time, which its results replace.
-// `copy` has halves_room(job) elements.
-inline void run_halves(RowKernel<float> kernel, const Job<float>& job, float* copy) {
+inline void run_halves(RowKernel<float> kernel, const Job<float>& job) {
+    static thread_local Buffer thread_copy;
     const MatrixView<const uint16_t> z = job.halves.z;
     const MatrixView<uint16_t> out = job.halves.out;
     const HalfKernels convert = job.halves.convert;
     const ptrdiff_t classes = job.classes;
-    const ptrdiff_t at_once = halves_room(job) / classes;
-    const bool columns = z.row == 1 && z.cls != 1;  // the copy has what stands side by side in z side by side
+    // Some rows that stay in the first cache, whole vectors' widths of them if they are short; at least one.
+    constexpr ptrdiff_t elements = 4096;
+    const ptrdiff_t at_once =
+        std::min(job.rows, std::max(ptrdiff_t(1), elements / classes / rows_of_tiles * rows_of_tiles));
+    float* const copy = room<float>(thread_copy, at_once * classes);
+    const bool columns = are_copied_in_columns(job);  // what stands side by side in z does so in the copy
     for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
         Job<float> part = job;
         part.halves = {};
@@ -46,13 +42,13 @@ inline void run_halves(RowKernel<float> kernel, const Job<float>& job, float* co
         for_each_line(z, [&](const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
             convert.widen(from, stride, n, to);
         });
-        kernel(part);
+        run_kernel(kernel, part);
         if (out.data)
             for_each_line(out, [&](uint16_t* to, ptrdiff_t stride, ptrdiff_t n, const float* from) {
                 convert.narrow(from, n, to, stride);
             });
     }
 }
-inline void run_halves(RowKernel<double>, const Job<double>&, double*) {}  // there is no such job
+inline void run_halves(RowKernel<double>, const Job<double>&) {}  // there is no such job
 
 }  // namespace nndl_fast

@@ -1,0 +1,87 @@
+#include "elements.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "../buffer.h"
+#include "../estimate.h"
+#include "../threads/threads.h"
+#include "fold.h"
+
+namespace nndl_fast {
+namespace {
+
+constexpr ptrdiff_t elements_at_once = 1024;
+thread_local Buffer thread_copies;
+
+}  // namespace
+
+template <class E>
+double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batch) {
+    const ptrdiff_t n = batch.size(), chunks = (n + elements_at_once - 1) / elements_at_once;
+    std::vector<double> sums(chunks);
+    const bool in_place =
+        batch.dims == 0 ||
+        (batch.dims == 1 && batch.stride[Batch::z][0] == 1 && (!job.y || batch.stride[Batch::y][0] == 1) &&
+         (!job.out || batch.stride[Batch::out][0] == 1) && (!job.weight || batch.stride[Batch::weight][0] == 1));
+    const double time = nanoseconds(kernel, n);
+    share_out(chunks, threads_for(chunks, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+        E* const room =
+            in_place ? nullptr : static_cast<E*>(thread_copies.reserve(Batch::operands * elements_at_once * sizeof(E)));
+        for (ptrdiff_t chunk = first; chunk < last; ++chunk) {
+            const ptrdiff_t begin = chunk * elements_at_once, end = std::min(n, begin + elements_at_once);
+            MapJob<E> part = job;
+            part.n = end - begin;
+            part.cost = moved(job.cost, begin);
+            if (in_place) {
+                part.z = moved(job.z, begin);
+                part.y = moved(job.y, begin);
+                part.weight = moved(job.weight, begin);
+                part.out = moved(job.out, begin);
+                sums[chunk] = kernel(part);
+                continue;
+            }
+            E* const area[Batch::operands] = {room, room + elements_at_once, room + 2 * elements_at_once,
+                                              room + 3 * elements_at_once};
+            // copies between an operand and its area; the direction is in the assignment
+            const auto copy = [&](Batch::Operand operand, auto assign) {
+                Walk walk(batch, begin);
+                for (ptrdiff_t done = 0; done < part.n;) {
+                    const ptrdiff_t run = walk.run(part.n - done), offset = walk.offset(operand),
+                                    step = walk.step(operand);
+                    for (ptrdiff_t i = 0; i < run; ++i) assign(offset + i * step, area[operand][done + i]);
+                    walk.advance(run);
+                    done += run;
+                }
+            };
+            copy(Batch::z, [&](ptrdiff_t at, E& x) { x = job.z[at]; });
+            if (job.y) copy(Batch::y, [&](ptrdiff_t at, E& x) { x = job.y[at]; });
+            if (job.weight) copy(Batch::weight, [&](ptrdiff_t at, E& x) { x = job.weight[at]; });
+            part.z = area[Batch::z];
+            part.y = job.y ? area[Batch::y] : nullptr;
+            part.weight = job.weight ? area[Batch::weight] : nullptr;
+            part.out = job.out ? area[Batch::out] : nullptr;
+            sums[chunk] = kernel(part);
+            if (job.out) copy(Batch::out, [&](ptrdiff_t at, E& x) { job.out[at] = x; });
+        }
+    });
+    return fold(sums.data(), chunks);
+}
+
+template <class E>
+void run_parts(MapKernel<E> kernel, const MapJob<E>& job) {
+    const ptrdiff_t chunks = (job.n + elements_at_once - 1) / elements_at_once;
+    share_out(chunks, get_num_threads(), nanoseconds(kernel, job.n), [&](ptrdiff_t first, ptrdiff_t last) {
+        MapJob<E> part = job;
+        part.n = std::min(job.n, last * elements_at_once) - first * elements_at_once;
+        part.z = job.z + first * elements_at_once;
+        part.out = job.out + first * elements_at_once;
+        if (part.n > 0) kernel(part);
+    });
+}
+
+template void run_parts(MapKernel<float>, const MapJob<float>&);
+template double run_elements(MapKernel<float>, const MapJob<float>&, const Batch&);
+template double run_elements(MapKernel<double>, const MapJob<double>&, const Batch&);
+
+}  // namespace nndl_fast

@@ -1,0 +1,21 @@
+// Rows to threads, and sums over a batch in an order that does not depend on the threads.
+#pragma once
+#include "../kernels/table.h"
+#include "batch.h"
+
+namespace nndl_fast {
+
+// Runs the kernel over all rows. The job's data pointers are those of the first row; what it has
+// one per row of (labels, weights, results) is contiguous, rows in C order.
+template <class E>
+void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
+
+// The same, and returns the sum of the rows' results; the job's own row_result is not used.
+template <class E>
+double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
+
+// The plan of the rows that stand at one stride, the batch's first; there is at least one.
+template <class E>
+Plan plan_of_rows(const Job<E>& job, const Batch& batch);
+
+}  // namespace nndl_fast

@@ -1,0 +1,148 @@
+// Which way the rows of a job take through memory, how much scratch memory that needs, and what threads may divide
+// among them. plan_of() decides it, from shapes, strides and the type alone; the traversal, whoever allocates and
+// whoever shares out work read the plan. `nndl_fast._core.plan(z, axis)` shows it.
+#pragma once
+#include <stddef.h>
+
+namespace nndl_fast {
+
+enum class Path : unsigned char {
+    tiles_in_place,    // columns: the lanes of a vector are rows that stand side by side
+    packed_tiles,      // few classes in other strides: the same, in copies whose classes stand side by side
+    panels,            // columns of more classes: copies of all classes of some tiles
+    column_blocks,     // columns of still more classes: copies of some classes of some tiles, one after the other
+    rows,              // more classes, which stand side by side: the lanes are classes
+    gathered_rows,     // the same in other strides: in a copy of one row
+    slice_of_row,      // some classes of one long row
+    slice_of_columns,  // some classes of a few long columns
+};
+
+// Up to this many classes, rows are handled a vector's width of them at a time.
+constexpr ptrdiff_t few_classes = 128;
+// Columns of more classes than few, up to so many, are handled in panels of some tiles.
+constexpr ptrdiff_t panel_classes = 2048;
+constexpr int panel_tiles = 4, panels_in_hand = 3;
+// Columns of still more classes: so many tiles together.
+constexpr int tiles_together = 8;
+// Rows beside whole tiles that are fewer than these are handled one by one.
+constexpr int few_rows = 4;
+// Rows that go to a thread together if they are handled in tiles: whole tiles of any type.
+constexpr ptrdiff_t rows_of_tiles = 16;
+
+struct Plan {
+    ptrdiff_t rows_by_path = 0;  // the others, fewer than a tile, take the path of the rest
+    ptrdiff_t scratch = 0;       // elements
+    Path path = Path::rows, rest = Path::rows;
+    unsigned char unit = 1;  // rows that go to a thread together
+    bool divisible = false;  // whether threads may divide the classes of a row, or of some columns, among them
+};
+
+// static, here and below: files of different instruction sets must not share a copy of a function.
+
+// The rows of a tile: the lanes of a vector.
+template <class E>
+constexpr ptrdiff_t tile_rows_of = 64 / ptrdiff_t(sizeof(E));
+
+// One row, or one tile of few classes; with room for whole vectors, and so that areas do not begin at the same place of
+// a page.
+static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
+    return classes <= few_classes ? 32 * (classes + 1) : (classes + 63) / 64 * 64 + 80;
+}
+template <class E>
+static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
+    return panel_tiles * tile_rows_of<E> * classes;
+}
+// Two blocks of tiles_together tiles, each of 8 vectors of classes.
+template <class E>
+constexpr ptrdiff_t strip_elements = 2 * tiles_together * 8 * tile_rows_of<E> * tile_rows_of<E>;
+
+template <class E>
+static constexpr ptrdiff_t scratch_of(Path path, ptrdiff_t classes) {
+    const ptrdiff_t exps = scratch_area(classes), copy_of_z = exps, copy_of_y = exps;
+    switch (path) {
+        case Path::tiles_in_place:
+            return classes <= few_classes ? exps : 0;  // else they stand in the result
+        case Path::packed_tiles:
+            return exps + 2 * (copy_of_z + copy_of_y);  // of this tile and of the next
+        case Path::panels:
+            return panels_in_hand * panel_elements<E>(classes);
+        case Path::column_blocks:
+        case Path::slice_of_columns:
+            return strip_elements<E>;
+        case Path::rows:
+            return exps;
+        case Path::gathered_rows:
+            return exps + copy_of_z + copy_of_y;
+        case Path::slice_of_row:
+            return 0;
+    }
+    return 0;
+}
+
+// 16-bit types are computed in copies. Whether these are in columns, too.
+template <class J>
+static constexpr bool are_copied_in_columns(const J& job) {
+    return job.halves.z.row == 1 && job.halves.z.cls != 1;
+}
+
+// J is Job<E>; see job.h.
+template <class E, template <class> class J>
+static constexpr Plan plan_of(const J<E>& job) {
+    const ptrdiff_t classes = job.classes, tile = tile_rows_of<E>;
+    ptrdiff_t row = job.z.row, cls = job.z.cls, out_row = job.out.row, out_cls = job.out.cls;
+    bool out = job.out.data;
+    if (job.halves) {
+        const bool columns = are_copied_in_columns(job);
+        row = out_row = columns ? 1 : classes;
+        cls = out_cls = columns ? job.rows : 1;
+        out = job.halves.out.data;
+    }
+    const bool y = job.y.data;
+    const bool contiguous = cls == 1 && (!y || job.y.cls == 1) && (!out || out_cls == 1);
+    const bool columns = row == 1 && (!y || job.y.row == 1) && (!out || out_row == 1);
+    const bool few = classes <= few_classes;
+    const ptrdiff_t beside_tiles = job.rows % tile;
+
+    Plan plan;
+    if (job.slice) {
+        plan.path = cls == 1 ? Path::slice_of_row : Path::slice_of_columns;
+        plan.rows_by_path = job.rows;
+        plan.scratch = scratch_of<E>(plan.path, classes);
+        return plan;
+    }
+    plan.rest = few ? Path::packed_tiles : contiguous ? Path::rows : Path::gathered_rows;
+    // A tile that is partly filled costs as much as a whole one. It can only be copied, so an operation must not walk
+    // through what stands in place.
+    bool fill = beside_tiles >= few_rows;
+    if (!columns) {
+        plan.path = plan.rest;
+        fill = true;
+    } else if (few || cls == 1) {
+        plan.path = Path::tiles_in_place;
+        fill = false;
+    } else if (classes <= panel_classes) {
+        plan.path = Path::panels;
+        fill = fill && !y;
+    } else if (job.exponentials) {
+        // A single tile whose classes stand one after the other is a copy already.
+        plan.path = job.rows == tile && cls == tile ? Path::tiles_in_place : Path::column_blocks;
+        fill = fill && !y && !(job.smoothing > 0);
+    } else {
+        plan.path = Path::tiles_in_place;
+        fill = false;
+    }
+    plan.rows_by_path = fill ? job.rows : job.rows - beside_tiles;
+    if (!plan.rows_by_path) {
+        plan.path = plan.rest;
+        plan.rows_by_path = job.rows;
+    }
+    const ptrdiff_t by_path = scratch_of<E>(plan.path, classes), by_rest = scratch_of<E>(plan.rest, classes);
+    plan.scratch = by_path < by_rest ? by_rest : by_path;
+    if (plan.path != Path::rows && plan.path != Path::gathered_rows) plan.unit = rows_of_tiles;
+    const bool in_place = out && job.out.data == job.z.data;
+    const bool long_columns = columns && cls != 1 && classes > panel_classes && job.exponentials;
+    plan.divisible = job.may_share && (job.halves || (!in_place && !y && (plan.path == Path::rows || long_columns)));
+    return plan;
+}
+
+}  // namespace nndl_fast
