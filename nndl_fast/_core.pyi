@@ -3,92 +3,58 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Unpack
 
-def softmax(
-    z: ArrayLike, axis: int | tuple[int, ...] | None, c: float, out: NDArray[Any] | None, /
-) -> Any: ...
-def log_softmax(
-    z: ArrayLike, axis: int | tuple[int, ...] | None, c: float, out: NDArray[Any] | None, /
-) -> Any: ...
-def logsumexp(z: ArrayLike, axis: int | tuple[int, ...] | None, keepdims: bool, /) -> Any: ...
-def hardmax(z: ArrayLike, axis: int | tuple[int, ...] | None, /) -> Any: ...
-def softmax_backward(
-    a: ArrayLike, grad: ArrayLike, axis: int | tuple[int, ...] | None, c: float, out: NDArray[Any] | None, /
-) -> Any: ...
-def as_real(z: ArrayLike, function: str, name: str, /) -> NDArray[Any]: ...
-def as_floats(z: ArrayLike, function: str, name: str, /) -> tuple[NDArray[Any], np.dtype[Any]]: ...
-def log_likelihood_cost(
-    z: ArrayLike,
-    y: ArrayLike,
-    axis: int,
-    reduction: str,
-    sample_weight: ArrayLike | None,
-    class_weight: ArrayLike | None,
-    ignore_index: int | None,
-    label_smoothing: float,
-    /,
-) -> Any: ...
+from ._types import Array, Axis
+
+_Out = Array | None
+
+def softmax(z: ArrayLike, axis: Axis, c: float, out: _Out, /) -> Any: ...
+def log_softmax(z: ArrayLike, axis: Axis, c: float, out: _Out, /) -> Any: ...
+def logsumexp(z: ArrayLike, axis: Axis, keepdims: bool, /) -> Any: ...
+def hardmax(z: ArrayLike, axis: Axis, /) -> Any: ...
+def softmax_backward(a: ArrayLike, grad: ArrayLike, axis: Axis, c: float, out: _Out, /) -> Any: ...
+def as_real(z: ArrayLike, function: str, name: str, /) -> Array: ...
+def as_floats(z: ArrayLike, function: str, name: str, /) -> tuple[Array, np.dtype[Any]]: ...
+
+# Of the log-likelihood cost: reduction, sample_weight, class_weight, ignore_index, label_smoothing.
+_Options = tuple[str, ArrayLike | None, ArrayLike | None, int | None, float]
+
+def log_likelihood_cost(z: ArrayLike, y: ArrayLike, axis: int, /, *options: Unpack[_Options]) -> Any: ...
 def log_likelihood_delta(
-    z: ArrayLike,
-    y: ArrayLike,
-    axis: int,
-    reduction: str,
-    sample_weight: ArrayLike | None,
-    class_weight: ArrayLike | None,
-    ignore_index: int | None,
-    label_smoothing: float,
-    out: NDArray[Any] | None,
-    /,
+    z: ArrayLike, y: ArrayLike, axis: int, /, *options: Unpack[tuple[Unpack[_Options], _Out]]
 ) -> Any: ...
 def log_likelihood_cost_and_delta(
-    z: ArrayLike,
-    y: ArrayLike,
-    axis: int,
-    reduction: str,
-    sample_weight: ArrayLike | None,
-    class_weight: ArrayLike | None,
-    ignore_index: int | None,
-    label_smoothing: float,
-    out: NDArray[Any] | None,
-    /,
+    z: ArrayLike, y: ArrayLike, axis: int, /, *options: Unpack[tuple[Unpack[_Options], _Out]]
 ) -> tuple[Any, Any]: ...
 def linear_log_likelihood(
-    z: NDArray[Any],
+    z: Array,
     y: ArrayLike,
-    reduction: str,
-    sample_weight: ArrayLike | None,
-    class_weight: ArrayLike | None,
-    ignore_index: int | None,
-    label_smoothing: float,
-    a: NDArray[Any],
-    w: NDArray[Any],
-    b: NDArray[Any],
-    gradients: bool,
-    room: int,
     /,
+    *options: Unpack[tuple[Unpack[_Options], Array, Array, Array, bool, int]],  # a, w, b, gradients, room
 ) -> Any: ...
-def sigmoid(z: ArrayLike, out: NDArray[Any] | None, /) -> Any: ...
-def sigmoid_prime(z: ArrayLike, out: NDArray[Any] | None, /) -> Any: ...
+def sigmoid(z: ArrayLike, out: _Out, /) -> Any: ...
+def sigmoid_prime(z: ArrayLike, out: _Out, /) -> Any: ...
 def binary_cross_entropy_cost(
     z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, /
 ) -> Any: ...
 def binary_cross_entropy_delta(
-    z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, out: NDArray[Any] | None, /
+    z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, out: _Out, /
 ) -> Any: ...
 def binary_cross_entropy_cost_and_delta(
-    z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, out: NDArray[Any] | None, /
+    z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, out: _Out, /
 ) -> tuple[Any, Any]: ...
 
 class Trainer:
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-    def use(self, weights: list[NDArray[Any]], biases: list[NDArray[Any]], /) -> None: ...
-    def parameters(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]: ...
-    def weighted_inputs(self, x: NDArray[Any], /) -> NDArray[Any]: ...
+    def use(self, weights: list[Array], biases: list[Array], /) -> None: ...
+    def parameters(self) -> tuple[list[Array], list[Array]]: ...
+    def weighted_inputs(self, x: Array, /) -> Array: ...
     def run(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        order: NDArray[Any],
+        x: Array,
+        y: Array,
+        order: Array,
         mini_batch: int,
         rule: str,
         eta: float,

@@ -1,24 +1,43 @@
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypedDict, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Unpack
 
-# The last overload of each function is what functional.py says itself: tests/test_typing.py compares them. An
-# array without dimensions comes back as a scalar, which these types, as NumPy's own, do not tell apart.
+from ._types import Array as Array
+from ._types import Axis as Axis
+from ._types import Reduction as Reduction
 
-Axis = int | tuple[int, ...] | None
-Reduction = Literal["mean", "sum", "none"]
-Array = NDArray[Any]
+# The last overload of each function is its own signature; tests/test_typing.py compares the two. An array
+# without dimensions comes back as a scalar, which these types, like NumPy's own, do not tell apart.
+
 _F = TypeVar("_F", np.float16, np.float32, np.float64)
+_One = Literal["mean", "sum"]
+_Each = Literal["none"]
+_True = Literal[True]
+_False = Literal[False]
+_Maybe = ArrayLike | None
+_Out = Array | None
+
+class _Options(TypedDict, total=False):
+    sample_weight: _Maybe
+    class_weight: _Maybe
+    ignore_index: int | None
+    label_smoothing: float
+
+# The options of a call whose cost is one number, and of one that gives a cost per example.
+class _ToOne(_Options, total=False):
+    reduction: _One
+
+class _ToEach(_Options):
+    reduction: _Each
 
 @overload
-def softmax(z: NDArray[_F], axis: Axis = -1, *, c: float = 1.0, out: Array | None = None) -> NDArray[_F]: ...
+def softmax(z: NDArray[_F], axis: Axis = -1, *, c: float = 1.0, out: _Out = None) -> NDArray[_F]: ...
 @overload
 def softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None) -> Any: ...
 @overload
-def log_softmax(
-    z: NDArray[_F], axis: Axis = -1, *, c: float = 1.0, out: Array | None = None
-) -> NDArray[_F]: ...
+def log_softmax(z: NDArray[_F], axis: Axis = -1, *, c: float = 1.0, out: _Out = None) -> NDArray[_F]: ...
 @overload
 def log_softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None) -> Any: ...
 @overload
@@ -41,35 +60,17 @@ def softmax_jacobian(a: NDArray[_F], axis: int = -1) -> NDArray[_F]: ...
 def softmax_jacobian(a: ArrayLike, axis: int = -1) -> Any: ...
 @overload
 def softmax_backward(
-    a: NDArray[_F], grad: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None
+    a: NDArray[_F], grad: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: _Out = None
 ) -> NDArray[_F]: ...
 @overload
 def softmax_backward(
     a: ArrayLike, grad: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None
 ) -> Any: ...
 @overload
-def log_likelihood_cost(
-    z: NDArray[_F],
-    y: ArrayLike,
-    axis: int = -1,
-    *,
-    reduction: Literal["mean", "sum"] = "mean",
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-) -> _F: ...
+def log_likelihood_cost(z: NDArray[_F], y: ArrayLike, axis: int = -1, **options: Unpack[_ToOne]) -> _F: ...
 @overload
 def log_likelihood_cost(
-    z: NDArray[_F],
-    y: ArrayLike,
-    axis: int = -1,
-    *,
-    reduction: Literal["none"],
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
+    z: NDArray[_F], y: ArrayLike, axis: int = -1, **options: Unpack[_ToEach]
 ) -> NDArray[_F]: ...
 @overload
 def log_likelihood_cost(
@@ -90,11 +91,8 @@ def log_likelihood_delta(
     axis: int = -1,
     *,
     reduction: Reduction = "mean",
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    out: Array | None = None,
+    out: _Out = None,
+    **options: Unpack[_Options],
 ) -> NDArray[_F]: ...
 @overload
 def log_likelihood_delta(
@@ -111,29 +109,11 @@ def log_likelihood_delta(
 ) -> Any: ...
 @overload
 def log_likelihood_cost_and_delta(
-    z: NDArray[_F],
-    y: ArrayLike,
-    axis: int = -1,
-    *,
-    reduction: Literal["mean", "sum"] = "mean",
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    out: Array | None = None,
+    z: NDArray[_F], y: ArrayLike, axis: int = -1, *, out: _Out = None, **options: Unpack[_ToOne]
 ) -> tuple[_F, NDArray[_F]]: ...
 @overload
 def log_likelihood_cost_and_delta(
-    z: NDArray[_F],
-    y: ArrayLike,
-    axis: int = -1,
-    *,
-    reduction: Literal["none"],
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    out: Array | None = None,
+    z: NDArray[_F], y: ArrayLike, axis: int = -1, *, out: _Out = None, **options: Unpack[_ToEach]
 ) -> tuple[NDArray[_F], NDArray[_F]]: ...
 @overload
 def log_likelihood_cost_and_delta(
@@ -152,57 +132,29 @@ def log_likelihood_cost_and_delta(
 def linear_log_likelihood(
     a: NDArray[_F],
     w: ArrayLike,
-    b: ArrayLike | None,
+    b: _Maybe,
     y: ArrayLike,
     *,
-    reduction: Literal["mean", "sum"] = "mean",
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    gradients: Literal[True] = True,
+    gradients: _True = True,
+    **options: Unpack[_ToOne],
 ) -> tuple[_F, NDArray[_F], NDArray[_F], NDArray[_F]]: ...
 @overload
 def linear_log_likelihood(
     a: NDArray[_F],
     w: ArrayLike,
-    b: ArrayLike | None,
+    b: _Maybe,
     y: ArrayLike,
     *,
-    reduction: Literal["none"],
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    gradients: Literal[True] = True,
+    gradients: _True = True,
+    **options: Unpack[_ToEach],
 ) -> tuple[NDArray[_F], NDArray[_F], NDArray[_F], NDArray[_F]]: ...
 @overload
 def linear_log_likelihood(
-    a: NDArray[_F],
-    w: ArrayLike,
-    b: ArrayLike | None,
-    y: ArrayLike,
-    *,
-    reduction: Literal["mean", "sum"] = "mean",
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    gradients: Literal[False],
+    a: NDArray[_F], w: ArrayLike, b: _Maybe, y: ArrayLike, *, gradients: _False, **options: Unpack[_ToOne]
 ) -> _F: ...
 @overload
 def linear_log_likelihood(
-    a: NDArray[_F],
-    w: ArrayLike,
-    b: ArrayLike | None,
-    y: ArrayLike,
-    *,
-    reduction: Literal["none"],
-    sample_weight: ArrayLike | None = None,
-    class_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    gradients: Literal[False],
+    a: NDArray[_F], w: ArrayLike, b: _Maybe, y: ArrayLike, *, gradients: _False, **options: Unpack[_ToEach]
 ) -> NDArray[_F]: ...
 @overload
 def linear_log_likelihood(
@@ -219,24 +171,20 @@ def linear_log_likelihood(
     gradients: bool = True,
 ) -> Any: ...
 @overload
-def sigmoid(z: NDArray[_F], *, out: Array | None = None) -> NDArray[_F]: ...
+def sigmoid(z: NDArray[_F], *, out: _Out = None) -> NDArray[_F]: ...
 @overload
 def sigmoid(z: ArrayLike, *, out: Array | None = None) -> Any: ...
 @overload
-def sigmoid_prime(z: NDArray[_F], *, out: Array | None = None) -> NDArray[_F]: ...
+def sigmoid_prime(z: NDArray[_F], *, out: _Out = None) -> NDArray[_F]: ...
 @overload
 def sigmoid_prime(z: ArrayLike, *, out: Array | None = None) -> Any: ...
 @overload
 def binary_cross_entropy_cost(
-    z: NDArray[_F],
-    y: ArrayLike,
-    *,
-    reduction: Literal["mean", "sum"] = "mean",
-    sample_weight: ArrayLike | None = None,
+    z: NDArray[_F], y: ArrayLike, *, reduction: _One = "mean", sample_weight: _Maybe = None
 ) -> _F: ...
 @overload
 def binary_cross_entropy_cost(
-    z: NDArray[_F], y: ArrayLike, *, reduction: Literal["none"], sample_weight: ArrayLike | None = None
+    z: NDArray[_F], y: ArrayLike, *, reduction: _Each, sample_weight: _Maybe = None
 ) -> NDArray[_F]: ...
 @overload
 def binary_cross_entropy_cost(
@@ -248,8 +196,8 @@ def binary_cross_entropy_delta(
     y: ArrayLike,
     *,
     reduction: Reduction = "mean",
-    sample_weight: ArrayLike | None = None,
-    out: Array | None = None,
+    sample_weight: _Maybe = None,
+    out: _Out = None,
 ) -> NDArray[_F]: ...
 @overload
 def binary_cross_entropy_delta(
@@ -262,21 +210,11 @@ def binary_cross_entropy_delta(
 ) -> Any: ...
 @overload
 def binary_cross_entropy_cost_and_delta(
-    z: NDArray[_F],
-    y: ArrayLike,
-    *,
-    reduction: Literal["mean", "sum"] = "mean",
-    sample_weight: ArrayLike | None = None,
-    out: Array | None = None,
+    z: NDArray[_F], y: ArrayLike, *, reduction: _One = "mean", sample_weight: _Maybe = None, out: _Out = None
 ) -> tuple[_F, NDArray[_F]]: ...
 @overload
 def binary_cross_entropy_cost_and_delta(
-    z: NDArray[_F],
-    y: ArrayLike,
-    *,
-    reduction: Literal["none"],
-    sample_weight: ArrayLike | None = None,
-    out: Array | None = None,
+    z: NDArray[_F], y: ArrayLike, *, reduction: _Each, sample_weight: _Maybe = None, out: _Out = None
 ) -> tuple[NDArray[_F], NDArray[_F]]: ...
 @overload
 def binary_cross_entropy_cost_and_delta(

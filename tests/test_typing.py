@@ -12,6 +12,12 @@ import nndl_fast as nf
 
 PACKAGE = Path(nf.__file__).parent
 STUBS = sorted(stub.stem for stub in PACKAGE.glob("*.pyi"))
+WITH_OPTIONS = {
+    "linear_log_likelihood",
+    "log_likelihood_cost",
+    "log_likelihood_cost_and_delta",
+    "log_likelihood_delta",
+}
 
 
 def run(*command, cwd):
@@ -33,52 +39,73 @@ def test_package_is_typed(tmp_path, left_out):
 def test_stubs_match_the_modules(tmp_path):
     assert {"_core", "functional"} <= set(STUBS)
     modules = [f"nndl_fast.{name}" for name in STUBS]
-    # stubtest takes a Literal for a class (mypy 2.4); test_functional_says_what_its_stub_says compares it
+    # stubtest does not know TypedDicts of keyword arguments (mypy 2.4).
+    # test_functional_says_what_its_stub_says compares those functions.
     known = tmp_path / "known"
-    known.write_text("nndl_fast.functional.Reduction\n", encoding="utf-8")
+    known.write_text("\n".join(f"nndl_fast.functional.{name}" for name in WITH_OPTIONS), encoding="utf-8")
     options = ["--ignore-missing-stub", "--allowlist", str(known), "--ignore-unused-allowlist"]
     result = run("mypy.stubtest", *modules, *options, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 def said(path):
-    """What a file says of each name: the signatures of a function, or the right side."""
+    """What a file says of each name: the signatures of a function, the types of a TypedDict's fields, or the
+    right side. Names that it imports from a file beside it are looked up there."""
     names = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            beside = said(path.with_name(f"{node.module}.py"))
+            names |= {alias.name: beside[alias.name] for alias in node.names}
+        elif isinstance(node, ast.FunctionDef):
             names.setdefault(node.name, []).append(node)
+        elif isinstance(node, ast.ClassDef):
+            fields = [names[base.id] for base in node.bases if base.id in names]
+            fields.append({field.target.id: ast.unparse(field.annotation) for field in node.body})
+            names[node.name] = {name: annotation for some in fields for name, annotation in some.items()}
         elif isinstance(node, ast.Assign):
             names[node.targets[0].id] = ast.unparse(node.value)
     return names
 
 
-def parameters(function):
-    """By name: the defaults, and None where there is none."""
+def options(function, names):
+    """The fields of the TypedDict that a function unpacks."""
+    return names[function.args.kwarg.annotation.slice.id] if function.args.kwarg else {}
+
+
+def parameters(function, names):
+    """By name: the defaults, and None where there is none. Those that are given by name have no order."""
     given = function.args
     missing = [None] * (len(given.args) - len(given.defaults))
-    names = [*given.args, "*", *given.kwonlyargs]
-    defaults = [*missing, *given.defaults, None, *given.kw_defaults]
-    return [
-        (getattr(name, "arg", name), default and ast.unparse(default))
-        for name, default in zip(names, defaults)
-    ]
+    by_name = {name.arg: default for name, default in zip(given.kwonlyargs, given.kw_defaults)}
+    assert not by_name.keys() & options(function, names).keys()
+    by_name |= dict.fromkeys(options(function, names))
+    all_names = [*(name.arg for name in given.args), "*", *sorted(by_name)]
+    defaults = [*missing, *given.defaults, None, *(by_name[name] for name in sorted(by_name))]
+    return [(name, default and ast.unparse(default)) for name, default in zip(all_names, defaults)]
 
 
 def test_functional_says_what_its_stub_says():
     """Of the overloads stubtest reads the last alone, and no annotation."""
     module, stub = (said(PACKAGE / f"functional.{ending}") for ending in ("py", "pyi"))
-    del stub["_F"]
-    assert module.keys() == stub.keys()
-    for name, own in module.items():
+    public = [{name for name in names if not name.startswith("_")} for names in (module, stub)]
+    assert public[0] == public[1] == set(nf.functional.__all__)
+    for name in public[0]:
+        own = module[name]
         if isinstance(own, str):
             assert stub[name] == own
             continue
         *overloads, last = stub[name]
         assert ast.unparse(last.args) == ast.unparse(own[0].args), name
         assert ast.unparse(last.returns) == ast.unparse(own[0].returns), name
+        annotations = {x.arg: ast.unparse(x.annotation) for x in own[0].args.kwonlyargs}
         for overload in overloads:
-            for (got, default), expected in zip(parameters(overload), parameters(own[0]), strict=True):
+            of_both = zip(parameters(overload, stub), parameters(own[0], module), strict=True)
+            for (got, default), expected in of_both:
                 assert got == expected[0] and default in (None, expected[1]), name
+            for option, annotation in options(overload, stub).items():
+                expected = annotations[option]
+                assert option == "reduction" or stub.get(annotation, annotation) == expected, (name, option)
+            assert name in WITH_OPTIONS or not options(overload, stub), name
 
 
 HEAD = """
