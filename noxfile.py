@@ -31,7 +31,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    session.install(".[docs]")
+    session.install(".[docs]", "pytest>=8.2")
+    session.run("pytest", "tests/test_docstrings.py")
     session.run("sphinx-build", "-W", "docs", *(session.posargs or [session.create_tmp()]))
 
 

@@ -28,7 +28,7 @@ project = "nndl_fast"
 copyright = "the nndl_fast authors"
 version = release = nndl_fast.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "mathml"]
 html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 # Notebooks are run here: what they show is what this version does.
@@ -39,7 +39,8 @@ exclude_patterns = ["made", "**.ipynb_checkpoints"]
 myst_heading_anchors = 3
 nitpicky = True
 autodoc_typehints = "none"
-napoleon_attr_annotations = False
+numpydoc_show_class_members = False  # autodoc shows them
+autosummary_generate = False  # numpydoc loads autosummary, which would import every module first
 # which of PyTorch's builds fits a machine is for the machine's owner to say
 autodoc_mock_imports = [name for name in ["torch", "onnx"] if find_spec(name) is None]
 autodoc_preserve_defaults = True

@@ -27,6 +27,13 @@ FORMULAS = {
     "C = ``|a - y|^2 / 2``": r"C = \tfrac{1}{2} \lVert a - y \rVert^2",
     "(a - y) sigma'(z)": r"(a - y)\, \sigma'(z)",
     "C = -ln a_y": r"C = -\ln a_y",
+    "-sum (y ln a + (1 - y) ln(1 - a))": r"-\sum (y \ln a + (1 - y) \ln(1 - a))",
+    "-(y ln a + (1 - y) ln(1 - a))": r"-(y \ln a + (1 - y) \ln(1 - a))",
+    "(1 - s) y + s / n": r"(1 - s)\, y + s / n",
+    "delta = a - y": r"\delta = a - y",
+    "(a - y) / n": r"(a - y) / n",
+    "sigma(z) (1 - sigma(z))": r"\sigma(z)\, (1 - \sigma(z))",
+    "sigma(z) - y": r"\sigma(z) - y",
 }
 
 

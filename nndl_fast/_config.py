@@ -17,40 +17,94 @@ __version__ = version("nndl_fast")
 
 
 def get_num_threads() -> int:
-    """The largest number of threads that a call may use.
+    """Return the largest number of threads that a call may use.
 
     If none was set, it is the number of processors that this process may use (its affinity mask,
     and the quota of a container, rounded up), or ``OMP_NUM_THREADS``, or what ``threadpoolctl``
     says. Small work always stays on one thread, and the number changes no bit of any result.
 
-    >>> get_num_threads() >= 1
+    Returns
+    -------
+    int
+        The number of threads, at least 1.
+
+    See Also
+    --------
+    set_num_threads : Set the number for the whole process.
+    num_threads : Set the number for a ``with`` block.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> nf.get_num_threads() >= 1
     True
     """
     return _core.get_num_threads()
 
 
 def set_num_threads(n: int) -> None:
-    """Sets the largest number of threads that a call may use, for the whole process.
+    """Set the largest number of threads that a call may use, for the whole process.
 
-    Raises ``ValueError`` if ``n`` is less than 1. A limit below the number of processors that was set
-    otherwise (``OMP_NUM_THREADS``, ``threadpoolctl``) still holds, and a call never uses more threads
-    at once than there are processors.
+    A limit below the number of processors that was set otherwise (``OMP_NUM_THREADS``, ``threadpoolctl``)
+    still holds, and a call never uses more threads at once than there are processors.
 
-    >>> before = get_num_threads()
-    >>> set_num_threads(1)
-    >>> get_num_threads()
+    Parameters
+    ----------
+    n : int
+        The number of threads, at least 1.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is less than 1.
+
+    See Also
+    --------
+    get_num_threads : Return the number.
+    num_threads : Set the number for a ``with`` block.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> before = nf.get_num_threads()
+    >>> nf.set_num_threads(1)
+    >>> nf.get_num_threads()
     1
-    >>> set_num_threads(before)
+    >>> nf.set_num_threads(before)
     """
     _core.set_num_threads(n)
 
 
 @contextmanager
 def num_threads(n: int) -> Iterator[None]:
-    """``set_num_threads(n)`` for the length of a ``with`` block.
+    """Set the largest number of threads for the length of a ``with`` block.
 
-    >>> with num_threads(1):
-    ...     get_num_threads()
+    The block begins with ``set_num_threads(n)``; after it the former setting holds again.
+
+    Parameters
+    ----------
+    n : int
+        The number of threads, at least 1.
+
+    Yields
+    ------
+    None
+        The context manager gives no value.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is less than 1.
+
+    See Also
+    --------
+    set_num_threads : Set the number for the whole process.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> with nf.num_threads(1):
+    ...     nf.get_num_threads()
     1
     """
     before = _core.thread_setting()
@@ -62,23 +116,45 @@ def num_threads(n: int) -> Iterator[None]:
 
 
 def get_include() -> str:
-    """The folder with ``nndl_fast.h``, for compiled callers.
+    """Return the folder that contains ``nndl_fast.h``.
 
+    Programs in C, C++ and Cython that call the kernels are compiled with it among their include folders.
+
+    Returns
+    -------
+    str
+        The path of the folder.
+
+    Examples
+    --------
     >>> import os
-    >>> os.path.exists(os.path.join(get_include(), "nndl_fast.h"))
+    >>> import nndl_fast as nf
+    >>> os.path.exists(os.path.join(nf.get_include(), "nndl_fast.h"))
     True
     """
     return str(Path(__file__).parent / "include")
 
 
 def show_config() -> dict[str, object]:
-    """What is needed to repeat a result or report a fault, as a dictionary.
+    """Return what is needed to repeat a result or to report a fault.
 
     ``NNDL_FAST_ISA`` in the environment, set before the first import, forces one of the
-    ``instruction_sets``; the bits of every result are the same with each. ``threads_by`` says whose
-    threads share out large work: ``"pool"``, our own, or ``"openmp"`` or ``"none"``, if it was built so.
+    ``instruction_sets``; the bits of every result are the same with each.
 
-    >>> sorted(show_config())
+    Returns
+    -------
+    dict
+        The versions, the machine and the build, by name. ``threads_by`` says whose threads share out large
+        work: ``"pool"``, our own, or ``"openmp"`` or ``"none"`` if it was built so.
+
+    See Also
+    --------
+    get_num_threads : Return the number of threads alone.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> sorted(nf.show_config())
     ['compiler', 'instruction_set', 'instruction_sets', 'numpy', 'platform', 'processors', 'python',
      'threads', 'threads_by', 'usable_processors', 'version']
     """

@@ -116,18 +116,22 @@ class Fitted:
 
     @property
     def coef_(self) -> Array:
+        """The weights without hidden layers: (classes, features), or (1, features) with two classes."""
         return self._of_regression(self.network_.weights)
 
     @property
     def intercept_(self) -> Array:
+        """The biases without hidden layers: (classes,), or (1,) with two classes."""
         return self._of_regression(self.network_.biases).ravel()
 
     @property
     def coefs_(self) -> list[Array]:
+        """The weights of each layer, (inputs, neurons); the last has one neuron per class, also with two."""
         return [w.T for w in self.network_.weights]
 
     @property
     def intercepts_(self) -> list[Array]:
+        """The biases of each layer, (neurons,)."""
         return [b.ravel() for b in self.network_.biases]
 
     def _of_regression(self, layers: list[Array]) -> Array:

@@ -46,7 +46,10 @@ class Layers:
         self.default_weight_initializer()
 
     def __repr__(self) -> str:
-        """
+        """Describe the network in one line.
+
+        Examples
+        --------
         >>> import nndl_fast as nf
         >>> nf.Network([784, 30, 10])
         <Network 784-30-10: hidden sigmoid, LogLikelihoodCost, float32, 23,860 parameters>
@@ -61,14 +64,14 @@ class Layers:
 
     @property
     def num_parameters(self) -> int:
-        """How many biases and weights there are."""
+        """The number of all biases and weights."""
         return sum(n * (inputs + 1) for inputs, n in zip(self.sizes, self.sizes[1:]))
 
     # Both in one attribute, and replaced by one assignment: whatever interrupts training leaves the
     # parameters as they were after a whole mini-batch.
     @property
     def biases(self) -> list[Array]:
-        """An array (n, 1) for each layer after the first."""
+        """The biases: an array (n, 1) for each layer after the first."""
         return self._parameters[0]
 
     @biases.setter
@@ -77,7 +80,7 @@ class Layers:
 
     @property
     def weights(self) -> list[Array]:
-        """An array (n, n of the layer before) for each layer after the first."""
+        """The weights: an array (n, n of the layer before) for each layer after the first."""
         return self._parameters[1]
 
     @weights.setter
@@ -86,7 +89,7 @@ class Layers:
 
     @property
     def classes(self) -> list[Any] | None:
-        """The labels of the output neurons in their order, or None where they are 0, 1, 2, ..."""
+        """The labels of the output neurons in their order, or None if they are 0, 1, 2 and so on."""
         return self._classes
 
     @classes.setter
@@ -142,22 +145,34 @@ class Layers:
         return checked
 
     def default_weight_initializer(self) -> None:
-        """Draws biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
+        """Draw biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
         self.large_weight_initializer()
         self.weights = [w / self.dtype.type(np.sqrt(w.shape[1])) for w in self.weights]
 
     def large_weight_initializer(self) -> None:
-        """Draws biases and weights from N(0, 1), as the book's first chapter does."""
+        """Draw biases and weights from N(0, 1), as the book's first chapter does."""
         layers = list(zip(self.sizes[:-1], self.sizes[1:]))
         biases = [self.rng.standard_normal((n, 1)).astype(self.dtype) for _, n in layers]
         weights = [self.rng.standard_normal((n, inputs)).astype(self.dtype) for inputs, n in layers]
         self._parameters = (biases, weights)
 
     def state_dict(self) -> dict[str, Array]:
-        """Weights (n, inputs) and biases (n,) by the names that PyTorch gives them in
-        ``torch.nn.Sequential(Linear, activation, Linear, ...)``: copies, and arrays of NumPy.
-        :func:`nndl_fast.torch.state_dict` has tensors.
+        """Return copies of the parameters by the names that PyTorch gives them.
 
+        The names are those of ``torch.nn.Sequential(Linear, activation, Linear, ...)``.
+
+        Returns
+        -------
+        dict of ndarray
+            The weights (n, inputs) and biases (n,), as arrays of NumPy.
+
+        See Also
+        --------
+        load_state_dict : Take the parameters from such a dictionary.
+        nndl_fast.torch.state_dict : Return tensors.
+
+        Examples
+        --------
         >>> import nndl_fast as nf
         >>> list(nf.Network([64, 30, 10]).state_dict())
         ['0.weight', '0.bias', '2.weight', '2.bias']
@@ -165,17 +180,39 @@ class Layers:
         return _state.of_layers(*self._checked())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes the parameters from arrays or tensors whose names end in ``weight`` and ``bias``, layer after
-        layer, as ``state_dict()`` of a PyTorch module of linear layers has them. What does not fit is a
-        ``ValueError``, and the network stays as it was.
+        """Take the parameters from a dictionary such as ``state_dict()`` of a PyTorch module.
+
+        Parameters
+        ----------
+        state : dict of array_like or of tensors
+            Weights and biases, whose names end in ``weight`` and ``bias``, layer after layer, as a PyTorch
+            module of linear layers has them.
+
+        Raises
+        ------
+        ValueError
+            If something does not fit; the network stays as it was.
+
+        See Also
+        --------
+        state_dict : Return the parameters as such a dictionary.
         """
         biases, weights = _state.to_layers(state)
         self._parameters = self._layers(biases, "biases"), self._layers(weights, "weights")
 
     def digest(self) -> str:
-        """A number of 16 hexadecimal digits that tells networks apart: the same for the same parameters, bit
-        for bit, so that what was trained on two machines can be compared.
+        """Compute a number that tells networks apart.
 
+        It is the same for the same parameters, bit for bit, so that networks that were trained on two
+        machines can be compared.
+
+        Returns
+        -------
+        str
+            The number, as 16 hexadecimal digits.
+
+        Examples
+        --------
         >>> import nndl_fast as nf
         >>> nf.Network([4, 3], rng=0).digest() == nf.Network([4, 3], rng=0).digest()
         True

@@ -71,8 +71,7 @@ def softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None 
 def log_softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None) -> Any:
     """Compute the logarithms of the softmax activations.
 
-    The result is accurate even if an activation rounds to 0 or 1, and its logarithm taken afterwards would
-    be lost.
+    The result does not lose what ``np.log(softmax(z))`` loses if an activation rounds to 0 or 1.
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ the book's (10, 1) vectors are a batch of one; the cost of a batch is the sum ov
 
 Beyond that contract a cost may have what :class:`nndl_fast.Network` asks for: ``activation(z)``,
 the output layer's activation (sigmoid without it); ``from_z(z, y)``, the cost computed from the
-weighted inputs, which loses nothing where an activation rounds to 0 or 1; ``takes_labels = True``
-where ``y`` may be integer labels; ``delta_needs_a = False`` where ``delta`` leaves ``a`` aside.
+weighted inputs, which loses nothing if an activation rounds to 0 or 1; ``takes_labels = True``
+if ``y`` may be integer labels; ``delta_needs_a = False`` if ``delta`` leaves ``a`` aside.
 """
 
 from __future__ import annotations
@@ -29,16 +29,29 @@ def _weighted_log(weight: Array, x: Array) -> Array:
 
 
 class LogLikelihoodCost:
-    """C = -ln a_y of a softmax layer, book (80), with the error a - y, (84).
+    """The log-likelihood cost of a softmax layer.
 
-    ``y`` is one-hot, probabilities, or integer labels (``a``'s shape without its first axis). In
-    ``network2.Network``, whose output neurons are sigmoid ones, ``delta`` takes the softmax of ``z``
-    itself and leaves ``a`` aside, so that the gradients are those of a softmax layer; the cost that it
-    monitors there is -ln of the sigmoid activation, since ``fn`` gets no other.
+    The targets ``y`` are one-hot, probabilities, or integer labels (of the shape of ``a`` without its first
+    axis).
 
+    See Also
+    --------
+    log_likelihood_cost : Compute the cost from weighted inputs, with more options.
+
+    Notes
+    -----
+    The cost is C = -ln a_y, equation (80) of the book, with the error a - y, (84).
+
+    In ``network2.Network``, whose output neurons are sigmoid ones, ``delta`` computes the softmax of ``z``
+    itself and leaves ``a`` aside, so that the gradients are those of a softmax layer. The cost that is
+    monitored there is -ln of the sigmoid activation, since ``fn`` gets no other.
+
+    Examples
+    --------
     >>> import numpy as np
+    >>> import nndl_fast as nf
     >>> y = np.array([[0.0], [1.0], [0.0]])
-    >>> LogLikelihoodCost.delta(np.array([[2.0], [3.0], [4.0]]), None, y).round(4).ravel()
+    >>> nf.LogLikelihoodCost.delta(np.array([[2.0], [3.0], [4.0]]), None, y).round(4).ravel()
     array([ 0.09  , -0.7553,  0.6652])
     """
 
@@ -47,7 +60,30 @@ class LogLikelihoodCost:
 
     @staticmethod
     def fn(a: ArrayLike, y: ArrayLike) -> float:
-        """-sum_j y_j ln a_j, summed over the columns; a class without weight counts 0 even at a_j = 0."""
+        """Compute the cost of output activations.
+
+        Parameters
+        ----------
+        a : array_like of shape (n_classes, n) or (n_classes,)
+            Output activations, with one example in each column.
+        y : array_like
+            Targets of the shape of ``a``, or integer labels of that shape without its first axis.
+
+        Returns
+        -------
+        float
+            The cost -sum_j y_j ln a_j, summed over the columns. A class with the target 0 counts 0, even
+            if its activation is 0.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has neither of the two shapes.
+        TypeError
+            If labels are not integers.
+        IndexError
+            If a label is outside 0..n_classes-1.
+        """
         a, y = np.asarray(a), np.asarray(y)
         if y.shape == a.shape:
             return float(0 - _weighted_log(y, a).sum())
@@ -67,65 +103,198 @@ class LogLikelihoodCost:
 
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike | None, y: ArrayLike) -> Array:
-        """softmax(z) - y, of ``z``'s shape. ``a`` is not used."""
+        """Compute the error of the output layer.
+
+        Parameters
+        ----------
+        z : array_like of shape (n_classes, n) or (n_classes,)
+            Weighted inputs, with one example in each column.
+        a : array_like or None
+            Output activations, which are not used.
+        y : array_like
+            Targets of the shape of ``z``, or integer labels of that shape without its first axis.
+
+        Returns
+        -------
+        ndarray
+            The error, softmax(z) - y, of the shape of ``z``.
+        """
         return f.log_likelihood_delta(z, y, axis=0, reduction="sum")
 
     @staticmethod
     def activation(z: ArrayLike) -> Array:
-        """softmax of each column."""
+        """Compute the output activations.
+
+        Parameters
+        ----------
+        z : array_like of shape (n_classes, n) or (n_classes,)
+            Weighted inputs, with one example in each column.
+
+        Returns
+        -------
+        ndarray
+            The softmax of each column.
+        """
         return f.softmax(z, axis=0)
 
     @staticmethod
     def from_z(z: ArrayLike, y: ArrayLike) -> float:
-        """``fn(activation(z), y)`` without its rounding."""
+        """Compute the cost from weighted inputs.
+
+        Parameters
+        ----------
+        z : array_like of shape (n_classes, n) or (n_classes,)
+            Weighted inputs, with one example in each column.
+        y : array_like
+            Targets of the shape of ``z``, or integer labels of that shape without its first axis.
+
+        Returns
+        -------
+        float
+            The value of ``fn(activation(z), y)`` without its rounding.
+        """
         return float(f.log_likelihood_cost(z, y, axis=0, reduction="sum"))
 
 
 class CrossEntropyCost:
-    """The book's cross-entropy of sigmoid neurons, (57) and (63): -sum (y ln a + (1 - y) ln(1 - a)).
+    """The cross-entropy cost of sigmoid neurons.
 
     A cost that is infinite stays so (``network2`` makes it 1.8e308).
 
+    See Also
+    --------
+    binary_cross_entropy_cost : Compute the cost from weighted inputs, with more options.
+
+    Notes
+    -----
+    The cost is -sum (y ln a + (1 - y) ln(1 - a)), equations (57) and (63) of the book.
+
+    Examples
+    --------
     >>> import numpy as np
+    >>> import nndl_fast as nf
     >>> a = np.array([[0.5], [0.5]])
-    >>> CrossEntropyCost.fn(a, np.array([[1.0], [0.0]]))
+    >>> nf.CrossEntropyCost.fn(a, np.array([[1.0], [0.0]]))
     1.3862943611198906
     """
 
     @staticmethod
     def fn(a: ArrayLike, y: ArrayLike) -> float:
-        """The cost, summed over neurons and columns."""
+        """Compute the cost of output activations.
+
+        Parameters
+        ----------
+        a : array_like
+            Output activations, with one example in each column.
+        y : array_like
+            Targets, of the shape of ``a``.
+
+        Returns
+        -------
+        float
+            The cost, summed over neurons and columns.
+        """
         a, y = np.asarray(a), np.asarray(y)
         return float(0 - (_weighted_log(y, a) + _weighted_log(1 - y, 1 - a)).sum())
 
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:
-        """a - y, book (68). ``z`` is not used."""
+        """Compute the error of the output layer.
+
+        Parameters
+        ----------
+        z : array_like
+            Weighted inputs, which are not used.
+        a : array_like
+            Output activations, with one example in each column.
+        y : array_like
+            Targets, of the shape of ``a``.
+
+        Returns
+        -------
+        ndarray
+            The error, a - y, equation (68) of the book.
+        """
         return np.subtract(a, y)
 
     @staticmethod
     def from_z(z: ArrayLike, y: ArrayLike) -> float:
-        """``fn(sigmoid(z), y)`` without its rounding."""
+        """Compute the cost from weighted inputs.
+
+        Parameters
+        ----------
+        z : array_like
+            Weighted inputs, with one example in each column.
+        y : array_like
+            Targets, of the shape of ``z``.
+
+        Returns
+        -------
+        float
+            The value of ``fn(sigmoid(z), y)`` without its rounding.
+        """
         return float(f.binary_cross_entropy_cost(z, y, reduction="sum"))
 
 
 class QuadraticCost:
-    """C = ``|a - y|^2 / 2``, book (6) for one example, with the error (a - y) sigma'(z), (BP1).
+    """The quadratic cost of sigmoid neurons.
 
+    A saturated neuron learns slowly with it, since the derivative of the activation is a factor of the error.
+
+    See Also
+    --------
+    CrossEntropyCost : The cost whose error does not have that factor.
+
+    Notes
+    -----
+    The cost is C = ``|a - y|^2 / 2``, equation (6) of the book for one example, with the error
+    (a - y) sigma'(z), (BP1).
+
+    Examples
+    --------
     >>> import numpy as np
-    >>> QuadraticCost.fn(np.array([[0.5]]), np.array([[1.0]]))
+    >>> import nndl_fast as nf
+    >>> nf.QuadraticCost.fn(np.array([[0.5]]), np.array([[1.0]]))
     0.125
     """
 
     @staticmethod
     def fn(a: ArrayLike, y: ArrayLike) -> float:
-        """Half the sum of the squared differences."""
+        """Compute the cost of output activations.
+
+        Parameters
+        ----------
+        a : array_like
+            Output activations, with one example in each column.
+        y : array_like
+            Targets, of the shape of ``a``.
+
+        Returns
+        -------
+        float
+            Half the sum of the squared differences.
+        """
         difference = np.subtract(a, y)
         return float(0.5 * np.sum(difference * difference))
 
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:
-        """(a - y) sigma'(z), of ``z``'s shape."""
+        """Compute the error of the output layer.
+
+        Parameters
+        ----------
+        z : array_like
+            Weighted inputs, with one example in each column.
+        a : array_like
+            Output activations, of the shape of ``z``.
+        y : array_like
+            Targets, of the shape of ``z``.
+
+        Returns
+        -------
+        ndarray
+            The error, (a - y) sigma'(z), of the shape of ``z``.
+        """
         return np.subtract(a, y) * f.sigmoid_prime(z)
 
 

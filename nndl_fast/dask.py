@@ -29,38 +29,71 @@ _ARITY = 8
 class SoftmaxClassifier(Fitted):
     """Softmax regression, or a network with a softmax layer, fitted to Dask's arrays.
 
-    The same minimum as :class:`nndl_fast.sklearn.SoftmaxClassifier` on the same data in one array: the
-    log-likelihood cost of all examples plus ``alpha`` / 2 times the squares of the weights. Every step
-    computes each block's cost and gradient where the block lies and adds them up in a tree; only
-    parameters and gradients travel. The sum does not depend on which worker did what, so that a fit
-    which loses a worker ends with the same bits, where the blocks can be made again and the workers are
-    alike (the products in a block are BLAS's).
+    The minimum is that of :class:`nndl_fast.sklearn.SoftmaxClassifier` on the same data in one array.
 
     Parameters
     ----------
-    hidden_layer_sizes, activation, alpha, tol, verbose
-        As there.
-    solver
-        ``"lbfgs"``: all examples a step. ``"sgd"`` and ``"adam"``: synchronous mini-batches, of which
-        every block gives its share, drawn anew.
-    batch_size, learning_rate_init, momentum, nesterovs_momentum
-        Of mini-batches: examples a step, from all blocks together (``"auto"`` is 1024; one of each
-        block at least), and the rest as there.
-    max_iter
-        Steps at most; mini-batches take all of them.
-    random_state
-        A seed: of the first weights of hidden layers and of what is drawn.
+    hidden_layer_sizes : int or sequence of int, default=()
+        The number of neurons in each hidden layer; ``()`` means no hidden layer.
+    activation : {'relu', 'tanh', 'logistic'}, default='relu'
+        The activation of hidden neurons.
+    solver : {'lbfgs', 'sgd', 'adam'}, default='lbfgs'
+        ``"lbfgs"`` takes all examples in each step. ``"sgd"`` and ``"adam"`` take synchronous mini-batches;
+        every block gives its share, which is drawn anew for each step.
+    alpha : float, default=1.0
+        The strength of the L2 regularisation, at least 0; the book calls it lambda.
+    batch_size : int or 'auto', default='auto'
+        The number of examples in a step, from all blocks together; ``"auto"`` is 1024. Each block gives one
+        at least.
+    learning_rate_init : float, default=0.001
+        The learning rate of mini-batches.
+    momentum : float, default=0.9
+        The momentum of ``"sgd"``, at least 0 and less than 1.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum is Nesterov's.
+    max_iter : int, default=200
+        The largest number of steps; mini-batches take all of them.
+    tol : float, default=1e-4
+        L-BFGS ends if no element of the mean cost's gradient is larger.
+    random_state : int, optional
+        The seed of the first weights of hidden layers and of what is drawn.
+    verbose : bool, default=False
+        Whether the loss is printed after each step.
 
     Attributes
     ----------
-    classes_, network_, coef_, intercept_, coefs_, intercepts_, n_iter_, loss_
-        As there.
-    loss_curve_
-        As there, of mini-batches the cost of each.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_iter_ : int
+        The number of steps that were taken.
+    loss_ : float
+        The minimised cost per example, at the end.
+    loss_curve_ : list of float
+        The same after each step; with mini-batches, the cost of each.
+    network_ : Network
+        The :class:`nndl_fast.Network`, which can be saved or trained further.
+    coef_, intercept_
+        Without hidden layers, the weights and biases, as of :class:`nndl_fast.sklearn.SoftmaxClassifier`.
+    coefs_, intercepts_
+        The weights and biases of each layer, as there.
+
+    See Also
+    --------
+    nndl_fast.sklearn.SoftmaxClassifier : The estimator for arrays in memory.
+
+    Notes
+    -----
+    The estimator minimises the sum of the log-likelihood costs of all examples plus ``alpha`` / 2 times the
+    sum of the squares of the weights. In every step the cost and the gradient of each block are computed
+    where the block is, and are added up in a tree; only parameters and gradients travel.
+
+    The sum does not depend on which worker did what. So a fit that loses a worker ends with the same bits,
+    if the blocks can be made again and the workers are alike (the products in a block are BLAS's).
 
     Examples
     --------
     >>> import dask.array as da
+    >>> from nndl_fast.dask import SoftmaxClassifier
     >>> rng = da.random.default_rng(0)
     >>> x = rng.standard_normal((1000, 2), chunks=(250, 2))
     >>> y = (x[:, 0] > x[:, 1]).astype(int)
@@ -99,10 +132,36 @@ class SoftmaxClassifier(Fitted):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SoftmaxClassifier:
-        """Fits to examples (n, features) and their labels (n,) of any one type, Dask's arrays with any
-        blocks of rows; ``sample_weight`` is a weight for each example, at least 0.
+        """Fit to examples and their labels.
 
-        What is not persisted is made again in every step: read from the disk, say.
+        Arrays that are not persisted are made again in every step, for example read from the disk.
+
+        Parameters
+        ----------
+        X : dask.array.Array of shape (n, n_features)
+            The examples, in any blocks of rows.
+        y : dask.array.Array or array_like of shape (n,)
+            The labels, all of one type.
+        sample_weight : dask.array.Array or array_like of shape (n,), optional
+            A weight for each example, at least 0.
+
+        Returns
+        -------
+        SoftmaxClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter has a value that it cannot have, if shapes do not fit, if there are fewer than
+            two classes, if values are not finite, or if no example has a weight above 0.
+        TypeError
+            If ``X`` is not a Dask array of real numbers.
+
+        Warns
+        -----
+        UserWarning
+            If ``max_iter`` is reached before ``tol``.
         """
         check_parameters(self)
         X, blocks, y = _blocks(X, y, sample_weight)
@@ -133,11 +192,33 @@ class SoftmaxClassifier(Fitted):
         return self
 
     def predict(self, X: Any) -> Any:
-        """The likeliest label of each example: a Dask array for one, else a NumPy array."""
+        """Predict the most probable label of each example.
+
+        Parameters
+        ----------
+        X : dask.array.Array or array_like of shape (n, n_features)
+            The examples.
+
+        Returns
+        -------
+        dask.array.Array or ndarray of shape (n,)
+            The labels: a Dask array if ``X`` is one.
+        """
         return self._mapped(_predicted, X)
 
     def predict_proba(self, X: Any) -> Any:
-        """The activations of the softmax layer, (n, classes), in the order of ``classes_``."""
+        """Compute the probabilities of the classes, which are the activations of the softmax layer.
+
+        Parameters
+        ----------
+        X : dask.array.Array or array_like of shape (n, n_features)
+            The examples.
+
+        Returns
+        -------
+        dask.array.Array or ndarray of shape (n, n_classes)
+            The probabilities, in the order of ``classes_``: a Dask array if ``X`` is one.
+        """
         return self._mapped(_probabilities, X, columns=True)
 
     def _mapped(self, function: Callable[..., Array], X: Any, columns: bool = False) -> Any:
@@ -157,7 +238,7 @@ class SoftmaxClassifier(Fitted):
         network = dask.delayed(self.network_, traverse=False)
         return X.map_blocks(function, network, self.classes_, dtype=meta.dtype, meta=meta, **shape)
 
-    def _fit_lbfgs(self, blocks: list[Any], about: About) -> None:
+    def _fit_lbfgs(self, blocks: list[Any], about: _About) -> None:
         network = self.network_
 
         def sums(parameters: _training.Parameters) -> _objective.Sums:
@@ -172,7 +253,7 @@ class SoftmaxClassifier(Fitted):
                 stacklevel=3,
             )
 
-    def _fit_mini_batches(self, blocks: list[Any], about: About) -> None:
+    def _fit_mini_batches(self, blocks: list[Any], about: _About) -> None:
         network = self.network_
         batch_size = 1024 if self.batch_size == "auto" else int(self.batch_size)
         share = max(1, batch_size // len(blocks))
@@ -194,7 +275,7 @@ class SoftmaxClassifier(Fitted):
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
 
 
-class About(NamedTuple):
+class _About(NamedTuple):
     """What has to be known of all examples before the first step."""
 
     weight: float
@@ -256,7 +337,7 @@ def _tree(parts: list[Any], add_up: Callable[[list[Any]], Any]) -> Any:
     return _computed(parts[0])
 
 
-def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> About:
+def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> _About:
     for name, column in (("y", y), ("sample_weight", weight)):
         if column is not None and len(column) != len(x):
             raise ValueError(
@@ -266,14 +347,14 @@ def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> Abo
     least, greatest = float(weight.min(initial=0)), float(np.abs(x).max(initial=0))
     good = least >= 0 and np.isfinite(greatest)
     products = _objective.products_of_features(x, weight) if with_products and good else None
-    return About(float(weight.sum(dtype=np.float64)), least, greatest, products)
+    return _About(float(weight.sum(dtype=np.float64)), least, greatest, products)
 
 
-def _sum_of_abouts(abouts: list[About]) -> About:
+def _sum_of_abouts(abouts: list[_About]) -> _About:
     products = [a.products for a in abouts]
     total = None if any(p is None for p in products) else sum(products)  # type: ignore[arg-type]
     weight, least = sum(a.weight for a in abouts), min(a.least for a in abouts)
-    return About(weight, least, float(np.max([a.greatest for a in abouts])), total)  # type: ignore[arg-type]
+    return _About(weight, least, float(np.max([a.greatest for a in abouts])), total)  # type: ignore[arg-type]
 
 
 def _weight(x: Array, weight: Array | None) -> Array:

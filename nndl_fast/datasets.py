@@ -24,12 +24,32 @@ _MORE = 1 << 20  # bytes that are looked for behind a file's last element
 
 
 def load_digits() -> Split:
-    """The 8 x 8 optical digits of the UCI repository (CC BY 4.0; see ``nndl_fast/data/README.md``).
+    """Load the 8 x 8 optical digits that come with the package.
 
-    1,349 images to train on, 224 to validate and 224 to test on: of eight in a row the first six, the
-    seventh and the eighth, so that every writer is in all three.
+    They are from the UCI repository (CC BY 4.0; see ``nndl_fast/data/README.md``).
 
-    >>> training, validation, test = load_digits()
+    Returns
+    -------
+    training : tuple of (ndarray, ndarray)
+        1,349 images to train on, (1349, 64) of float32 from 0 to 1, and their labels, (1349,) of int64.
+    validation : tuple of (ndarray, ndarray)
+        224 images to validate on, and their labels.
+    test : tuple of (ndarray, ndarray)
+        224 images to test on, and their labels.
+
+    See Also
+    --------
+    load_mnist : Load the larger images of MNIST.
+
+    Notes
+    -----
+    The first six of every eight consecutive images are for training, the seventh is for validation and the
+    eighth for testing, so that every writer is in all three sets.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> training, validation, test = nf.datasets.load_digits()
     >>> training[0].shape, training[1].shape, len(validation[1]), len(test[1])
     ((1349, 64), (1349,), 224, 224)
     """
@@ -42,11 +62,40 @@ def load_digits() -> Split:
 
 
 def load_mnist(folder: str | PathLike[str]) -> Split:
-    """MNIST from a folder with its four IDX files, gzipped or not, under their usual names.
+    """Load MNIST from a folder that contains its four IDX files.
 
-    50,000 images to train on, the last 10,000 of the training set to validate, 10,000 to test on, as
-    in the book. A file that is missing is a ``FileNotFoundError``, one that is damaged, truncated, too
-    large for the memory or something else a ``ValueError`` that names it and the fault.
+    The files have their usual names and may be gzipped.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The folder.
+
+    Returns
+    -------
+    training : tuple of (ndarray, ndarray)
+        50,000 images to train on, (50000, 784) of float32 from 0 to 1, and their labels, (50000,) of int64.
+    validation : tuple of (ndarray, ndarray)
+        The last 10,000 images of the training set, to validate on as in the book, and their labels.
+    test : tuple of (ndarray, ndarray)
+        10,000 images to test on, and their labels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged, truncated, too large for the memory, or of another kind; the message names it
+        and the fault.
+
+    See Also
+    --------
+    load_digits : Load smaller digits, which come with the package.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> training, validation, test = nf.datasets.load_mnist("folder")  # doctest: +SKIP
     """
     train_path, train_images, train_labels = _images_and_labels(Path(folder), "train")
     test_path, test_images, test_labels = _images_and_labels(Path(folder), "t10k")

@@ -32,35 +32,60 @@ _NO_NUMBERS = "weights or biases are NaN or infinite"
 
 
 class Network(Layers):
-    """A feedforward network trained by stochastic gradient descent.
+    """A feedforward network that is trained by stochastic gradient descent.
+
+    It has the methods of the book's ``network2.Network``, with mini-batches as arrays.
 
     Parameters
     ----------
-    sizes
-        Neurons in each layer, the inputs first: ``[784, 30, 10]``.
-    cost
+    sizes : sequence of int
+        The numbers of neurons in each layer, the inputs first: ``[784, 30, 10]``.
+    cost : class, default=LogLikelihoodCost
         A class with ``fn(a, y)`` and ``delta(z, a, y)`` as in ``network2.py``; see
-        :mod:`nndl_fast.costs`. With :class:`LogLikelihoodCost` the output layer is softmax, with
+        :mod:`nndl_fast.costs`. With :class:`LogLikelihoodCost` the output layer is softmax; with
         another it is sigmoid, or what the class's own ``activation`` says.
-    hidden
-        The activation of the hidden layers: ``"sigmoid"``, ``"tanh"`` or ``"relu"``.
-    dtype
-        float32 or float64, of the parameters and of all that is computed.
-    rng
-        A ``numpy.random.Generator`` or a seed, for the initial parameters and for shuffling. The
-        same seed, data and options give the same network, bit for bit, on every machine and for any
-        number of threads (with the same version of NumPy, whose generator may change with it).
-    classes
-        The labels of the output neurons in their order, strings or numbers, which then stand in the
-        data and in what :meth:`predict` returns; without them the labels are 0, 1, 2, ...
+    hidden : {'sigmoid', 'tanh', 'relu'}, default='sigmoid'
+        The activation of the hidden layers.
+    dtype : dtype, default=float32
+        The dtype of the parameters and of all that is computed, float32 or float64.
+    rng : numpy.random.Generator or int, optional
+        A generator or a seed, for the initial parameters and for shuffling.
+    classes : iterable of str or of numbers, optional
+        The labels of the output neurons in their order, which then stand in the data and in what
+        :meth:`predict` returns. Without them the labels are 0, 1, 2, ...
+
+    Attributes
+    ----------
+    sizes : list of int
+        The numbers of neurons in each layer.
+    num_layers : int
+        The number of layers.
+    cost, hidden, dtype, rng
+        The arguments of these names.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another value than those above.
+    TypeError
+        If ``classes`` has something else than strings or numbers.
+
+    See Also
+    --------
+    load : Load a network from a file.
 
     Notes
     -----
-    ``biases`` and ``weights`` are lists of arrays (n, 1) and (n, n of the layer before), one for each
-    layer after the first. Training replaces them, and never changes an array in place.
+    Training replaces the arrays in ``biases`` and ``weights``, and never changes one in place.
 
-    >>> net = Network([64, 16, 10], rng=0)
-    >>> training, validation, test = datasets.load_digits()
+    The same seed, data and options give the same network, bit for bit, on every machine and for any number
+    of threads (with the same version of NumPy, whose generator may change with it).
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> net = nf.Network([64, 16, 10], rng=0)
+    >>> training, validation, test = nf.datasets.load_digits()
     >>> lists = net.SGD(training, 10, 10, 0.5)
     >>> net.accuracy(test) / len(test[1]) > 0.9
     True
@@ -78,11 +103,34 @@ class Network(Layers):
         super().__init__(sizes, cost, hidden, dtype, rng, classes)
 
     def feedforward(self, a: ArrayLike, axis: int | None = None) -> Array:
-        """The output activations of inputs in columns, as in the book, or with ``axis=1`` in rows.
+        """Compute the output activations of inputs in columns, as in the book, or in rows.
 
-        ``axis`` is where the features stand. 0, the default: (features, m) gives (outputs, m), and a vector
-        (features,) gives (outputs, 1). 1: (m, features) gives (m, outputs). A square array without
-        ``axis`` is taken by columns with a warning, since it could be either.
+        Parameters
+        ----------
+        a : array_like
+            The inputs: (features, m) or a vector (features,); with ``axis=1`` (m, features).
+        axis : {0, 1}, optional
+            The axis along which the features stand, 0 by default.
+
+        Returns
+        -------
+        ndarray
+            The output activations: (outputs, m), or (outputs, 1) for a vector; with ``axis=1``
+            (m, outputs).
+
+        Raises
+        ------
+        ValueError
+            If the shape of ``a`` does not fit, or if ``axis`` is neither 0 nor 1.
+
+        Warns
+        -----
+        UserWarning
+            If ``a`` is square and ``axis`` is not given. It could be either, and is taken by columns.
+
+        See Also
+        --------
+        predict_proba : Compute the probabilities of the classes for examples in rows.
         """
         if axis not in (None, 0, 1):
             raise ValueError(f"feedforward: axis is {axis!r}; it must be 0 or 1")
@@ -99,21 +147,55 @@ class Network(Layers):
         return _training.activate_output(self.cost, weighted_inputs_of(columns.T).T)
 
     def predict_proba(self, x: ArrayLike) -> Array:
-        """The output activations of examples in rows: (n, features) gives (n, outputs).
+        """Compute the output activations of examples in rows.
 
-        With a softmax layer they are the probabilities of the classes. Sigmoid neurons are each on their
-        own, and their activations do not add up to 1; a single one, a, gives two columns, 1 - a and a.
-        What is not finite is a ``ValueError`` that names the row.
+        With a softmax layer they are the probabilities of the classes. The activations of sigmoid neurons
+        are independent of each other and do not add up to 1; a single one, a, gives two columns, 1 - a and
+        a.
+
+        Parameters
+        ----------
+        x : array_like of shape (n, features)
+            The examples.
+
+        Returns
+        -------
+        ndarray of shape (n, outputs)
+            The output activations; with a single output neuron, of shape (n, 2).
+
+        Raises
+        ------
+        ValueError
+            If the shape of ``x`` does not fit, or if a value is not finite; the message names its row.
         """
         return self._of_classes(x, "predict_proba")
 
     def predict(self, x: ArrayLike) -> Array:
-        """The likeliest class of each example in rows: (n, features) gives (n,).
+        """Predict the most probable class of each example in rows.
 
-        That is the number of the neuron with the largest activation, or its label in ``classes``; of a
-        single neuron 0 or 1, as it is at most 1/2 or above.
+        This is the number of the neuron with the largest activation, or its label in ``classes``. A single
+        neuron gives class 0 if its activation is at most 1/2, and class 1 if it is larger.
 
-        >>> net = Network([2, 3, 2], rng=0)
+        Parameters
+        ----------
+        x : array_like of shape (n, features)
+            The examples.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The classes.
+
+        Raises
+        ------
+        ValueError
+            If the shape of ``x`` does not fit, or if a value is not finite; the message names its row.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import nndl_fast as nf
+        >>> net = nf.Network([2, 3, 2], rng=0)
         >>> net.classes = ["ham", "spam"]
         >>> net.predict(np.zeros((1, 2))).tolist()
         ['ham']
@@ -161,33 +243,87 @@ class Network(Layers):
         early_stopping_n: int = 0,
         callback: Callback | None = None,
     ) -> tuple[list[float], list[int], list[float], list[int]]:
-        """Trains by mini-batch stochastic gradient descent with L2 regularisation.
+        """Train by mini-batch stochastic gradient descent with L2 regularisation.
 
-        Data is a pair of arrays, (n, features) and labels (n,) or targets (n, outputs), or what
-        ``network2`` takes: a list, zip or generator of pairs (x, y) with x a column vector and y an
-        integer or a column vector. The short last mini-batch is divided by its own length, and the
-        weights decay by 1 - eta lmbda / n for each mini-batch.
+        Data is a pair of arrays, (n, features) and labels (n,) or targets (n, outputs); or it is what
+        ``network2`` takes: a list, zip or generator of pairs (x, y), where x is a column vector and y is an
+        integer or a column vector.
 
-        ``eta`` is the learning rate, or a function that gives it for an epoch, from 1 on.
-        ``optimizer`` is ``"sgd"``; ``"momentum"``, the book's (107) and (108), with ``momentum`` as
-        its mu; ``"nesterov"``; or ``"adam"`` (Kingma and Ba, 2014), with ``momentum`` as beta_1 and
-        0.999 as beta_2. With these the regularisation is a part of the gradient, and what they
-        remember is forgotten when SGD returns. ``early_stopping_n`` ends the training after so many
-        epochs without a better accuracy on ``evaluation_data``, with the parameters of the best.
+        Parameters
+        ----------
+        training_data : tuple of array_like, or iterable of pairs
+            The examples to learn from.
+        epochs : int
+            How often all examples are gone through.
+        mini_batch_size : int
+            The number of examples in a mini-batch.
+        eta : float or callable
+            The learning rate, or a function that gives it for an epoch, from 1 on.
+        lmbda : float, default=0.0
+            The regularisation parameter lambda.
+        evaluation_data : tuple of array_like, or iterable of pairs, optional
+            Examples to measure the network on after each epoch.
+        monitor_evaluation_cost, monitor_evaluation_accuracy : bool, default=False
+            Whether the cost, and the number of correct answers, on ``evaluation_data`` are measured.
+        monitor_training_cost, monitor_training_accuracy : bool, default=False
+            Whether the cost, and the number of correct answers, on ``training_data`` are measured.
+        optimizer : {'sgd', 'momentum', 'nesterov', 'adam'}, default='sgd'
+            The rule for a step: plain gradient descent, momentum, Nesterov's momentum, or Adam. With all
+            but ``"sgd"`` the regularisation is a part of the gradient, and what they remember is forgotten
+            when SGD returns.
+        momentum : float, default=0.9
+            The book's mu of equations (107) and (108) for ``"momentum"`` and ``"nesterov"``, and beta_1 for
+            ``"adam"``, whose beta_2 is 0.999; at least 0 and less than 1.
+        early_stopping_n : int, default=0
+            If it is not 0, training ends after so many epochs without a better accuracy on
+            ``evaluation_data``, with the parameters of the best epoch.
+        callback : callable, optional
+            A function that is called as ``callback(epoch, values)`` after each epoch, from 1 on, with the
+            monitored values by name.
 
-        Returns four lists with an entry per epoch where they are monitored: the cost and the number
-        of correct answers on ``evaluation_data``, then on ``training_data``. A terminal shows a bar
-        (with tqdm installed). ``callback(epoch, values)`` is called after each epoch, from 1 on, with
-        the monitored values by name. After an exception or Ctrl-C the parameters are those after
-        the last whole mini-batch.
+        Returns
+        -------
+        evaluation_cost : list of float
+            The cost on ``evaluation_data`` after each epoch; this list and the following ones are empty if
+            they are not monitored.
+        evaluation_accuracy : list of int
+            The number of correct answers on ``evaluation_data``.
+        training_cost : list of float
+            The cost on ``training_data``.
+        training_accuracy : list of int
+            The number of correct answers on ``training_data``.
 
-        A monitored cost, weights or biases that become NaN or infinite are a ``RuntimeWarning`` with the
-        epoch; where it is the parameters, training ends there, and the lists are so much shorter.
-        Features that are NaN or infinite are a ``ValueError`` before anything is trained.
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, if features are NaN or infinite, or if an option has another value than
+            those above, before anything is trained.
+        TypeError
+            If a number is something else, or if labels are not integers.
+        IndexError
+            If a label has no output neuron.
 
-        Where the cost is one of ours, mini-batches run in compiled code, and the same seed, data and
-        options give the same network, bit for bit, on every machine; with a cost class of your own
-        they run in NumPy.
+        Warns
+        -----
+        RuntimeWarning
+            If a monitored cost, a weight or a bias becomes NaN or infinite; the message names the epoch. If
+            it is a parameter, training ends there, and the lists are shorter accordingly.
+
+        Notes
+        -----
+        The last mini-batch, if it is shorter, is divided by its own length. With ``"sgd"`` the weights
+        decay by the factor 1 - eta lmbda / n for each mini-batch.
+
+        After an exception or Ctrl-C the parameters are those after the last whole mini-batch. A terminal
+        shows a progress bar if tqdm is installed.
+
+        If the cost is one of this package, mini-batches run in compiled code, and the same seed, data and
+        options give the same network, bit for bit, on every machine. With a cost class of your own they
+        run in NumPy.
+
+        References
+        ----------
+        Kingma, D. P. and Ba, J., "Adam: A Method for Stochastic Optimization", 2014, arXiv:1412.6980.
         """
         x, y = self._examples(training_data, "training_data")
         n = len(x)
@@ -275,7 +411,26 @@ class Network(Layers):
         return next((f"{name} is {value}" for name, value in values.items() if not np.isfinite(value)), "")
 
     def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: float) -> None:
-        """One step of gradient descent; ``n`` is the size of the whole training set."""
+        """Take one step of gradient descent.
+
+        Parameters
+        ----------
+        mini_batch : tuple of array_like, or iterable of pairs
+            The examples, as for :meth:`SGD`.
+        eta : float
+            The learning rate.
+        lmbda : float
+            The regularisation parameter lambda.
+        n : float
+            The size of the whole training set.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, if ``n`` is not positive, or if a number is not finite.
+        TypeError
+            If ``eta``, ``lmbda`` or ``n`` is not a number.
+        """
         x, y = self._examples(mini_batch, "mini_batch")
         given = {"eta": eta, "lmbda": lmbda, "n": n}
         rate, lmbda, n = (_number(value, "update_mini_batch", name) for name, value in given.items())
@@ -287,9 +442,26 @@ class Network(Layers):
         trainer.run(x, y, np.arange(len(x)), len(x), rate)
 
     def backprop(self, x: ArrayLike, y: ArrayLike) -> tuple[list[Array], list[Array]]:
-        """The gradients (nabla_b, nabla_w) of the cost, summed over the columns of ``x``.
+        """Compute the gradients of the cost, summed over the columns of ``x``.
 
-        ``x`` is (features,) or (features, m); ``y`` is (outputs, m), or labels, (m,) or an integer.
+        Parameters
+        ----------
+        x : array_like of shape (features,) or (features, m)
+            The examples, in columns.
+        y : array_like
+            Targets (outputs, m), or labels, (m,) or an integer.
+
+        Returns
+        -------
+        nabla_b : list of ndarray
+            The gradients with respect to the biases of each layer.
+        nabla_w : list of ndarray
+            The gradients with respect to the weights of each layer.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit.
         """
         columns = _inputs.as_columns(x, self.sizes[0], self.dtype, "backprop", "x")
         target = _core.as_real(_inputs.numbers_of(y, self.classes, "backprop"), "backprop", "y")
@@ -298,25 +470,73 @@ class Network(Layers):
         return _training.gradients(self._checked(), self.hidden, self.cost, columns, targets)
 
     def accuracy(self, data: Data, convert: bool = False) -> int:
-        """How many of the examples get their largest output activation in the right place.
+        """Count the examples whose largest output activation is in the right place.
 
-        With a single output neuron: how many are on the right side of 1/2. ``convert`` is there for
-        callers of ``network2`` and changes nothing: labels and vectors are told apart by their shape.
+        With a single output neuron, those whose activation is on the right side of 1/2 are counted.
+
+        Parameters
+        ----------
+        data : tuple of array_like, or iterable of pairs
+            The examples, as for :meth:`SGD`.
+        convert : bool, default=False
+            Callers of ``network2`` may give it, and it changes nothing: labels and vectors are told apart
+            by their shape.
+
+        Returns
+        -------
+        int
+            The number of correct answers.
         """
         return self._judge(*self._examples(data, "data"), None)[1]
 
     def total_cost(self, data: Data, lmbda: float, convert: bool = False) -> float:
-        """The cost per example, with the regularisation term lmbda / 2n sum w^2. ``convert``: as above."""
+        """Compute the cost per example, with the regularisation term.
+
+        Parameters
+        ----------
+        data : tuple of array_like, or iterable of pairs
+            The examples, as for :meth:`SGD`.
+        lmbda : float
+            The regularisation parameter lambda.
+        convert : bool, default=False
+            Callers of ``network2`` may give it, and it changes nothing.
+
+        Returns
+        -------
+        float
+            The mean of the costs of the examples, plus lmbda / 2n sum w^2.
+
+        Raises
+        ------
+        ValueError
+            If ``lmbda`` is not finite, or if shapes do not fit.
+        TypeError
+            If ``lmbda`` is not a number.
+        """
         lmbda = _number(lmbda, "total_cost", "lmbda")
         return self._judge(*self._examples(data, "data"), lmbda)[0]
 
     def save(self, filename: str | PathLike[str]) -> None:
-        """Writes the network to an ``.npz`` file, beside an old one, which is then replaced as a whole.
+        """Write the network to a file.
 
-        A name that ends in ``.safetensors`` gives a file of that format (with the extra ``safetensors``),
-        whose arrays have the names of :meth:`state_dict`. As with ``open(filename, "wb")`` links are
-        followed, and an old file keeps its permissions. What could not be loaded again is a ``ValueError``,
-        and the old file stays.
+        The file is written beside an old one of the same name, which is then replaced as a whole. As with
+        ``open(filename, "wb")``, links are followed, and an old file keeps its permissions.
+
+        Parameters
+        ----------
+        filename : str or path-like
+            The name of the file. If it ends in ``.safetensors``, the file has that format (with the extra
+            ``safetensors``), and its arrays have the names of :meth:`state_dict`; otherwise it is an
+            ``.npz`` file.
+
+        Raises
+        ------
+        ValueError
+            If the network could not be loaded again; the old file stays.
+
+        See Also
+        --------
+        load : Load a network from a file.
         """
         header = {
             "sizes": self.sizes,
@@ -327,8 +547,24 @@ class Network(Layers):
         _serialization.save(filename, header, self.biases, self.weights)
 
     def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Writes an ONNX model with the outputs of :meth:`predict` and :meth:`predict_proba`; it needs the
-        extra ``onnx``. See :mod:`nndl_fast.onnx`."""
+        """Write an ONNX model with the outputs of :meth:`predict` and :meth:`predict_proba`.
+
+        It needs the extra ``onnx``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The name of the file.
+
+        Raises
+        ------
+        ValueError
+            If the cost is a class of your own with an ``activation``, since nobody knows what it computes.
+
+        See Also
+        --------
+        nndl_fast.onnx.to_onnx : Return the model, and write it only if asked.
+        """
         from .onnx import to_onnx
 
         to_onnx(self, path)
@@ -395,10 +631,37 @@ def _count(value: Any, name: str, least: int) -> int:
 
 
 def load(filename: str | PathLike[str], cost: Any = None) -> Network:
-    """The network that :meth:`Network.save` or the book's ``network2.Network.save`` (JSON) wrote.
+    """Load a network that :meth:`Network.save` or the book's ``network2.Network.save`` wrote.
 
-    A cost class of your own is not in the file: give it as ``cost``. A damaged or foreign file is a
-    ``ValueError`` that names it; nothing in a file is ever executed.
+    Nothing in a file is ever executed.
+
+    Parameters
+    ----------
+    filename : str or path-like
+        The name of the file: ``.npz``, ``.safetensors``, or the JSON of ``network2``.
+    cost : class, optional
+        The network's cost if it is a class of your own, which is not in the file.
+
+    Returns
+    -------
+    Network
+        The network.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or foreign; the message names it.
+
+    See Also
+    --------
+    Network.save : Write a network to a file.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> nf.Network([4, 3], rng=0).save("net.npz")  # doctest: +SKIP
+    >>> nf.load("net.npz")  # doctest: +SKIP
+    <Network 4-3: hidden sigmoid, LogLikelihoodCost, float32, 15 parameters>
     """
     header, biases, weights = _serialization.load(filename)
     net = Network(

@@ -3,7 +3,7 @@
 A model's input ``x`` is (n, features) of the network's dtype. Its outputs are ``label`` (n,), as of
 ``predict``, and ``probabilities`` (n, classes), as of ``predict_proba``.
 
-Where skl2onnx is installed, importing this module tells it how to convert
+If skl2onnx is installed, importing this module tells it how to convert
 :class:`nndl_fast.sklearn.SoftmaxClassifier`, also as a step of a pipeline.
 """
 
@@ -28,11 +28,39 @@ _OPERATORS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}
 
 
 def to_onnx(net: Network, path: str | PathLike[str] | None = None, classes: Any = None) -> ModelProto:
-    """The network as an ONNX model, which is also written to ``path`` where that is given.
+    """Convert a network to an ONNX model.
 
-    ``classes`` are the labels of the outputs, those of the network by default. A cost class of one's own with
-    an ``activation`` is a ``ValueError``, since nobody knows what it computes.
+    Its input ``x`` is (n, features) of the dtype of the network. Its outputs are ``label`` (n,), as of
+    :meth:`nndl_fast.Network.predict`, and ``probabilities`` (n, classes), as of
+    :meth:`nndl_fast.Network.predict_proba`.
 
+    Parameters
+    ----------
+    net : Network
+        The network.
+    path : str or path-like, optional
+        The name of a file that the model is also written to.
+    classes : iterable, optional
+        The labels of the outputs, by default those of the network.
+
+    Returns
+    -------
+    onnx.ModelProto
+        The model.
+
+    Raises
+    ------
+    ValueError
+        If the cost is a class of your own with an ``activation``, since nobody knows what it computes.
+
+    See Also
+    --------
+    nndl_fast.Network.to_onnx : Write a network to a file.
+
+    Examples
+    --------
+    >>> from nndl_fast import Network
+    >>> from nndl_fast.onnx import to_onnx
     >>> net = Network([4, 3, 2], rng=0)
     >>> [output.name for output in to_onnx(net).graph.output]
     ['label', 'probabilities']

@@ -47,74 +47,103 @@ def _by_mini_batches(estimator: SoftmaxClassifier) -> bool:
 
 
 class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Softmax regression, or a network with hidden layers and a softmax layer, after scikit-learn's rules.
+    """Softmax regression, or a network with hidden layers and a softmax layer, as a scikit-learn estimator.
 
-    It minimises the log-likelihood cost (80) of the examples, each times its weight, plus ``alpha`` / 2
-    times the sum of the squares of the weights (not of the biases).
-
-    Without hidden layers that is multinomial logistic regression, with two classes the logistic one:
-    the same minimum as ``LogisticRegression(C=1 / alpha)``. With them, three classes or more and
-    ``"lbfgs"`` it is what ``MLPClassifier`` minimises, its ``alpha`` being this one; the book calls it
-    lambda. (In mini-batches theirs counts n / batch_size times as much.)
+    Without hidden layers it is multinomial logistic regression, or with two classes the logistic one: the
+    same minimum as ``LogisticRegression(C=1 / alpha)``. With hidden layers, three classes or more and the
+    solver ``"lbfgs"``, it is what ``MLPClassifier`` minimises with the same ``alpha``. (In mini-batches
+    theirs counts n / batch_size times as much.)
 
     Parameters
     ----------
-    hidden_layer_sizes
-        Neurons of each hidden layer; ``()`` for none.
-    activation
-        Of hidden neurons: ``"relu"``, ``"tanh"`` or ``"logistic"``.
-    solver
-        ``"lbfgs"``: all examples a step, the choice without hidden layers. ``"sgd"`` and ``"adam"``:
-        mini-batches, in compiled code.
-    alpha
-        L2 regularisation, at least 0.
-    class_weight
-        None, ``"balanced"``, or a dict of weights by label.
-    batch_size, learning_rate_init, momentum, nesterovs_momentum
-        Of mini-batches: their size (``"auto"`` is min(200, n)), the learning rate, and for ``"sgd"``
-        the momentum and whether it is Nesterov's.
-    max_iter
-        Steps of L-BFGS, or epochs, at most.
-    tol
-        L-BFGS ends where no gradient of the mean cost is larger; mini-batches where the loss, or with
-        ``early_stopping`` the accuracy on the part left out, has not become better by that for
+    hidden_layer_sizes : int or sequence of int, default=()
+        The number of neurons in each hidden layer; ``()`` means no hidden layer.
+    activation : {'relu', 'tanh', 'logistic'}, default='relu'
+        The activation of hidden neurons.
+    solver : {'lbfgs', 'sgd', 'adam'}, default='lbfgs'
+        ``"lbfgs"`` takes all examples in each step, and is the choice without hidden layers. ``"sgd"`` and
+        ``"adam"`` take mini-batches, in compiled code.
+    alpha : float, default=1.0
+        The strength of the L2 regularisation, at least 0; the book calls it lambda.
+    class_weight : dict or 'balanced', optional
+        Weights by label; ``"balanced"`` gives all classes the same total weight.
+    batch_size : int or 'auto', default='auto'
+        The size of mini-batches; ``"auto"`` is min(200, n).
+    learning_rate_init : float, default=0.001
+        The learning rate of mini-batches.
+    momentum : float, default=0.9
+        The momentum of ``"sgd"``, at least 0 and less than 1.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum is Nesterov's.
+    max_iter : int, default=200
+        The largest number of steps of L-BFGS, or of epochs.
+    tol : float, default=1e-4
+        L-BFGS ends if no element of the mean cost's gradient is larger. Mini-batches end if the loss, or
+        with ``early_stopping`` the accuracy on the part left out, has not become better by this much for
         ``n_iter_no_change`` epochs.
-    early_stopping, validation_fraction, n_iter_no_change
-        Of mini-batches: whether a part of the examples, as large as that, decides when to end; the
-        parameters are then those of its best epoch.
-    warm_start
-        Whether ``fit`` begins with the parameters that it left.
-    random_state
-        Of the first weights of hidden layers, of shuffling and of the part left out.
-    verbose
-        Whether each step or epoch prints its loss.
+    early_stopping : bool, default=False
+        Whether mini-batches leave out a part of the examples, which decides when to end. The parameters are
+        then those of its best epoch.
+    validation_fraction : float, default=0.1
+        The size of the part that ``early_stopping`` leaves out, as a fraction of the examples.
+    n_iter_no_change : int, default=10
+        The number of epochs without an improvement after which mini-batches end.
+    warm_start : bool, default=False
+        Whether ``fit`` begins with the parameters that the last call left.
+    random_state : int or numpy.random.RandomState, optional
+        The seed of the first weights of hidden layers, of shuffling and of the part left out.
+    verbose : bool, default=False
+        Whether the loss is printed after each step or epoch.
 
     Attributes
     ----------
-    classes_, n_features_in_, feature_names_in_, n_iter_
-        As everywhere in scikit-learn.
-    loss_, loss_curve_
-        The minimised cost per example, at the end and after each step or epoch.
-    validation_scores_, best_validation_score_
-        With ``early_stopping``: accuracies on the part left out.
-    network_
-        The :class:`nndl_fast.Network`, to be saved, or trained on.
-    coef_, intercept_
-        Without hidden layers: (classes, features) and (classes,); with two classes one row, as
-        ``LogisticRegression`` has it.
-    coefs_, intercepts_
-        Of each layer, (inputs, neurons) and (neurons,); the last has a neuron a class, also of two.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        The names of the features, if ``X`` has names that are all strings.
+    n_iter_ : int
+        The number of steps or epochs that were taken.
+    loss_ : float
+        The minimised cost per example, at the end.
+    loss_curve_ : list of float
+        The same after each step or epoch.
+    validation_scores_ : list of float
+        With ``early_stopping``, the accuracies on the part left out.
+    best_validation_score_ : float
+        With ``early_stopping``, the best of these accuracies.
+    network_ : Network
+        The :class:`nndl_fast.Network`, which can be saved or trained further.
+    coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
+        Without hidden layers, the weights; with two classes they are one row, as those of
+        ``LogisticRegression``.
+    intercept_ : ndarray of shape (n_classes,) or (1,)
+        Without hidden layers, the biases.
+    coefs_ : list of ndarray of shape (n_inputs, n_neurons)
+        The weights of each layer. The last layer has one neuron per class, also with two classes.
+    intercepts_ : list of ndarray of shape (n_neurons,)
+        The biases of each layer.
+
+    See Also
+    --------
+    nndl_fast.dask.SoftmaxClassifier : The same for data beyond one memory or one machine.
 
     Notes
     -----
+    The estimator minimises the sum of the log-likelihood costs, equation (80) of the book, of the examples,
+    each multiplied by its weight, plus ``alpha`` / 2 times the sum of the squares of the weights (not of
+    the biases).
+
     float32 input is computed in float32, all else in float64. Sparse input stays sparse in the first
-    layer with ``"lbfgs"`` and is made dense some rows at a time with mini-batches. Fits have the same
-    bits for any number of threads; with mini-batches on every machine, with ``"lbfgs"`` where BLAS is
-    the same.
+    layer with ``"lbfgs"``, and is made dense some rows at a time with mini-batches. Fits have the same
+    bits for any number of threads; with mini-batches on every machine, with ``"lbfgs"`` on machines whose
+    BLAS is the same.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from nndl_fast.sklearn import SoftmaxClassifier
     >>> x, y = load_iris(return_X_y=True)
     >>> round(SoftmaxClassifier().fit(x, y).score(x, y), 2)
     0.97
@@ -160,10 +189,34 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
-        """Fits to examples (n, features), an array or a sparse one, and their labels (n,), of any one type.
+        """Fit to examples and their labels.
 
-        ``sample_weight`` is a weight for each example, at least 0. ConvergenceWarning where
-        ``max_iter`` came before ``tol``.
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, n_features)
+            The examples.
+        y : array_like of shape (n,)
+            The labels, all of one type.
+        sample_weight : array_like of shape (n,), optional
+            A weight for each example, at least 0.
+
+        Returns
+        -------
+        SoftmaxClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter has a value that it cannot have, if shapes do not fit, if there are fewer than
+            two classes, if values are not finite, or if no example has a weight above 0.
+        TypeError
+            If labels are of several types.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_iter`` is reached before ``tol``.
         """
         check_parameters(self)
         X, y = self._validated(X, y, reset=True)
@@ -191,8 +244,32 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         classes: Any = None,
         sample_weight: ArrayLike | None = None,
     ) -> SoftmaxClassifier:
-        """One epoch over these examples. The first call needs ``classes``, all that there will be, and its
-        examples' number is the one that ``alpha`` is shared out among.
+        """Train for one epoch on these examples.
+
+        The method exists only for the solvers ``"sgd"`` and ``"adam"``. In every call ``alpha`` is divided by
+        the total weight of the examples of the first call.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, n_features)
+            The examples.
+        y : array_like of shape (n,)
+            The labels.
+        classes : array_like of shape (n_classes,), optional
+            All labels that there will be. The first call needs them.
+        sample_weight : array_like of shape (n,), optional
+            A weight for each example, at least 0.
+
+        Returns
+        -------
+        SoftmaxClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the first call has no ``classes`` or a later one other ones, if ``y`` has a label that is not
+            among them, if ``class_weight`` is ``"balanced"``, or for the reasons of :meth:`fit`.
         """
         check_parameters(self)
         first = not hasattr(self, "network_")
@@ -223,29 +300,81 @@ class SoftmaxClassifier(Fitted, ClassifierMixin, BaseEstimator):  # type: ignore
         return self
 
     def decision_function(self, X: Any) -> Array:
-        """The weighted inputs of the last layer, (n, classes); with two classes (n,), that of the second
-        less that of the first."""
+        """Compute the weighted inputs of the last layer.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, n_features)
+            The examples.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes) or (n,)
+            The weighted inputs; with two classes, that of the second less that of the first.
+        """
         z = self._weighted_inputs(X)
         return z[:, 1] - z[:, 0] if len(self.classes_) == 2 else z
 
     def predict(self, X: Any) -> Array:
-        """The likeliest label of each example."""
+        """Predict the most probable label of each example.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, n_features)
+            The examples.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The labels.
+        """
         best = self._weighted_inputs(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
     def predict_proba(self, X: Any) -> Array:
-        """The activations of the softmax layer, (n, classes), in the order of ``classes_``."""
+        """Compute the probabilities of the classes, which are the activations of the softmax layer.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, n_features)
+            The examples.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The probabilities, in the order of ``classes_``.
+        """
         z = self._weighted_inputs(X)
         return f.softmax(z, out=z)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Their logarithms, without their rounding."""
+        """Compute the logarithms of the probabilities.
+
+        The rounding of the probabilities does not affect them.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, n_features)
+            The examples.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The logarithms, in the order of ``classes_``.
+        """
         z = self._weighted_inputs(X)
         return f.log_softmax(z, out=z)
 
     def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Writes an ONNX model with the outputs of ``predict`` and ``predict_proba``; it needs the extra
-        ``onnx``. See :mod:`nndl_fast.onnx`."""
+        """Write an ONNX model with the outputs of ``predict`` and ``predict_proba``.
+
+        It needs the extra ``onnx``. See :mod:`nndl_fast.onnx`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The name of the file.
+        """
         from .onnx import to_onnx
 
         check_is_fitted(self, "network_")
