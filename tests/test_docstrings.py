@@ -13,7 +13,7 @@ from sphinx.ext.autodoc.mock import mock
 
 # The checks that are left out, and why.
 LEFT_OUT = {
-    "ES01": "a second paragraph is no use where the summary says everything",
+    "ES01": "a second paragraph is of no use if the summary says everything",
     "SA01": "not everything is related to something else",
     "EX01": "classes show their methods in use, and test_documentation.py asks for the examples of functions",
 }
