@@ -62,9 +62,9 @@ MUTANTS = [
     ),
     Mutant(
         "lower half of the scale dropped",
-        "kernels/reduction/row_sum.h",
-        "const PerRow low = left * inverse;",
-        "const PerRow low = left - left;",
+        "kernels/reduction/scale.h",
+        "s.low = left * row.inverse;",
+        "s.low = left - left;",
     ),
     Mutant("far rows are reduced as they are", "kernels/job.h", "far_away = 0x1p11f", "far_away = 0x1p30f"),
     Mutant(

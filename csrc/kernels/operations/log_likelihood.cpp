@@ -7,6 +7,7 @@
 // A label is the target that is 1 there and 0 elsewhere. A weight of zero counts zero, also
 // times infinity.
 #include "../../isa/export.h"
+#include "../reduction/scale.h"
 #include "../traversal/drive.h"
 
 namespace nndl_fast {
@@ -28,7 +29,7 @@ struct LogLikelihood {
     template <class L>
     struct Pending {
         using PerRow = typename L::PerRow;
-        typename RowSum<L>::Scale scale;
+        Scale<L> scale;
         PerRow of_targets, of_all;  // what a target counts; what each class has by smoothing
         PerRow at_label, nan;       // the error at the label
         PerRow label;               // as a number, where by_number()
@@ -67,7 +68,7 @@ struct LogLikelihood {
         // rounded first, so that a and the target are multiplied by the same number
         PerRow alpha = PerRow::all(E(job.scale));
         if (job.sample_weight) alpha = from_double<PerRow>(sample_weight(rows, first) * Double<PerRow>::all(job.scale));
-        pending.scale = row.scale(alpha * wanted.weight, rows.classes);
+        pending.scale = scale_of(row, alpha * wanted.weight, rows.classes);
         pending.of_targets = alpha;
         pending.of_all = alpha * PerRow::all(E(job.smoothing / double(rows.classes)));
         pending.nan = row.nan;

@@ -1,5 +1,6 @@
 // softmax: a_j = e^(c z_j) / sum_k e^(c z_k), the book's (78) and (83).
 #include "../../isa/export.h"
+#include "../reduction/scale.h"
 #include "../traversal/drive.h"
 
 namespace nndl_fast {
@@ -13,7 +14,7 @@ struct Softmax {
 
     template <class L>
     struct Pending {
-        typename RowSum<L>::Scale scale;
+        Scale<L> scale;
         typename L::PerRow nan;
         StorePath path;
     };
@@ -21,7 +22,7 @@ struct Softmax {
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> z, Strided<const E>, Strided<E> exps,
                                   MaxHint<E>& hint, Previous& previous) const {
         const RowSum<L> row(rows, z, job.c, exps, hint, previous);
-        const auto scale = row.scale(L::PerRow::all(1), 1);
+        const auto scale = scale_of(row, L::PerRow::all(1), 1);
         return {scale, row.nan, scale.corrected ? StorePath::corrected : StorePath::fast};
     }
     template <StorePath W, class L, class S>
