@@ -43,7 +43,7 @@ template <class E>
 E* room(Buffer& buffer, ptrdiff_t n) {
     return static_cast<E*>(buffer.reserve(size_t(n) * sizeof(E)));
 }
-// The same, of zeros where there was less room.
+// The same, of zeros if there was less room.
 template <class E>
 E* room_of_zeros(Buffer& buffer, ptrdiff_t n) {
     const size_t before = buffer.size();

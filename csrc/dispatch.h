@@ -10,8 +10,8 @@ namespace nndl_fast {
 // The names of the instruction sets that this build has and this machine can run, best first.
 std::vector<std::string> available_isas();
 
-// Makes the named one active, or the best of them where the name is empty.
-// Throws std::invalid_argument, naming the possible ones, where the machine lacks it.
+// Makes the named one active, or the best of them if the name is empty.
+// Throws std::invalid_argument, naming the possible ones, if the machine lacks it.
 void activate_isa(const std::string& name);
 
 const Table& active_table();

@@ -206,7 +206,7 @@ private:
     bool is_ignored(ptrdiff_t r) const {
         return job_.cost.ignore && job_.cost.labels[first_ + r] == job_.cost.ignore_index;
     }
-    // The label of example r as a class of the block, or -1 where it is none.
+    // The label of example r as a class of the block, or -1 if it is none.
     ptrdiff_t label_in_block(ptrdiff_t r) const {
         const ptrdiff_t j = job_.cost.labels[first_ + r] - class_;
         return !is_ignored(r) && j >= 0 && j < width() ? j : -1;
@@ -214,7 +214,7 @@ private:
     double weight_of_class(ptrdiff_t j) const {
         return job_.cost.class_weight ? double(job_.cost.class_weight[class_ + j]) : 1;
     }
-    // What class j of the block counts for example r, where every class counts something.
+    // What class j of the block counts for example r, if every class counts something.
     double target(ptrdiff_t r, ptrdiff_t j) const {
         const Job<E>& cost = job_.cost;
         if (!has_targets_ && is_ignored(r)) return 0;

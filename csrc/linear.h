@@ -4,7 +4,7 @@
 // A block of logits has classes in rows and examples in lanes: w is then read as it stands, in order, and the cost
 // and its error need no sum across lanes.
 //
-// Where the logits of a few examples are more than there is room for, a block has some classes of many examples, and
+// If the logits of a few examples are more than there is room for, a block has some classes of many examples, and
 // its logits are made twice: once for the examples' sums. Of the classes outside a block an error needs one number
 // for each example, the logarithm of the sum of their exponentials. It stands beside the block as one class more, so
 // that the cost's own kernel does the rest.
@@ -30,7 +30,7 @@ struct LinearJob {
     ptrdiff_t room = 0;  // bytes of logits that are there at a time
 };
 
-// Each example's cost goes to job.cost.row_result, and the gradients where they are asked for.
+// Each example's cost goes to job.cost.row_result, and the gradients if they are asked for.
 template <class E>
 void run_linear(const LinearJob<E>& job);
 

@@ -62,7 +62,7 @@ void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to
     }
 }
 
-// The rows of a product go to threads by so many, where they take so many nanoseconds: in shorter ones another
+// The rows of a product go to threads by so many, if they take so many nanoseconds: in shorter ones another
 // thread loses more by fetching from the first one's cache what was written there than it wins.
 constexpr ptrdiff_t rows_of_unit = 8;
 constexpr double worth_threads = 1e5;

@@ -6,10 +6,10 @@
  * threads. No Python is called, so the GIL is not needed; large work is shared out among as many threads as
  * nndl_fast.set_num_threads allows.
  *
- * Every function returns -1 where all went well, and -2 where memory ran out. Where a label is outside
+ * Every function returns -1 if all went well, and -2 if memory ran out. If a label is outside
  * 0..classes - 1 it returns the number of the first such row, and has written nothing.
  *
- * In an extension module:   const nndl_fast_api* nndl = nndl_fast_import();   (null, with an exception set, where
+ * In an extension module:   const nndl_fast_api* nndl = nndl_fast_import();   (null, with an exception set, if
  * the package is missing or older than this header), after #include <Python.h>.
  */
 #ifndef NNDL_FAST_H

@@ -60,7 +60,7 @@ def judge(net: Network, x: Array, y: Array) -> Judgement:
 
 
 def numbers_of(net: Network, labels: Array) -> Array:
-    """The classes that labels of a table stand for; a ValueError where one is unknown to the network."""
+    """The classes that labels of a table stand for; a ValueError if one is unknown to the network."""
     classes, given = net._labels, labels.tolist()
     numbers = _inputs.places_of(given, classes)
     if unknown := np.flatnonzero(numbers < 0)[:1].tolist():

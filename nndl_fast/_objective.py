@@ -81,7 +81,7 @@ def add_up(parts: Iterable[Sums]) -> Sums:
 
 @contextmanager
 def in_threads(work: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """A map over parts, in threads where there is enough work for them, in multiplications.
+    """A map over parts, in threads if there is enough work for them, in multiplications.
 
     Each thread's products are its own: BLAS's threads would wait for each other at every block. Parts
     are always the same, so the number of threads changes no bit.
@@ -127,7 +127,7 @@ def is_bounded(sizes: list[int]) -> bool:
 
 def factor(products: Array, total: float, alpha: float) -> Array | None:
     """The Cholesky factor of what bounds the Hessian of a layer of softmax for each of its classes:
-    1/2 x^T x + alpha (Böhning, 1992). None where numbers are too large for that."""
+    1/2 x^T x + alpha (Böhning, 1992). None if numbers are too large for that."""
     from scipy.linalg import LinAlgError, cholesky
 
     bound = products / (2 * total)
@@ -203,7 +203,7 @@ def minimum(
 
     ``sums`` gives the cost of all examples and its gradients; ``total`` is the sum of their weights;
     alpha / 2 times the squares of the weights is added; ``lower`` is what :func:`factor` gave, and
-    ``callback`` gets the cost after each step. ValueError where the cost is not finite.
+    ``callback`` gets the cost after each step. ValueError if the cost is not finite.
     """
     from scipy.optimize import minimize
 
@@ -227,7 +227,7 @@ def minimum(
         if steepest <= tol:
             raise StopIteration
 
-    # Steps end at the gradient's size, or where float64 sees no difference between costs.
+    # Steps end at the gradient's size, or if float64 sees no difference between costs.
     options = {"maxiter": max_iter, "maxfun": 20 * max_iter, "maxls": 50, "gtol": 0, "ftol": 64 * 2.0**-52}
     result = minimize(
         cost_and_gradient,

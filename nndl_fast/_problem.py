@@ -22,7 +22,7 @@ _FAR = 1000.0  # mean over spread from which float32 has too few digits for what
 
 
 class Scale(NamedTuple):
-    """The mean and the standard deviation of each feature, 1 where it is constant."""
+    """The mean and the standard deviation of each feature, 1 if it is constant."""
 
     mean: Array
     spread: Array

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Bar:
-    """Steps of a bar; what stands beside it is only computed where somebody sees it."""
+    """Steps of a bar; what stands beside it is only computed if somebody sees it."""
 
     def __init__(self, tqdm_bar: Any = None) -> None:
         self._bar = tqdm_bar

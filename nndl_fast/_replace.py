@@ -73,7 +73,7 @@ def _place(name: str) -> tuple[str, int | None]:
     if mode is not None:
         if not stat.S_ISREG(mode):
             raise OSError(f"save: {name} exists and is not a regular file")
-        open(name, "r+b").close()  # raises where the file may not be written
+        open(name, "r+b").close()  # raises if the file may not be written
         mode = stat.S_IMODE(mode)
     path = name
     while os.path.islink(path):  # a loop of links was refused above, by stat

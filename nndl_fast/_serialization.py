@@ -58,7 +58,7 @@ def digest(arrays: Sequence[Array]) -> str:
 
 
 def load(filename: str | PathLike[str]) -> Content:
-    """(header, biases, weights); a ValueError that names the file where it does not hold a network."""
+    """(header, biases, weights); a ValueError that names the file if it does not hold a network."""
     if not stat.S_ISREG(os.stat(filename).st_mode):  # a pipe, say, that nobody writes to
         raise ValueError(f"load: {os.fspath(filename)} is not a regular file")
     with open(filename, "rb") as file:
@@ -136,7 +136,7 @@ def _read_json(filename: str | PathLike[str]) -> Content:
 
 
 def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Array]) -> None:
-    """Refuses what is no network, where one is saved as where one is loaded."""
+    """Refuses what is no network, when one is saved as when one is loaded."""
     sizes, cost, hidden = header["sizes"], header["cost"], header["hidden"]
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
         raise ValueError(f"its sizes are {sizes}; they must be two or more integers, each at least 1")

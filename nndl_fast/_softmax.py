@@ -247,7 +247,7 @@ def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) 
     array([0.2, 0.3, 0.5])
     """
     values, dtype = _core.as_floats(a, "inverse_softmax", "a")
-    np.moveaxis(np.atleast_1d(values), axis, 0)  # raises where there is no such axis
+    np.moveaxis(np.atleast_1d(values), axis, 0)  # raises if there is no such axis
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithms = np.log(values)
     return (logarithms + np.asarray(constant, values.dtype)).astype(dtype, copy=False)[()]

@@ -33,7 +33,7 @@ class Table(NamedTuple):
 
     @property
     def image(self) -> tuple[int, int] | None:
-        """Height and width, where the features of an example look like the pixels of a square image."""
+        """Height and width, if the features of an example look like the pixels of a square image."""
         may_be = self.x.shape[1] >= _LEAST_IMAGE and self.x.size and self.x.min() >= 0
         return square_of(self.x.shape[1]) if may_be else None
 
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
 def read(path: Path, label: str | None = None, wanted: Wanted | None = None) -> Table:
     """The table in a file. ``label`` is the column of the labels, its name or number (-1 is the last).
 
-    Without ``label`` it is the last column where something is to be learned. Where a network is to be
+    Without ``label`` it is the last column if something is to be learned. If a network is to be
     applied, it is the one that the network has no input for, if there is one.
     """
     try:
@@ -224,7 +224,7 @@ def _table(x: Array, labels: Array | None, names: list[str] | None) -> Table:
 
 
 def _labels(given: Array) -> Array:
-    """Labels as integers where they are such, else as text."""
+    """Labels as integers if they are such, else as text."""
     text = given
     if given.dtype.kind in "OU":
         text = np.array(["" if label is None else str(label).strip() for label in given.tolist()])

@@ -34,7 +34,7 @@ COSTS = {
     "cross-entropy": costs.CrossEntropyCost,
     "quadratic": costs.QuadraticCost,
 }
-# What --hidden, --epochs, --eta and --lambda are where they are not given.
+# What --hidden, --epochs, --eta and --lambda are if they are not given.
 DIGITS: dict[str, Any] = {"hidden": [60], "epochs": 60, "eta": 2.0, "lmbda": 0.05}
 MNIST: dict[str, Any] = {"hidden": [100], "epochs": 30, "eta": 0.5, "lmbda": 5.0}
 TABLE: dict[str, Any] = {"hidden": [30], "epochs": 60, "eta": 0.1, "lmbda": 0.1}
@@ -359,7 +359,7 @@ def info(model: Path | None) -> None:
 
 
 def _save(net: Network, output: Path) -> None:
-    """Saves the network, and elsewhere where that fails, as the training may have taken hours."""
+    """Saves the network, and elsewhere if that fails, as the training may have taken hours."""
     try:
         net.save(output)
     except OSError as error:

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 def _weighted_log(weight: Array, x: Array) -> Array:
-    """weight * ln x, and 0 where the weight is 0, also for x = 0."""
+    """weight * ln x, and 0 if the weight is 0, also for x = 0."""
     with np.errstate(divide="ignore"):
         return np.multiply(
             weight, np.log(x), where=weight != 0, out=np.zeros(np.shape(x), np.result_type(weight, x))

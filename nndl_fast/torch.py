@@ -242,7 +242,7 @@ def _times(ctx: Any, grad: Any) -> Any:
     return None, *(None if g is None else g * factor for g in ctx.saved_tensors)
 
 
-# It takes longer than all of the above, and only counts where a graph of the gradients is made.
+# It takes longer than all of the above, and only counts if a graph of the gradients is made.
 _times_once = once_differentiable(_times)
 
 
@@ -258,7 +258,7 @@ class _LinearCosts(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     @once_differentiable  # type: ignore[misc, untyped-decorator]
     def backward(ctx: Any, grad: Any) -> Any:
-        _ = ctx.saved_tensors  # raises where one has changed since; compute reads their memory
+        _ = ctx.saved_tensors  # raises if one has changed since; compute reads their memory
         more, less = grad.clamp(min=0).numpy(), -grad.clamp(max=0).numpy()  # no weight is negative
         gradients = ctx.compute(reduction="sum", sample_weight=more)[1:]
         if less.any():

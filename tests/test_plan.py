@@ -1,4 +1,4 @@
-"""Which way a call takes through memory, as `_core.plan` shows it: a function of shapes, strides and the type."""
+"""Which way a call takes through memory, as `_core.plan` shows it."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,8 @@ def test_what_threads_may_divide():
 
     row, columns = in_rows(1, 100_000), in_columns(64, 4000)
     assert divisible(row) and divisible(columns) and divisible(row.astype("f2"))
-    assert not divisible(row, row) and not divisible(columns, columns)  # the result would replace what is still read
+    # the result would replace what is still read
+    assert not divisible(row, row) and not divisible(columns, columns)
     assert not divisible(in_columns(64, 300)) and not divisible(with_gaps(1, 100_000))
 
 

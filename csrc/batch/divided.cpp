@@ -42,7 +42,7 @@ void divide(RowKernel<E> kernel, const Job<E>& all, int threads) {
         if (slice.task != RowSlice<E>::finish) job.row_result = nullptr;
         run_kernel(kernel, job);
     };
-    // Where the segments are fewer than the threads, each thread adds up some of the columns, a vector's width at a
+    // If the segments are fewer than the threads, each thread adds up some of the columns, a vector's width at a
     // time.
     constexpr ptrdiff_t segment = segment_classes<E>;
     const ptrdiff_t width = segments < threads ? group : rows, parts = (rows + width - 1) / width;

@@ -31,7 +31,7 @@ inline void run_halves(RowKernel<float> kernel, const Job<float>& job) {
         part.sample_weight = moved(job.sample_weight, first);
         part.row_result = moved(job.row_result, first);
         // f(place, stride, length, place in the copy) for each line of the copy, a row or a column, or for
-        // all of them where they stand one after the other
+        // all of them if they stand one after the other
         const auto for_each_line = [&](auto half, auto f) {
             ptrdiff_t lines = columns ? classes : part.rows, length = columns ? part.rows : classes;
             const ptrdiff_t step = columns ? half.cls : half.row, stride = columns ? half.row : half.cls;

@@ -42,10 +42,10 @@ std::string shape_of(const py::array& array);
 std::string dtype_of(const py::array& array);
 
 // An argument as an aligned array of the machine's byte order, of float32 or float64, or of a 16-bit type
-// where that is kept.
+// if that is kept.
 struct Floats {
     py::array array;
-    py::dtype asked;  // what the caller gave and gets: differs where a 16-bit type is not kept
+    py::dtype asked;  // what the caller gave and gets: differs if a 16-bit type is not kept
     bool single;      // computed in float32
 };
 
@@ -67,22 +67,22 @@ Floats to_floats(py::handle object, Argument argument, bool keep_halves = false)
 // Whether the elements are of a 16-bit type, and how its elements are converted.
 inline bool is_half(const py::array& array) { return array.itemsize() == 2; }
 HalfKernels half_kernels_of(const py::array& array);
-// Raises TypeError where the array's type is none that to_floats() takes.
+// Raises TypeError if the array's type is none that to_floats() takes.
 void require_real(const py::array& array, Argument argument);
 // The object as an array of floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
 // A new array in C order; what it holds is undefined.
 py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape);
-// A new array of that type, or the array itself where it has it already.
+// A new array of that type, or the array itself if it has it already.
 py::array cast(const py::array& array, const py::dtype& dtype);
-// The array itself where it is aligned, of the machine's byte order, and has strides of whole
+// The array itself if it is aligned, of the machine's byte order, and has strides of whole
 // elements, else a copy that is so.
 py::array usable(const py::array& array);
 bool same_shape(const py::array& a, const py::array& b);
-// Raises ValueError, naming both, where the shapes differ.
+// Raises ValueError, naming both, if the shapes differ.
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose);
 
-// The array as contiguous elements of T in C order: itself where it has them.
+// The array as contiguous elements of T in C order: itself if it has them.
 template <class T>
 py::array contiguous(const py::array& array) {
     constexpr int as_asked = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
@@ -96,22 +96,22 @@ py::int_ integer(py::handle value, Argument argument);
 // The axis as a number from 0 to ndim - 1.
 int normal_axis(py::handle axis, int ndim, Argument argument);
 
-// The axes that are taken as one, in order: a tuple's, or all of them where `axis` is None.
+// The axes that are taken as one, in order: a tuple's, or all of them if `axis` is None.
 struct JoinedAxes {
-    bool joined = false;  // not where `axis` is a single one
+    bool joined = false;  // not if `axis` is a single one
     std::vector<int> axes;
 };
 JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument);
 
-// What a call writes to: the caller's array where that is possible, else one of our own, which
+// What a call writes to: the caller's array if that is possible, else one of our own, which
 // finish() converts or copies.
 class Result {
 public:
-    // `out` may be None. Throws before anything is written where it does not fit. The inputs, of
+    // `out` may be None. Throws before anything is written if it does not fit. The inputs, of
     // which some may be null, begin with the one that `out` may be the same as.
     Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument);
     py::array& array() { return array_; }
-    py::object finish();  // a scalar where the array has no dimensions
+    py::object finish();  // a scalar if the array has no dimensions
 
 private:
     py::array array_;
@@ -120,7 +120,7 @@ private:
     bool copy_back_ = false;
 };
 
-// Null where there is none.
+// Null if there is none.
 inline const py::array* address(const std::optional<py::array>& array) { return array ? &*array : nullptr; }
 
 // The value as a NumPy scalar.

@@ -26,7 +26,7 @@ std::string place(ptrdiff_t row, const Shape& shape) {
     return "(" + text + ")";
 }
 
-// Whether all labels are from 0 to classes - 1: the top bit of one of the two numbers is set where
+// Whether all labels are from 0 to classes - 1: the top bit of one of the two numbers is set if
 // one is not, and the loop has no branch.
 bool all_inside(const int64_t* labels, ptrdiff_t n, ptrdiff_t classes) {
     uint64_t bits = 0;

@@ -23,11 +23,11 @@ inline Reduction reduction_named(py::handle name, const char* function) {
     throw py::type_error(message);
 }
 
-// What the mean multiplies the error by. Where nothing counts the mean is NaN, but there is no error.
+// What the mean multiplies the error by. If nothing counts, the mean is NaN, but there is no error.
 inline double share_of_mean(double divisor) { return divisor == 0 ? 0 : 1 / divisor; }
 
 // What a call returns: the cost, of one dtype; the error; or both. `costs` are those of the examples,
-// where one each is asked for, and `total` is their sum otherwise, or the only one of no dimensions.
+// if one each is asked for, and `total` is their sum otherwise, or the only one of no dimensions.
 inline py::object answer(bool want_cost, const std::optional<py::array>& costs, double total,
                          std::optional<Result>& delta, const py::dtype& dtype) {
     py::object cost;

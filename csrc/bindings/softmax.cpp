@@ -13,7 +13,7 @@
 namespace nndl_fast {
 namespace {
 
-// c as z's type has it: infinity where it is too large, the smallest number where it would be 0
+// c as z's type has it: infinity if it is too large, the smallest number if it would be 0
 double checked_sharpness(py::handle given, const Floats& z, const char* function) {
     const double c = number(given, {function, "c"});
     if (!(c > 0))  // a NaN as well
@@ -86,7 +86,7 @@ py::object part(const py::array& joined, const py::array& z, const std::vector<i
     return py::module_::import("numpy").attr("moveaxis")(joined.attr("reshape")(shape), from, axes);
 }
 
-// A result of z's shape; y, where it is not null, is the second operand and has that shape too.
+// A result of z's shape; y, if it is not null, is the second operand and has that shape too.
 py::object row_wise(const Operation& operation, const Floats& z, const py::array* y, py::handle axis, py::handle out) {
     const JoinedAxes several = joined_axes(axis, int(z.array.ndim()), {operation.function, "axis"});
     const auto run_both = [&](int one, const py::array& from, const py::array* with, py::array& to) {

@@ -1,5 +1,5 @@
 // Vectors wider than a register. Every instruction set offers the same two types, F32x16 and
-// F64x8; where the machine's registers are narrower they are Pairs of Pairs, and each operation
+// F64x8; if the machine's registers are narrower, they are Pairs of Pairs, and each operation
 // is that of the halves. Lane i is lane i whatever the nesting: this is what makes a result the
 // same on every instruction set.
 //
@@ -18,7 +18,7 @@
 //   V::load_groups(p, stride)  a group from p, one from p + stride, ...;  v.store_groups(p, stride)
 //   transpose_groups(V v[V::group])  in place, element i of v[k]'s groups and element k of v[i]'s
 //
-// max(a, b) is a > b ? a : b on every instruction set: where one is a NaN, the second argument.
+// max(a, b) is a > b ? a : b on every instruction set: if one is a NaN, the second argument.
 #pragma once
 
 // A kernel is one function in the end: an operation that were called, not inlined, would pass its

@@ -68,7 +68,7 @@ NNDL_LANE(|)
 NNDL_INLINE LaneMask operator|(LaneMask x, LaneMask y) { return {x.r || y.r}; }
 NNDL_INLINE bool any(LaneMask m) { return m.r; }
 
-// Correctly rounded everywhere: an instruction where the file is compiled for one, else libm's.
+// Correctly rounded everywhere: an instruction if the file is compiled for one, else libm's.
 NNDL_INLINE F32x1 fma(F32x1 x, F32x1 y, F32x1 z) { return {__builtin_fmaf(x.r, y.r, z.r)}; }
 NNDL_INLINE F64x1 fma(F64x1 x, F64x1 y, F64x1 z) { return {__builtin_fma(x.r, y.r, z.r)}; }
 

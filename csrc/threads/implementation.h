@@ -22,7 +22,7 @@ constexpr double least_share = 5e3;  // nanoseconds (bench/NOTES.md)
 int wished(const char* text);
 
 // The processors' worth of time that control groups leave to a process whose /proc/self/cgroup has this text,
-// with the groups' files below `root`; 0 where they leave it all there is.
+// with the groups' files below `root`; 0 if they leave it all there is.
 double quota(const std::string& groups, const std::string& root);
 
 inline int64_t now() {

@@ -38,7 +38,7 @@ std::string text_of(const std::string& path) {
     return text.str();
 }
 
-// quota / period, or 0 where there is no quota ("max", -1, or no such file)
+// quota / period, or 0 if there is no quota ("max", -1, or no such file)
 double ratio(const std::string& quota, const std::string& period) {
     const double q = std::atof(quota.c_str()), p = std::atof(period.c_str());
     return q > 0 && p > 0 ? q / p : 0;

@@ -13,7 +13,7 @@ struct Body {
 };
 
 // Does all units, on the calling thread and at most threads - 1 others, and returns when all are done.
-// `nanoseconds` is about what they take on one thread. Throws std::bad_alloc where a part did, and Interrupted where
+// `nanoseconds` is about what they take on one thread. Throws std::bad_alloc if a part did, and Interrupted if
 // the thread's Watch says so: then some units are not done.
 void share_out(ptrdiff_t units, int threads, double nanoseconds, Body body);
 
@@ -31,7 +31,7 @@ public:
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    // Counts work that is done; throws Interrupted where it is time to ask, and the answer is no.
+    // Counts work that is done; throws Interrupted if it is time to ask, and the answer is no.
     static void done(double nanoseconds);
 
 private:

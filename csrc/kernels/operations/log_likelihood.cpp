@@ -3,7 +3,7 @@
 // With targets t, class weights w and label smoothing s, t' = (1 - s) t + s / C, and for a row
 //   cost  = sum_k w_k t'_k (max - z_k)  +  W log_sum,     W = sum_k w_k t'_k
 //   delta = W a - w t'
-// times the row's own weight; delta times `scale` as well (1 / n where the cost is a mean).
+// times the row's own weight; delta times `scale` as well (1 / n if the cost is a mean).
 // A label is the target that is 1 there and 0 elsewhere. A weight of zero counts zero, also
 // times infinity.
 #include "../../isa/export.h"
@@ -13,7 +13,7 @@
 namespace nndl_fast {
 namespace {
 
-// a b, and 0 where a is 0 whatever b is
+// a b, and 0 if a is 0, whatever b is
 template <class V>
 NNDL_INLINE V weighted(V a, V b) {
     return select(equal(a, V::all(0)), V::all(0), a * b);
@@ -32,7 +32,7 @@ struct LogLikelihood {
         Scale<L> scale;
         PerRow of_targets, of_all;  // what a target counts; what each class has by smoothing
         PerRow at_label, nan;       // the error at the label
-        PerRow label;               // as a number, where by_number()
+        PerRow label;               // as a number, if by_number()
         StorePath path;
         bool some_ignored;
     };
@@ -145,7 +145,7 @@ private:
     static NNDL_INLINE bool by_number(const L& rows) {
         return L::max_count > 1 && rows.classes <= 16;
     }
-    // True where a row is ignored.
+    // True if a row is ignored.
     template <class L>
     NNDL_INLINE bool pick(const L& rows, ptrdiff_t first, Strided<const E> z, AtLabels<L>& at) const {
         bool ignored = false;
@@ -188,7 +188,7 @@ private:
         return job.class_weight ? class_weight(rows, step) * t : t;
     }
 
-    // Where every class has a target.
+    // If every class has a target.
     template <class L, class PerRow = typename L::PerRow>
     NNDL_INLINE Wanted<PerRow> want(const L& rows, Strided<const E> z, Strided<const E> y,
                                     const AtLabels<L>& at) const {

@@ -32,7 +32,7 @@ struct LogSumExp {
     NNDL_INLINE void finish(const Pending<L>&, const L&, ptrdiff_t) const {}
 
 private:
-    // A NaN in the row, or the maximum itself where that is infinite.
+    // A NaN in the row, or the maximum itself if that is infinite.
     template <class L>
     void infinite_rows(const L& rows, ptrdiff_t first, const RowSum<L>& row) const {
         E nan[L::max_count], maximum[L::max_count];

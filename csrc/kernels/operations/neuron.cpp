@@ -1,7 +1,7 @@
 // Hidden neurons: activations of weighted inputs, and errors times the derivative. The sigmoid itself is in
 // sigmoid.cpp. Each element stands alone; z, y and out are contiguous, and out may be z or y.
 //
-// The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 where a > 0.
+// The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0.
 #include "../../isa/export.h"
 #include "../../math/tanh.h"
 #include "map.h"

@@ -7,7 +7,7 @@
 // so that it may stand in memory in any way.
 //
 // The columns of the right operand and of the result stand in panels, which are as wide as a vector. A panel
-// of the right operand is whole: where the result has fewer columns, what stands beyond them does not matter.
+// of the right operand is whole: if the result has fewer columns, what stands beyond them does not matter.
 #include "../../isa/export.h"
 #include "../traversal/layout.h"
 
@@ -71,7 +71,7 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const char* number = at(start.number, row * number_row);
     const char* vector = at(start.vector, row * vector_row + panel * vector_panel);
     const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
-    // Where few rows of a step are used, and the next step's stand far away. Not in short products: what is beyond
+    // If few rows of a step are used, and the next step's stand far away. Not in short products: what is beyond
     // an array takes long to be found missing.
     const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
     const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
@@ -192,7 +192,7 @@ void product(const ProductJob<E>& job) {
 }
 
 // Element (row i, column j) stands at from[i * row + j] and goes to to[i / size * to_panel + j * to_step + i % size]:
-// rows become lanes. Lanes beyond the last row get 0 where `whole` says that there is room for them.
+// rows become lanes. Lanes beyond the last row get 0 if `whole` says that there is room for them.
 template <class V, class E = typename V::Element>
 void turn(const TurnJob<E>& job) {
     using R = typename V::Register;

@@ -18,7 +18,7 @@ double sigmoid_prime(const MapJob<E>& job) {
 }
 
 // cost  = |z| (1 - y) + log(1 + e^-|z|) for z >= 0, |z| y + log(1 + e^-|z|) for z < 0
-// delta = sigma(z) - y, as (1 - y) - sigma(-z) where y > 1/2: the smaller numbers lose less
+// delta = sigma(z) - y, as (1 - y) - sigma(-z) if y > 1/2, because the smaller numbers lose less
 template <class V, class E = typename V::Element>
 double binary_cross_entropy(const MapJob<E>& job) {
     const RowLayout<V> line{job.n};

@@ -2,7 +2,7 @@
 //
 // Exponentials are shifted by 2^-N, not by the maximum: a shift by a power of two is exact, where
 // z - max would round and cost up to 64 units of a small result. So N need only be near the
-// maximum's own power of two: where rows are long, it comes from the row before, and the row is read
+// maximum's own power of two: if rows are long, it comes from the row before, and the row is read
 // once; if it was far off, the row is read again.
 //
 // The sum is not built from rounded exponentials. Each enters it in two parts: its multiple of a
@@ -122,7 +122,7 @@ struct GridSum {
         rest = rest + e.minus(next - sum);
         sum = next;
     }
-    // The same, where only some lanes have a value.
+    // The same, if only some lanes have a value.
     template <class M>
     NNDL_INLINE void add_where(M m, Exponential<V> e, V value) {
         const V next = sum + select(m, value, V::all(0));
@@ -216,7 +216,7 @@ public:
         for (Wide<V>& lane : lane_) lane = Wide<V>::zero();
         for (V& rest : rest_) rest = V::all(0);
     }
-    // A block, of which z has so many classes. Their exponentials go to `exps`, where there is one; `maximum` becomes
+    // A block, of which z has so many classes. Their exponentials go to `exps`, if there is one; `maximum` becomes
     // the largest of them and itself. `between` is called before each lane.
     template <bool Direct, class F>
     NNDL_INLINE void add_block(const Exponentials<ColumnLayout<V>, Direct>& exp, Strided<const E> z, ptrdiff_t classes,

@@ -66,8 +66,8 @@ struct RowSum {
     typename PerRow::Mask uniform;    // all exponentials are the largest
     bool some_dominated, some_uniform = false;
     bool two_classes;
-    PerRow per_peak;  // 1 / peak, where some are
-    PerRow nan;       // NaN where the row has no softmax, else zero
+    PerRow per_peak;  // 1 / peak, if some are dominated
+    PerRow nan;       // NaN if the row has no softmax, else zero
 
     template <class Previous>
     NNDL_INLINE RowSum(const L& rows, Strided<const E> z, E c, Strided<E> exps, MaxHint<E>& hint, Previous& previous)
@@ -98,7 +98,7 @@ struct RowSum {
         peak = top.value();
         peak_lost = top.minus(peak);
         nan = (maximum - maximum) + (sum.high - sum.high);
-        // Where all exponentials are the same the sum is n times that: n equal logits get 1 / n, rounded once.
+        // If all exponentials are the same, the sum is n times that: n equal logits get 1 / n, rounded once.
         two_classes = rows.classes == 2;
         uniform = less(zero, zero);
         const E nearly_n = E(rows.classes) * E(1 - 0x1p-12);
@@ -158,7 +158,7 @@ struct RowSum {
             .parts()
             .high;
     }
-    // log of the sum of e^(c (z - max)): at least 0, small where one class has nearly everything
+    // log of the sum of e^(c (z - max)): at least 0, small if one class has nearly everything
     NNDL_INLINE PerRow log_sum(const L& rows, Strided<const E> z, Strided<E> exps) const {
         constexpr E above_one = 0x1p32f;  // log_parts wants no number below that
         const PerRow lifted = sum.high * PerRow::all(K::down * above_one), per_factor = PerRow::all(K::per_factor);

@@ -39,7 +39,7 @@ template <class V>
 struct Split {
     V high, low;
 };
-// of x + y, where x is zero or not the smaller
+// of x + y, if x is zero or not the smaller
 template <class V>
 NNDL_INLINE Split<V> split(V x, V y) {
     const V high = x + y;

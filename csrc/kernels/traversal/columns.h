@@ -1,6 +1,6 @@
 // Columns of so many classes that no panel of them fits into a cache. The array is read class after class, as it lies
 // in memory: a block of classes of some tiles that stand side by side is copied, and worked at in the copy while the
-// next block is copied. A shift that needs no maximum comes from the first block; where that turns out to be too far
+// next block is copied. A shift that needs no maximum comes from the first block; if that turns out to be too far
 // from the maxima, the sums are done again with them. Then the exponentials are computed a second time, to be stored:
 // that takes less than to write them to memory and to read them again.
 #pragma once
@@ -107,7 +107,7 @@ public:
         }
         for (int t = 0; t < z_.tiles(); ++t) summed[t].sum = total(t).parts();
     }
-    // Adds up and finds the maxima, where these are expected near summed[].near.
+    // Adds up and finds the maxima, which are expected near summed[].near.
     NNDL_NOINLINE void run_near(Summed<V>* summed) {
         copy_first_block();
         add_up(summed);

@@ -152,7 +152,7 @@ struct ColumnLayout {
     static constexpr int size = V::size, max_count = V::size;
     ptrdiff_t classes;
     int count;                  // 1 to size; the arrays have room for all lanes, those beyond hold anything
-    const E* maxima = nullptr;  // of z, where they are known
+    const E* maxima = nullptr;  // of z, if they are known
     const Summed<V>* summed = nullptr;
 
     NNDL_INLINE static V spread(PerRow x) { return x; }
