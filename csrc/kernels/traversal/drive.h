@@ -7,7 +7,8 @@
 //   op.finish(pending, rows, first)                               does what is left once all is stored
 //
 // `first` is the number of the first row, `exps` an array for its exponentials, and pending.path the
-// fastest StorePath that is right for these rows.
+// fastest StorePath that is right for these rows. An operation that adds up exponentials (Op::sums) also says of which
+// sharpness (op.sharpness()), and whether value() takes them from `exps` (Op::keeps) or takes z instead.
 //
 // Long rows are software pipelined: while row r is added up, row r - 1 is stored. Both use one array of
 // exponentials, which therefore stays in the nearest cache:
@@ -23,7 +24,7 @@
 // row r - 1. This is the one place where an operation calls code that is above it.
 #pragma once
 #include "../reduction/row_sum.h"
-#include "columns.h"
+#include "column_blocks.h"
 #include "panel.h"
 #include "tile.h"
 
