@@ -90,7 +90,7 @@ def log_likelihood_cost(
     array([0.69314718, 0.69314718])
     """
     return _core.log_likelihood_cost(
-        z, y, axis, reduction, sample_weight, class_weight, ignore_index, label_smoothing
+        z, y, axis, reduction, sample_weight, class_weight, ignore_index, label_smoothing, None
     )
 
 

@@ -322,9 +322,12 @@ Options options_of(const char* function, py::handle reduction, py::handle sample
     return options;
 }
 
-py::object log_likelihood(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y,
-                          py::handle axis, py::handle reduction, py::handle sample_weight, py::handle class_weight,
-                          py::handle ignore_index, py::handle smoothing, py::handle out) {
+template <bool want_cost, bool want_delta>
+py::object log_likelihood(py::handle z, py::handle y, py::handle axis, py::handle reduction, py::handle sample_weight,
+                          py::handle class_weight, py::handle ignore_index, py::handle smoothing, py::handle out) {
+    const char* const function = !want_delta ? "log_likelihood_cost"
+                                 : want_cost ? "log_likelihood_cost_and_delta"
+                                             : "log_likelihood_delta";
     const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
     const Floats floats = to_floats(z, {function, "z"}, true);
     if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": z has no class axis: it is a scalar");
@@ -349,31 +352,12 @@ py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reductio
     return Call<double>(options, floats, 1, y).run_linear(inputs, weights, biases, wanted, bytes);
 }
 
-py::object log_likelihood_cost(py::handle z, py::handle y, py::handle axis, py::handle reduction,
-                               py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
-                               py::handle smoothing) {
-    return log_likelihood("log_likelihood_cost", true, false, z, y, axis, reduction, sample_weight, class_weight,
-                          ignore_index, smoothing, py::none());
-}
-py::object log_likelihood_delta(py::handle z, py::handle y, py::handle axis, py::handle reduction,
-                                py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
-                                py::handle smoothing, py::handle out) {
-    return log_likelihood("log_likelihood_delta", false, true, z, y, axis, reduction, sample_weight, class_weight,
-                          ignore_index, smoothing, out);
-}
-py::object log_likelihood_cost_and_delta(py::handle z, py::handle y, py::handle axis, py::handle reduction,
-                                         py::handle sample_weight, py::handle class_weight, py::handle ignore_index,
-                                         py::handle smoothing, py::handle out) {
-    return log_likelihood("log_likelihood_cost_and_delta", true, true, z, y, axis, reduction, sample_weight,
-                          class_weight, ignore_index, smoothing, out);
-}
-
 }  // namespace
 
 void add_cost(py::module_& module) {
-    static PyMethodDef table[] = {direct<log_likelihood_cost>("log_likelihood_cost"),
-                                  direct<log_likelihood_delta>("log_likelihood_delta"),
-                                  direct<log_likelihood_cost_and_delta>("log_likelihood_cost_and_delta"),
+    static PyMethodDef table[] = {direct<log_likelihood<true, false>>("log_likelihood_cost"),
+                                  direct<log_likelihood<false, true>>("log_likelihood_delta"),
+                                  direct<log_likelihood<true, true>>("log_likelihood_cost_and_delta"),
                                   direct<linear_log_likelihood>("linear_log_likelihood"),
                                   {}};
     add(module, table);
