@@ -47,4 +47,4 @@ def bench(session: nox.Session) -> None:
 def sanitizers(session: nox.Session) -> None:
     build = nox.project.load_toml("pyproject.toml")["build-system"]["requires"]
     session.install(*build, ".[test]")
-    session.run("python", "tests/sanitize.py", *session.posargs)
+    session.run("python", "tests/tools/sanitize.py", *session.posargs)

@@ -62,7 +62,7 @@ def test_functions_are_within_one_unit(build):
 
 @pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.what)
 def test_mutants_can_be_made(mutant):
-    """Whether the code still has what each mutant changes; `python tests/mutants.py` takes ten minutes."""
+    """The code still has what each mutant changes; `python tests/tools/mutants.py` builds and tests them."""
     assert (ROOT / "csrc" / mutant.path).read_text(encoding="utf-8").count(mutant.right) == 1
 
 

@@ -35,6 +35,6 @@ def test_calls_at_random():
 
 
 def test_networks_at_random():
-    """``python tests/fuzz_network.py --seconds 300`` for more of them."""
+    """``python tests/tools/fuzz_network.py --seconds 300`` for more of them."""
     for seed in range(300):
         fuzz_network.call(np.random.default_rng(seed).bytes(120))

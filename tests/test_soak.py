@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it
 SOAK = f"""
 import sys, tempfile, warnings
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parent / "tools")!r})
 warnings.simplefilter("ignore")
 import numpy as np, soak, nndl_fast as nf
 soak.ROWS = [(3, 2), (128, 10), (50, 100), (2, 40_000)]

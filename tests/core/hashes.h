@@ -1,4 +1,4 @@
-// The table of hashes that tests/hashes.py makes, and the inputs that its results come from.
+// The table of hashes that tests/tools/hashes.py makes, and the inputs that its results come from.
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -242,7 +242,7 @@ void check_training(const char* type, const std::string& hash) {
     check(digest(letters) == hash, std::string(type) + " networks have the hash " + digest(letters) + ", not " + hash);
 }
 
-// A training on the digits that tests/trained.py wrote, with what comes out of it.
+// A training on the digits that tests/tools/trained.py wrote, with what comes out of it.
 void check_digits(const std::string& path) {
     std::ifstream file(path);
     std::vector<ptrdiff_t> sizes(3);

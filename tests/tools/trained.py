@@ -1,5 +1,5 @@
 """Writes a training on the digits for the core's own test, which does without Python, under an emulator say:
-``python tests/trained.py FILE``, then ``training_test FILE``.
+``python tests/tools/trained.py FILE``, then ``training_test FILE``.
 
 Numbers as text: sizes, examples, mini-batch, learning rate, decay, epochs; weights and biases of each layer;
 the examples, their labels, the order of each epoch; the CRC-32 of what the parameters become."""

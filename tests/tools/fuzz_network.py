@@ -1,4 +1,4 @@
-"""Networks that bytes can spell, used in any order: ``python tests/fuzz_network.py --seconds N``.
+"""Networks that bytes can spell, used in any order: ``python tests/tools/fuzz_network.py --seconds N``.
 
 Sizes, costs, data in every form (and in forms that are refused), and a sequence of calls come from the bytes.
 The sequence must have the same outcome, results and errors alike, with another instruction set and number of

@@ -1,5 +1,5 @@
 """Looks for the largest errors of whole rows, for as long as it is given:
-``python tests/sweep.py --minutes 5``. The true values are long double's, or with ``--mpmath`` those of
+``python tests/tools/sweep.py --minutes 5``. The true values are long double's, or with ``--mpmath`` those of
 mpmath at 128 bits, some hundred times as slow.
 
 Prints the largest error of each function in units in the last place (for logsumexp, of the terms that

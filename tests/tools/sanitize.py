@@ -1,5 +1,6 @@
 """The core's test, the suite and the fuzzer, compiled with clang's sanitizers:
-``python tests/sanitize.py core threads suite fuzz`` (some of them, or all but the fuzzer; minutes each).
+``python tests/tools/sanitize.py core threads suite fuzz`` (some of them, or all but the fuzzer; each takes
+minutes).
 
 core: the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer. threads: under ThreadSanitizer.
 suite: the Python tests, the extension under the first two. fuzz: ``fuzz.py`` under atheris, the extension
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CLANG = os.environ.get("CXX", "clang++")
 
 
@@ -95,7 +96,7 @@ def fuzz(folder: Path, *options: str) -> None:
         raise SystemExit("sanitize.py: fuzz needs atheris (pip install atheris)")
     extension(folder, "address,fuzzer-no-link")
     preload = str(Path(atheris.origin).parents[1] / "asan_with_fuzzer.so")
-    command = [sys.executable, str(ROOT / "tests/fuzz.py"), *(options or ["-max_total_time=1800"])]
+    command = [sys.executable, str(ROOT / "tests/tools/fuzz.py"), *(options or ["-max_total_time=1800"])]
     run(
         *command,
         "-max_len=100",

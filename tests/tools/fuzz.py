@@ -1,10 +1,11 @@
-"""Any call that bytes can spell, compared with the reference: ``python tests/fuzz.py [libFuzzer's options]``.
+"""Any call that bytes can spell, compared with the reference:
+``python tests/tools/fuzz.py [libFuzzer's options]``.
 
 Shapes, axes, strides, dtypes, special values, labels and targets, options, results laid over their
 inputs, instruction sets and threads all come from the bytes. A call must give the bits that the same
 arrays give side by side, on one thread, on the baseline; those must agree with plain NumPy; and what
-is wrong must be refused with nothing written. The fuzzer is atheris (``tests/sanitize.py fuzz`` builds
-for it); what it found worth keeping is in ``corpus.txt``, which the suite replays without it."""
+is wrong must be refused with nothing written. The fuzzer is atheris (``tests/tools/sanitize.py fuzz``
+builds for it); what it found worth keeping is in ``tests/corpus.txt``, which the suite replays without it."""
 
 from __future__ import annotations
 

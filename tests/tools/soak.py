@@ -1,4 +1,5 @@
-"""Calls from eight threads for a long time, beside other libraries: ``python tests/soak.py --minutes 30``.
+"""Calls from eight threads for a long time, beside other libraries:
+``python tests/tools/soak.py --minutes 30``.
 
 Some hundred calls are made once, on one thread and with the baseline's instructions. Then eight threads make
 them again and again, in any order, next to products of NumPy, PyTorch and ONNX Runtime (those that are

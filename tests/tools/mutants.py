@@ -1,7 +1,7 @@
 """Negative controls: kernels that are wrong on purpose, each of which the core's own tests must catch.
 
-``python tests/mutants.py`` builds each in a folder of its own (a minute each) and ends with 1 where one is
-not caught; ``python tests/mutants.py scale`` takes those alone whose names have that word."""
+``python tests/tools/mutants.py`` builds each in a folder of its own (a minute each) and ends with 1 if one is
+not caught; ``python tests/tools/mutants.py scale`` takes only those whose names have that word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class Mutant(NamedTuple):

@@ -1,5 +1,5 @@
-"""Hashes of results, the same on every machine: ``python tests/hashes.py > tests/hashes.txt`` makes the table
-that test_bits.py compares with, and the core's own test where there is no Python.
+"""Hashes of results, which are the same on every machine. ``python tests/tools/hashes.py > tests/hashes.txt``
+makes the table that test_bits.py compares with, and the core's own test, which needs no Python.
 
 Inputs come from integers and powers of two alone, so that no library's rounding is in them."""
 
@@ -15,7 +15,7 @@ import numpy as np
 
 import nndl_fast as nf
 
-TABLE = Path(__file__).parent / "hashes.txt"
+TABLE = Path(__file__).parents[1] / "hashes.txt"
 SIZES = [1, 2, 3, 9, 10, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000, 4097, 8193]
 ROWS = 35  # neither a tile nor half of one
 Array = np.ndarray[Any, np.dtype[Any]]
