@@ -210,10 +210,18 @@ def test_axes(isa, axis):
     )
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_axes_of_views(isa, axis):
+    z = np.random.default_rng(0).standard_normal((6, 8, 9))
+    for view in (z[::-1], z[:, ::2, ::-3], z.transpose(2, 0, 1), np.broadcast_to(z[:1], z.shape)):
+        assert same_bits(nf.softmax(view, axis), nf.softmax(view.copy(), axis))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("classes", [10, 64, 65, 300])
 @pytest.mark.parametrize("order", ["rows", "columns", "gaps"])
-def test_in_place_and_overlapping_output(isa, classes, order):
-    base, y, t = example(33, classes, "f4")
+def test_in_place_and_overlapping_output(isa, classes, order, dtype):
+    base, y, t = example(33, classes, dtype)
     make = {
         "rows": lambda: (base.copy(), -1),
         "columns": lambda: (base.T.copy(), 0),
@@ -230,7 +238,7 @@ def test_in_place_and_overlapping_output(isa, classes, order):
         z, axis = make()
         expected = f(z, axis, None)
         assert f(z, axis, z) is z and same_bits(z, expected)
-    room = np.zeros(34 * classes, "f4")
+    room = np.zeros(34 * classes, dtype)
     z, out = room[:-classes].reshape(33, classes), room[classes:].reshape(33, classes)
     z[:] = base
     expected = nf.softmax(base)

@@ -110,6 +110,7 @@ def sized(*sizes):
         ("t10k_images", TEST_LABELS, "0x00000801.*0x00000803"),
         ("t10k_labels", TEST_IMAGES, "0x00000803.*0x00000801"),
         ("t10k_images", b"GIF89a" + TEST_IMAGES, "0x47494638"),
+        ("train_images", b"no images", "0x6e6f2069"),
         ("t10k_images", b"", "starts with"),
         ("t10k_images", TEST_IMAGES[:3], "starts with"),
         ("t10k_images", TEST_IMAGES[:4], "4 bytes"),

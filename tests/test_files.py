@@ -281,6 +281,16 @@ def test_a_save_replaces_the_old_file_and_leaves_no_other(tmp_path):
     assert os.listdir(tmp_path) == ["model.npz"]
 
 
+def test_who_has_the_old_file_open_goes_on_reading_it_whole(tmp_path):
+    path = tmp_path / "model.npz"
+    small_network(seed=0).save(path)
+    with open(path, "rb") as old:
+        before = old.read()
+        small_network(seed=1).save(path)
+        old.seek(0)
+        assert old.read() == before != path.read_bytes()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions are not the umask's there")
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_permissions_follow_the_umask(tmp_path, mask):
