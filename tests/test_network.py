@@ -1,41 +1,13 @@
-"""Network: gradients, a plain reference of its training, the forms of data, errors and interruptions."""
+"""Network: a plain reference of its training, its initial parameters, and what it tells of its progress."""
 
 import io
-import sys
 
 import numpy as np
 import pytest
+from networks import COSTS, assert_same_bits, one_hot, problem, trained
 
 import nndl_fast as nf
-from nndl_fast import CrossEntropyCost, LogLikelihoodCost, QuadraticCost, datasets
-
-COSTS = [LogLikelihoodCost, CrossEntropyCost, QuadraticCost]
-
-
-def problem(n=23, features=4, outputs=3, seed=0):
-    """Inputs in rows, and labels."""
-    rng = np.random.default_rng(seed)
-    return rng.standard_normal((n, features)), rng.integers(outputs, size=n)
-
-
-def one_hot(labels, outputs=3):
-    return np.eye(outputs)[labels]
-
-
-def parameters(net):
-    return [p.copy() for p in net.biases + net.weights]
-
-
-def assert_same_bits(net, other):
-    for p, q in zip(net.biases + net.weights, other.biases + other.weights, strict=True):
-        assert p.dtype == q.dtype
-        np.testing.assert_array_equal(p, q)
-
-
-def assert_parameters(net, expected):
-    for p, q in zip(net.biases + net.weights, expected, strict=True):
-        np.testing.assert_array_equal(p, q)
-
+from nndl_fast import CrossEntropyCost, LogLikelihoodCost, datasets
 
 # A plain reference: an example at a time, float64.
 
@@ -148,12 +120,6 @@ def test_initial_weights_have_unit_variance_or_one_over_the_inputs():
         assert all(p.dtype == np.float32 for p in net.biases + net.weights)
 
 
-def trained(data, dtype=np.float32, cost=LogLikelihoodCost, rng=4, sizes=(4, 5, 3)):
-    net = nf.Network(sizes, cost=cost, dtype=dtype, rng=rng)
-    net.SGD(data, 3, 4, 0.5, 0.1)
-    return net
-
-
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     data = problem()
     assert_same_bits(trained(data), trained(data))
@@ -171,54 +137,6 @@ def test_the_number_of_threads_changes_no_bit():
             costs.append(nets[-1].SGD(data, 1, 1000, 0.5, monitor_training_cost=True))
     assert_same_bits(*nets)
     assert costs[0] == costs[1]
-
-
-def rows(x, y):
-    return [(a[:, None], b) for a, b in zip(x, y)]
-
-
-def column_targets(labels):
-    return [t[:, None] for t in one_hot(labels)]
-
-
-FORMS = {
-    "pair with labels": lambda x, y: (x, y),
-    "pair with small labels": lambda x, y: (x, y.astype(np.uint8)),
-    "pair of lists": lambda x, y: (x.tolist(), y.tolist()),
-    "pair with one-hot": lambda x, y: (x, one_hot(y)),
-    "pair with integer one-hot": lambda x, y: (x, one_hot(y).astype(int)),
-    "pair with columns in memory": lambda x, y: (np.asfortranarray(x), np.asfortranarray(one_hot(y))),
-    "list with column targets": lambda x, y: rows(x, column_targets(y)),
-    "list with integer y": lambda x, y: rows(x, [int(label) for label in y]),
-    "list with vectors": lambda x, y: list(zip(x, one_hot(y))),
-    "tuple of pairs": lambda x, y: tuple(rows(x, y)),
-    "zip": lambda x, y: zip(x[:, :, None], column_targets(y)),
-    "zip with labels": lambda x, y: zip(x, y),
-    "generator": lambda x, y: (pair for pair in rows(x, y)),
-}
-
-
-@pytest.mark.parametrize("cost", COSTS)
-@pytest.mark.parametrize("form", FORMS)
-def test_the_form_of_the_data_changes_no_bit(form, cost):
-    x, y = problem()
-    net, reference = trained(FORMS[form](x, y), cost=cost), trained((x, y), cost=cost)
-    assert_same_bits(net, reference)
-    assert net.accuracy(FORMS[form](x, y)) == reference.accuracy((x, y))
-    assert net.total_cost(FORMS[form](x, y), 0.5) == reference.total_cost((x, y), 0.5)
-    net.update_mini_batch(FORMS[form](x, y), 0.5, 0.1, 100)
-    reference.update_mini_batch((x, y), 0.5, 0.1, 100)
-    assert_same_bits(net, reference)
-
-
-def test_evaluation_data_that_can_be_read_once_serves_every_epoch():
-    x, y = problem()
-    lists = [
-        nf.Network([4, 5, 3], rng=4).SGD((x, y), 3, 4, 0.5, 0.0, evaluation, True, True)
-        for evaluation in (zip(x, y), (x, y))
-    ]
-    assert lists[0] == lists[1]
-    assert len(lists[0][0]) == 3
 
 
 @pytest.mark.parametrize("cost", COSTS)
@@ -266,146 +184,6 @@ def test_monitors_are_what_the_methods_say_after_each_epoch(cost):
     for wanted in range(4):
         lists = net.SGD(data, 2, 4, 0.5, 0.3, evaluation, *(wanted == i for i in range(4)))
         assert [len(values) for values in lists] == [2 * (wanted == i) for i in range(4)]
-
-
-X, Y = problem(6)
-WRONG = [  # data, error, and what its message names
-    ((X[:, :3], Y), ValueError, "3 features.*4 inputs"),
-    ((X[0], Y), ValueError, r"\(4,\)"),
-    ((X, Y[:5]), ValueError, r"y has shape \(5,\)"),
-    ((X, one_hot(Y, 4)), ValueError, r"y has shape \(6, 4\)"),
-    (rows(X[:, :3], Y), ValueError, "example 0 has 3 "),
-    ([*rows(X, Y), (X[0], [0, 1, 0])], ValueError, "some y are labels and some are vectors"),
-    ([(X[0], 1, 2)], (TypeError, ValueError), "NAME.*pairs"),
-    ((X, np.array([0, 1, 2, 3, 0, 0])), IndexError, "label 3 of example 3 is outside 0..2"),
-    ((X, np.array([0, 1, 2, 0, -1, 0])), IndexError, "label -1 of example 4 is outside 0..2"),
-    ((X, Y.astype(float)), TypeError, "float64.*integers"),
-    ((X[:0], Y[:0]), ValueError, "empty"),
-    ([], ValueError, "empty"),
-    (zip(), ValueError, "empty"),
-    (5, TypeError, "pairs"),
-    ([1, 2], TypeError, "pairs"),
-]
-
-
-@pytest.mark.parametrize("argument", ["training_data", "evaluation_data", "data", "mini_batch"])
-@pytest.mark.parametrize("data, error, message", WRONG, ids=[message for _, _, message in WRONG])
-def test_wrong_data_is_an_error_that_names_the_argument_and_changes_nothing(argument, data, error, message):
-    net = nf.Network([4, 5, 3], rng=0)
-    before = parameters(net)
-    call = {
-        "training_data": lambda: net.SGD(data, 1, 2, 0.5),
-        "data": lambda: net.accuracy(data),
-        "evaluation_data": lambda: net.SGD((X, Y), 1, 2, 0.5, 0, data, True),
-        "mini_batch": lambda: net.update_mini_batch(data, 0.5, 0, 6),
-    }[argument]
-    with pytest.raises(error, match=message.replace("NAME", argument)) as caught:
-        call()
-    assert argument in str(caught.value)
-    assert_parameters(net, before)
-
-
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_cost=True), "evaluation_data is None"),
-        (lambda net: net.SGD((X, Y), 1, 2, 0.5, monitor_evaluation_accuracy=True), "evaluation_data is None"),
-        (lambda net: net.SGD((X, Y), 1, 0, 0.5), "mini_batch_size is 0"),
-        (lambda net: net.SGD((X, Y), -1, 1, 0.5), "epochs is -1"),
-        (lambda net: net.feedforward(X), r"feedforward: a has shape \(6, 4\)"),
-        (lambda net: net.backprop(X, Y), "backprop: x has shape"),
-        (lambda net: net.backprop(X.T, Y[:2]), "backprop: y has shape"),
-        (lambda net: nf.Network([3]), "sizes"),
-        (lambda net: nf.Network([3, 0]), "sizes"),
-        (lambda net: nf.Network([2.5, 1]), "sizes"),
-        (lambda net: nf.Network([3, 2], dtype="f2"), "float16"),
-        (lambda net: nf.Network([3, 2], hidden="elu"), "hidden is 'elu'; it must be one of 'sigmoid'"),
-        (lambda net: net.SGD(problem(), 1, 4, 0.5, optimizer="lbfgs"), "optimizer is 'lbfgs'.*'adam'"),
-        (lambda net: net.SGD(problem(), 1, 4, 0.5, momentum=1), "momentum is 1"),
-        (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=-1), "early_stopping_n is -1"),
-        (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=2), "evaluation_data is None"),
-    ],
-)
-def test_wrong_arguments_are_value_errors_that_name_them(call, message):
-    with pytest.raises(ValueError, match=message):
-        call(nf.Network([4, 5, 3], rng=0))
-
-
-def test_ctrl_c_in_the_callback_leaves_a_whole_network(tmp_path):
-    def stop(epoch, values):
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    net, whole = nf.Network([4, 5, 3], rng=4), nf.Network([4, 5, 3], rng=4)
-    with pytest.raises(KeyboardInterrupt):
-        net.SGD(problem(), 5, 4, 0.5, callback=stop)
-    whole.SGD(problem(), 2, 4, 0.5)
-    assert_same_bits(net, whole)
-    net.save(tmp_path / "net")
-    assert_same_bits(nf.load(tmp_path / "net"), whole)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-@pytest.mark.parametrize("k", [1, 3, 8])  # 6 mini-batches are an epoch: the eighth is in the second
-def test_an_exception_in_the_kth_mini_batch_leaves_the_parameters_of_the_one_before(tmp_path, k, error):
-    seen = []
-
-    class Breaking(CrossEntropyCost):
-        @staticmethod
-        def delta(z, a, y):
-            seen.append(parameters(net))
-            if len(seen) == k:
-                raise error
-            return a - y
-
-    class Whole(CrossEntropyCost):  # with a method of its own, so that it takes the same way
-        @staticmethod
-        def delta(z, a, y):
-            return a - y
-
-    net, whole = (nf.Network([4, 5, 3], cost=cost, rng=4) for cost in (Breaking, Whole))
-    with pytest.raises(error):
-        net.SGD(problem(), 5, 4, 0.5)
-    x, y = problem()
-    orders = whole.rng.permutation(23), whole.rng.permutation(23)
-    batches = [order[start : start + 4] for order in orders for start in range(0, 23, 4)]
-    for batch in batches[: k - 1]:
-        whole.update_mini_batch((x[batch], y[batch]), 0.5, 0.0, 23)
-    assert_same_bits(net, whole)
-    net.save(tmp_path / "net")
-    assert_same_bits(nf.load(tmp_path / "net", cost=CrossEntropyCost), whole)
-
-
-def test_ctrl_c_at_any_line_of_a_step_leaves_it_undone_or_done():
-    def trace(frame, event, _):
-        if frame.f_globals["__name__"] == "nndl_fast.network" and event == "line":
-            lines.append(frame.f_lineno)
-            if len(lines) == stop_at:
-                raise KeyboardInterrupt
-        return trace
-
-    before, after = (nf.Network([4, 5, 3], rng=4) for _ in range(2))
-    after.update_mini_batch(problem(), 0.5, 0.1, 23)
-    for stop_at in range(1, 1000):  # noqa: B007 (trace uses it)
-        lines, net, kept = [], nf.Network([4, 5, 3], rng=4), sys.gettrace()
-        sys.settrace(trace)
-        try:
-            net.update_mini_batch(problem(), 0.5, 0.1, 23)
-            break
-        except KeyboardInterrupt:
-            pass
-        finally:
-            sys.settrace(kept)
-        assert_same_bits(net, before if net.biases[0].tobytes() == before.biases[0].tobytes() else after)
-    assert 5 < stop_at < 999  # it was stopped at some lines, and came through at last
-
-
-def test_training_replaces_the_arrays_and_changes_none_in_place():
-    net = nf.Network([4, 5, 3], rng=0)
-    arrays, copies = net.biases + net.weights, parameters(net)
-    net.SGD(problem(), 1, 4, 0.5)
-    assert all(np.array_equal(p, q) for p, q in zip(arrays, copies))
-    assert not any(np.array_equal(p, q) for p, q in zip(net.weights, copies[2:]))
 
 
 def test_without_a_terminal_training_is_silent(capfd):
