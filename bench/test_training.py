@@ -10,8 +10,8 @@ from typing import Any
 import measure
 import numpy as np
 import pytest
-import trainers
-from trainers import Array
+import training
+from training import Array
 
 import nndl_fast as nf
 
@@ -39,18 +39,18 @@ def cost(weights: list[Array], biases: list[Array]) -> float:
     return float(np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]))
 
 
-@pytest.mark.parametrize("peer", trainers.EPOCH)
+@pytest.mark.parametrize("peer", training.EPOCH)
 @pytest.mark.parametrize("hidden", [30, 100])
 def test_training(benchmark: Any, installed: str, hidden: int, interleaved: bool, turn: int) -> None:
     measure.describe(benchmark, f"training 784-{hidden}-10", installed, N, 10)
-    net = trainers.start(hidden)
+    net = training.start(hidden)
     before = cost(net.weights, net.biases)
     if not benchmark.disabled:
         measure.wait_for_idle_threads()
     # Every round starts anew: all of them do the same work, and the cost is that of one epoch.
     parameters = benchmark.pedantic(
         lambda epoch: epoch(),
-        setup=lambda: ((trainers.EPOCH[installed](*examples(), hidden),), {}),
+        setup=lambda: ((training.EPOCH[installed](*examples(), hidden),), {}),
         rounds=1 if interleaved else 5,
         warmup_rounds=1,
     )
