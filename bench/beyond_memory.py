@@ -16,7 +16,8 @@ from nndl_fast import dask as nf_dask
 from nndl_fast import sklearn as nf_sklearn
 
 N, FEATURES, CLASSES, BLOCKS = 1_600_000, 500, 10, 80
-LIMIT = 400  # MB a worker
+LIMIT = 400  # MB per worker
+TOL, ALPHA = 1e-5, 1.0
 
 
 def write(folder: Path) -> None:
@@ -46,14 +47,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     write(folder)
-    given = {"tol": 1e-5, "alpha": 1.0}
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=LIMIT * 10**6) as cluster,
         Client(cluster),
     ):
         x, y = blocks(folder / "x.npy", (FEATURES,), np.float32), blocks(folder / "y.npy", (), np.int64)
         start = time.perf_counter()
-        model = nf_dask.SoftmaxClassifier(**given).fit(x, y)
+        model = nf_dask.SoftmaxClassifier(tol=TOL, alpha=ALPHA).fit(x, y)
         took = time.perf_counter() - start
     print(
         f"{x.nbytes / 1e6:.0f} MB in {BLOCKS} blocks, two workers of {LIMIT} MB: {took:.1f} s, "
@@ -61,7 +61,7 @@ def main() -> None:
     )
     x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
     start = time.perf_counter()
-    own = nf_sklearn.SoftmaxClassifier(**given).fit(x, y)
+    own = nf_sklearn.SoftmaxClassifier(tol=TOL, alpha=ALPHA).fit(x, y)
     print(f"one process, all in memory: {time.perf_counter() - start:.1f} s, {own.n_iter_} steps")
     print(f"objectives {model.loss_:.9f} and {own.loss_:.9f}: {abs(model.loss_ / own.loss_ - 1):.1e} apart")
 

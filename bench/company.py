@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,17 +175,17 @@ def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[s
     call = ours(layer, out)
 
     plan: dict[str, Callable[[float], list[tuple[float, ...]]]] = {
-        "one thread": lambda s: with_threads(1, call, s),
-        "alone": lambda s: timed([call], s),
-        **{f"{n} threads": lambda s, n=n: with_threads(n, call, s) for n in MORE_THREADS},
-        "child": lambda s: in_a_child(shape, s),
-        "callers": lambda s: by_many_callers(layer, s),
-        "products": lambda s: timed([products], s),
-        **{f"step {name}": lambda s, step=step: timed([step], s) for name, step in whole.items()},
+        "one thread": partial(with_threads, 1, call),
+        "alone": partial(timed, [call]),
+        **{f"{n} threads": partial(with_threads, n, call) for n in MORE_THREADS},
+        "child": partial(in_a_child, shape),
+        "callers": partial(by_many_callers, layer),
+        "products": partial(timed, [products]),
+        **{f"step {name}": partial(timed, [step]) for name, step in whole.items()},
     }
     for name, other in others.items():
-        plan[f"other {name}"] = lambda s, other=other: timed([other], s)
-        plan[f"after {name}"] = lambda s, other=other: timed([other, call], s)
+        plan[f"other {name}"] = partial(timed, [other])
+        plan[f"after {name}"] = partial(timed, [other, call])
     found: dict[str, list[tuple[float, ...]]] = {}
     for _ in range(rounds):
         for name, run in plan.items():

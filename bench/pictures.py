@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import floors
 import model
@@ -33,7 +33,7 @@ def plain(value: float, _: Any) -> str:
     return f"{value:g}"
 
 
-def frame(title: str, label: str, grid: str) -> tuple[Figure, Any]:
+def frame(title: str, label: str, grid: Literal["both", "x", "y"]) -> tuple[Figure, Any]:
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=11)

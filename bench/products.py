@@ -114,7 +114,8 @@ def main() -> None:
             ways = {"ours": call, "NumPy": numpy(product, left, right)}
             call()
             np.testing.assert_allclose(result(), ways["NumPy"](), rtol=1e-3, atol=1e-5 * k)
-            flops, times = 2.0 * m * n * k, {name: [] for name in ways}
+            flops = 2.0 * m * n * k
+            times: dict[str, list[float]] = {name: [] for name in ways}
             with nf.num_threads(threads), threadpool_limits(threads):
                 for _ in range(ROUNDS):
                     for name, call in ways.items():

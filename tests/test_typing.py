@@ -11,6 +11,7 @@ import pytest
 import nndl_fast as nf
 
 PACKAGE = Path(nf.__file__).parent
+ROOT = Path(__file__).parents[1]
 STUBS = sorted(stub.stem for stub in PACKAGE.glob("*.pyi"))
 WITH_OPTIONS = {
     "linear_log_likelihood",
@@ -30,9 +31,14 @@ def run(*command, cwd):
 @pytest.mark.parametrize("left_out", ["nothing", "functional.pyi"])
 def test_package_is_typed(tmp_path, left_out):
     shutil.copytree(PACKAGE, tmp_path / "nndl_fast", ignore=shutil.ignore_patterns(left_out, "*.so", "bench"))
-    configuration = str(Path(__file__).parents[1] / "pyproject.toml")
-    options = ["--config-file", configuration, "--cache-dir", "cache"]
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", "cache"]
     result = run("mypy", *options, "-p", "nndl_fast", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_benchmarks_are_typed(tmp_path):
+    """Whichever of the libraries that they measure are installed."""
+    result = run("mypy", "--cache-dir", str(tmp_path), "bench", cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
