@@ -88,8 +88,9 @@ def test_the_environment_limits_us():
 
 
 COUNT_THREADS = """
-import os, numpy as np, nndl_fast as nf
+import os, time, numpy as np, nndl_fast as nf
 def threads():  # of this process, those of BLAS and others left out
+    time.sleep(0.1)  # a new thread gives itself its name
     names = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
     return names.count("nndl_fast")
 z = np.zeros((2000, 1000), np.float32)
