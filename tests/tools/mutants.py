@@ -66,7 +66,12 @@ MUTANTS = [
         "s.low = left * row.inverse;",
         "s.low = left - left;",
     ),
-    Mutant("far rows are reduced as they are", "kernels/job.h", "far_away = 0x1p11f", "far_away = 0x1p30f"),
+    Mutant(
+        "far rows are reduced as they are",
+        "kernels/reduction/bounds.h",
+        "far_away = 0x1p11f",
+        "far_away = 0x1p30f",
+    ),
     Mutant(
         "each block of a product's depth begins anew",
         "kernels/operations/product.cpp",
