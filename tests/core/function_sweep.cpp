@@ -19,6 +19,7 @@
 #include "../../csrc/dispatch.h"
 #include "../../csrc/math/exp.h"
 #include "functions.h"
+#include "splitmix64.h"
 
 extern const FunctionTable functions_baseline, functions_avx2, functions_avx512, functions_neon;
 
@@ -109,10 +110,7 @@ float argument(const std::string& function, uint64_t k, float) {
     return x;
 }
 double argument(const std::string& function, uint64_t k, double) {
-    uint64_t r = (k + 1) * 0x9E3779B97F4A7C15u;
-    r = (r ^ (r >> 30)) * 0xBF58476D1CE4E5B9u;
-    r = (r ^ (r >> 27)) * 0x94D049BB133111EBu;
-    r ^= r >> 31;
+    const uint64_t r = splitmix64(k + 1, 0);
     const double unit = double(r >> 11) * 0x1p-53, eighth = std::log(2.0) / 8;
     const double range = function == "log" ? 0 : k % 3 ? 40 : 745;
     double x = -unit * range;

@@ -9,14 +9,9 @@
 #include <string>
 #include <vector>
 
-constexpr ptrdiff_t hashed_rows = 35;
+#include "splitmix64.h"
 
-inline uint64_t splitmix64(uint64_t count, uint64_t seed) {
-    uint64_t x = (count + (seed << 32)) * 0x9E3779B97F4A7C15u;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-}
+constexpr ptrdiff_t hashed_rows = 35;
 
 template <class E>
 struct HashedInputs {
