@@ -3,18 +3,12 @@
 #include "batch/rows.h"
 #include "dispatch.h"
 #include "floating_point.h"
+#include "labels.h"
 
 namespace nndl_fast {
 namespace {
 
 constexpr ptrdiff_t good = -1, no_memory = -2;
-
-// The first row whose label is no class.
-ptrdiff_t wrong_label(const int64_t* labels, ptrdiff_t rows, ptrdiff_t classes) {
-    for (ptrdiff_t r = 0; r < rows; ++r)
-        if (uint64_t(labels[r]) >= uint64_t(classes)) return r;
-    return good;
-}
 
 template <class E>
 ptrdiff_t run(RowKernel<E> kernel, ptrdiff_t rows, Job<E> job) noexcept {
@@ -44,7 +38,7 @@ ptrdiff_t softmax(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row
 template <class E>
 ptrdiff_t both(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, ptrdiff_t z_class, const int64_t* labels,
                double scale, double* costs, E* out, ptrdiff_t out_row, ptrdiff_t out_class) {
-    if (const ptrdiff_t wrong = wrong_label(labels, rows, classes); wrong != good) return wrong;
+    if (const ptrdiff_t wrong = first_wrong_label(labels, rows, classes); wrong != rows) return wrong;
     Job<E> job;
     job.classes = classes;
     job.z = {z, z_row, z_class};

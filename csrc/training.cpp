@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "batch/rows.h"
+#include "labels.h"
 #include "linear.h"
 #include "network.h"
 
@@ -57,7 +58,7 @@ void Network<E>::gather(const Examples<E>& examples, const int64_t* order, ptrdi
         std::copy_n(examples.x + order[r] * examples.row, features, x + r * row_stride<E>(features));
         if (examples.labels) {  // which have been checked; but another thread may have changed them since
             const int64_t label = examples.labels[order[r]];
-            static_cast<int64_t*>(labels_.data())[r] = uint64_t(label) < uint64_t(outputs) ? label : 0;
+            static_cast<int64_t*>(labels_.data())[r] = is_class(label, outputs) ? label : 0;
         }
         if (examples.targets)
             std::copy_n(examples.targets + order[r] * outputs, outputs, targets + r * row_stride<E>(outputs));

@@ -143,14 +143,20 @@ def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: boo
     if y.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {y.dtype}; labels must be integers")
     y = y.copy()  # another thread may change the caller's after the check, and NumPy writes where they say
-    wrong = np.flatnonzero((y < 0) | (y >= outputs))
-    if wrong.size:
-        raise IndexError(f"{name}: label {y[wrong[0]]} of example {wrong[0]} is outside 0..{outputs - 1}")
+    check_labels(y, outputs, name)
     if labels:
         return y
     one_hot = np.zeros((n, outputs), dtype)
     one_hot[np.arange(n), y] = 1
     return one_hot
+
+
+def check_labels(labels: Array, classes: int, name: str) -> None:
+    """Raises an IndexError if a label is not one of so many classes."""
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        label = labels.flat[wrong[0]]
+        raise IndexError(f"{name}: label {label} of example {wrong[0]} is outside 0..{classes - 1}")
 
 
 def count_correct(a: Array, y: Array) -> int:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _inputs
 from . import functional as f
 
 Array = NDArray[Any]
@@ -95,9 +96,7 @@ class LogLikelihoodCost:
         if y.dtype.kind not in "iu":
             raise TypeError(f"LogLikelihoodCost.fn: y has dtype {y.dtype}; labels must be integers")
         labels = np.array(y)  # another thread may change the caller's after the check
-        outside = labels[(labels < 0) | (labels >= len(a))]
-        if outside.size:
-            raise IndexError(f"LogLikelihoodCost.fn: label {outside[0]} is outside 0..{len(a) - 1}")
+        _inputs.check_labels(labels, len(a), "LogLikelihoodCost.fn")
         with np.errstate(divide="ignore"):
             return float(0 - np.log(np.take_along_axis(a, labels[None], axis=0)).sum())
 

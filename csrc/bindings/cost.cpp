@@ -8,6 +8,7 @@
 
 #include "../batch/rows.h"
 #include "../dispatch.h"
+#include "../labels.h"
 #include "../linear.h"
 #include "array.h"
 #include "call.h"
@@ -24,14 +25,6 @@ std::string place(ptrdiff_t row, const Shape& shape) {
     for (int d = shape.ndim; d-- > 0; row /= shape.sizes[d])
         text = std::to_string(row % shape.sizes[d]) + (text.empty() ? "" : ", ") + text;
     return "(" + text + ")";
-}
-
-// Whether all labels are from 0 to classes - 1: the top bit of one of the two numbers is set if
-// one is not, and the loop has no branch.
-bool all_inside(const int64_t* labels, ptrdiff_t n, ptrdiff_t classes) {
-    uint64_t bits = 0;
-    for (ptrdiff_t i = 0; i < n; ++i) bits |= uint64_t(labels[i]) | (uint64_t(classes - 1) - uint64_t(labels[i]));
-    return !(bits >> 63);
 }
 
 // The options of a call beside z, y and out.
@@ -116,7 +109,7 @@ public:
         if (job_.labels) {
             labels.assign(job_.labels, job_.labels + n);
             for (int64_t& label : labels)
-                if (uint64_t(label) >= uint64_t(classes) && !(job_.ignore && label == job_.ignore_index)) label = 0;
+                if (!is_class(label) && !(job_.ignore && label == job_.ignore_index)) label = 0;
             job.cost.labels = labels.data();
         }
         job.room = room;
@@ -225,10 +218,8 @@ private:
         job_.ignore = ignore_index.has_value();
         job_.ignore_index = ignore_index.value_or(0);
         const ptrdiff_t rows = labels_->size();
-        if (!all_inside(labels, rows, classes))
-            for (ptrdiff_t i = 0; i < rows; ++i)
-                if (uint64_t(labels[i]) >= uint64_t(classes) && !(job_.ignore && labels[i] == job_.ignore_index))
-                    refuse_label(std::to_string(labels[i]), i, classes);
+        const ptrdiff_t wrong = first_wrong_label(labels, rows, classes, ignore_index);
+        if (wrong != rows) refuse_label(std::to_string(labels[wrong]), wrong, classes);
     }
 
     // The divisor of the mean: the weights of the rows that count. Targets are checked on the way.
@@ -288,7 +279,7 @@ private:
                        ", class " + std::to_string(k) + "; targets must be finite and not negative");
     }
 
-    bool is_class(int64_t label) const { return uint64_t(label) < uint64_t(z_.array.shape(axis_)); }
+    bool is_class(int64_t label) const { return nndl_fast::is_class(label, z_.array.shape(axis_)); }
     double sample_weight(ptrdiff_t row) const { return job_.sample_weight ? job_.sample_weight[row] : 1; }
 
     const Options& options_;

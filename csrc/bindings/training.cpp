@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "../floating_point.h"
+#include "../labels.h"
 #include "../network.h"
 #include "array.h"
 #include "module.h"
@@ -93,14 +94,13 @@ public:
         if (y.ndim() == 1 && takes_labels_) given.labels = data_of<const int64_t>(y, {examples}, "y");
         else given.targets = data_of<const E>(y, {examples, sizes_.back()}, "y");
         const int64_t* const places = data_of<const int64_t>(order, {n}, "order");
-        for (ptrdiff_t i = 0; i < n; ++i) {
+        for (ptrdiff_t i = 0; i < n; ++i)
             if (uint64_t(places[i]) >= uint64_t(examples))
                 throw py::index_error("Trainer: order has " + std::to_string(places[i]));
-            if (given.labels && uint64_t(given.labels[places[i]]) >= uint64_t(sizes_.back()))
-                throw py::index_error("Trainer: label " + std::to_string(given.labels[places[i]]) + " of example " +
-                                      std::to_string(places[i]) + " is outside 0.." +
-                                      std::to_string(sizes_.back() - 1));
-        }
+        const ptrdiff_t wrong = given.labels ? first_wrong_label(given.labels, examples, sizes_.back()) : examples;
+        if (wrong != examples)
+            throw py::index_error("Trainer: label " + std::to_string(given.labels[wrong]) + " of example " +
+                                  std::to_string(wrong) + " is outside 0.." + std::to_string(sizes_.back() - 1));
         const ReleaseGil released(elements_worth_the_gil);
         network_.train(given, places, n, mini_batch, rule);
     }
