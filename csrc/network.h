@@ -15,13 +15,18 @@ enum class Hidden { sigmoid, tanh, relu };
 // The output layer is softmax with the first, sigmoid neurons with the others.
 enum class Cost { log_likelihood, cross_entropy, quadratic };
 
-// What a step does with the gradient g of the mean cost of the mini-batch, regularisation included.
+// How a step changes the parameters. kernels/operations/step.cpp has the formulas.
 struct Rule {
-    StepJob<float>::Rule kind = StepJob<float>::sgd;
-    double eta = 0;                       // learning rate
-    double shrink = 0;                    // lambda / n: what the regularisation adds to g is shrink * w, not for biases
-    double mu = 0;                        // momentum; Adam's first decay rate
-    double second = 0.999, small = 1e-8;  // Adam's second decay rate, and what keeps its divisor from 0
+    Optimizer optimizer = Optimizer::sgd;
+    double eta = 0;           // the learning rate
+    double weight_decay = 0;  // lambda / n: the regularisation adds weight_decay * w to the gradient, not for biases
+    double momentum = 0;      // for Adam, beta1
+    double beta2 = 0.999, epsilon = 1e-8;  // Adam's alone; epsilon keeps its divisor from 0
+
+    bool operator==(const Rule& other) const {
+        return optimizer == other.optimizer && eta == other.eta && weight_decay == other.weight_decay &&
+               momentum == other.momentum && beta2 == other.beta2 && epsilon == other.epsilon;
+    }
 };
 
 // (n, features), element (i, k) at x[i * row + k * step]; labels (n,) or targets (n, outputs), contiguous
@@ -59,7 +64,7 @@ private:
         Buffer a, delta;
         Buffer turned;         // the weights in panels of inputs
         Buffer gradient;       // of a wide layer
-        Buffer first, second;  // what the rule keeps of earlier gradients, of the weights, then of the biases
+        Buffer first, second;  // what the optimizer keeps of earlier gradients, of the weights, then of the biases
         E* data(const Buffer& buffer) const { return static_cast<E*>(buffer.data()); }
     };
 
@@ -77,7 +82,8 @@ private:
     void hand_down(Layer& layer, Layer& before, ptrdiff_t m);
     void update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule);
     void fetch_next(ptrdiff_t first, ptrdiff_t last) const;
-    void step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters, E* gradient);
+    void step(Layer& layer, const Rule& rule, double weight_decay, ptrdiff_t n, ptrdiff_t place, E* parameters,
+              E* gradient);
     void weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step,
                                  E* z) const;
 
@@ -88,7 +94,7 @@ private:
     const E* next_x_ = nullptr;    // of the next one
     ptrdiff_t next_row_ = 0;
     const int64_t *next_ = nullptr, *next_end_ = nullptr;
-    double mu_power_ = 1, second_power_ = 1;  // mu and the second decay rate to the number of steps
+    double momentum_power_ = 1, beta2_power_ = 1;  // momentum and beta2 to the number of steps
 };
 
 template <class E>

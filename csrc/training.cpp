@@ -11,7 +11,7 @@
 namespace nndl_fast {
 namespace {
 
-// Rows of weights whose gradient is made at a time, before the rule uses it up.
+// Rows of weights whose gradient is made at a time, before the step uses it up.
 constexpr ptrdiff_t strip = 48;
 // Bytes of a wide layer's weighted inputs that are there at a time.
 constexpr ptrdiff_t room_of_wide = 24 << 20;
@@ -45,8 +45,8 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets) {
         const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
         const ptrdiff_t parameters =
             (wide_one ? whole_vectors<E>(layer.inputs * layer.neurons) : layer.inputs * neurons) + neurons;
-        if (rule.kind != StepJob<float>::sgd) room_of_zeros<E>(layer.first, parameters);
-        if (rule.kind == StepJob<float>::adam) room_of_zeros<E>(layer.second, parameters);
+        if (rule.optimizer != Optimizer::sgd) room_of_zeros<E>(layer.first, parameters);
+        if (rule.optimizer == Optimizer::adam) room_of_zeros<E>(layer.second, parameters);
     }
 }
 
@@ -165,7 +165,7 @@ void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule
     const double time = nanoseconds(active_kernels<E>().rectifier, weights);
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         const ptrdiff_t place = first * lanes<E>;
-        step(layer, rule, rule.shrink, (last - first) * lanes<E>, place, layer.data(layer.weights) + place,
+        step(layer, rule, rule.weight_decay, (last - first) * lanes<E>, place, layer.data(layer.weights) + place,
              gradient + place);
     });
     step(layer, rule, 0, whole_vectors<E>(layer.neurons), weights, layer.data(layer.biases), gradient + weights);
@@ -198,34 +198,34 @@ void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
                   });
 }
 
-// n parameters, of which the rule keeps something from `place` on, and the gradient by them.
+// n parameters, of which the optimizer keeps something from `place` on, and the gradient by them.
 template <class E>
-void Network<E>::step(Layer& layer, const Rule& rule, double shrink, ptrdiff_t n, ptrdiff_t place, E* parameters,
+void Network<E>::step(Layer& layer, const Rule& rule, double weight_decay, ptrdiff_t n, ptrdiff_t place, E* parameters,
                       E* gradient) {
-    const bool plain = rule.kind == StepJob<float>::sgd;
+    const bool plain = rule.optimizer == Optimizer::sgd;
     StepJob<E> job;
-    job.rule = typename StepJob<E>::Rule(rule.kind);
+    job.optimizer = rule.optimizer;
     job.n = n;
     job.parameters = parameters;
     job.gradient = gradient;
     if (!plain) job.first = layer.data(layer.first) + place;
-    if (rule.kind == StepJob<float>::adam) job.second = layer.data(layer.second) + place;
-    job.decay = E(plain ? 1 - rule.eta * shrink : shrink);
+    if (rule.optimizer == Optimizer::adam) job.second = layer.data(layer.second) + place;
+    job.decay = E(plain ? 1 - rule.eta * weight_decay : weight_decay);
     job.eta = E(rule.eta);
-    job.mu = E(rule.mu);
-    job.one_less_mu = E(1 - rule.mu);
-    job.beta = E(rule.second);
-    job.one_less_beta = E(1 - rule.second);
-    job.rate = E(rule.eta / (1 - mu_power_));
-    job.root = E(1 / std::sqrt(1 - second_power_));
-    job.small = E(rule.small);
+    job.mu = E(rule.momentum);
+    job.one_less_mu = E(1 - rule.momentum);
+    job.beta = E(rule.beta2);
+    job.one_less_beta = E(1 - rule.beta2);
+    job.rate = E(rule.eta / (1 - momentum_power_));
+    job.root = E(1 / std::sqrt(1 - beta2_power_));
+    job.small = E(rule.epsilon);
     active_kernels<E>().step(job);
 }
 
 // (BP3), (BP4), and the step. The errors hold the mean's 1 / m, and in plain descent the step's -eta as well.
 template <class E>
 void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule) {
-    const bool plain = rule.kind == StepJob<float>::sgd;
+    const bool plain = rule.optimizer == Optimizer::sgd;
     const ptrdiff_t neurons = whole_vectors<E>(layer.neurons), weights = layer.inputs * neurons;
     const E one = 1;
     ProductJob<E> job;
@@ -250,7 +250,7 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
     job.out = layer.data(layer.weights);
     job.out_row = lanes<E>;
     job.out_panel = layer.inputs * lanes<E>;
-    if (plain) job.keep = E(1 - rule.eta * rule.shrink);  // the weights shrink and move in the product itself
+    if (plain) job.keep = E(1 - rule.eta * rule.weight_decay);  // the weights shrink and move in the product itself
     else step(layer, rule, 0, neurons, weights, layer.data(layer.biases), of_biases.out);
     share_product(job, [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
         const ptrdiff_t at_once = plain ? 4 * strip : strip;
@@ -269,7 +269,7 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
             active_kernels<E>().product(some);
             for (ptrdiff_t j = 0; j < neurons; j += lanes<E>) {
                 const ptrdiff_t place = j * layer.inputs + top * lanes<E>;
-                step(layer, rule, rule.shrink, some.rows * lanes<E>, place, layer.data(layer.weights) + place,
+                step(layer, rule, rule.weight_decay, some.rows * lanes<E>, place, layer.data(layer.weights) + place,
                      gradient + j * some.rows);
             }
         }
@@ -295,10 +295,10 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
         next_ = order + start + m;
         next_end_ = order + std::min(n, start + m + mini_batch);
         gather(examples, order + start, m);
-        mu_power_ *= rule.mu;
-        second_power_ *= rule.second;
+        momentum_power_ *= rule.momentum;
+        beta2_power_ *= rule.beta2;
         const auto step = [&] {
-            const double scale = (rule.kind == StepJob<float>::sgd ? -rule.eta : 1) / double(m);
+            const double scale = (rule.optimizer == Optimizer::sgd ? -rule.eta : 1) / double(m);
             forward(m);
             is_wide() ? train_wide(m, examples.labels, scale, rule) : output_error(m, examples.labels, scale);
             backward(m, rule);

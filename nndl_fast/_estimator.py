@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _objective, _training
+from . import _backpropagation, _core, _objective
+from ._backpropagation import Parameters
 from .network import Network
 
 Array = NDArray[Any]
@@ -70,14 +71,14 @@ def different(labels: Any, name: str) -> Array:
 
 def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
     """Some rows at a time of examples, dense or sparse, and in columns the last layer's weighted inputs."""
-    parameters = network.biases, network.weights
-    weighted_inputs_of = _training.weighted_inputs_of(parameters, network.hidden)
+    parameters = network.parameters
+    weighted_inputs_of = _backpropagation.weighted_inputs_of(parameters, network.hidden)
     for rows in _objective.blocks(x, max(network.sizes)):
         part = x[rows].astype(network.dtype, copy=False)
         if isinstance(part, np.ndarray):
             yield rows, weighted_inputs_of(part).T
         else:
-            yield rows, _training.forward(parameters, network.hidden, part.T)[0][-1]
+            yield rows, _backpropagation.forward(parameters, network.hidden, part.T)[0][-1]
 
 
 def weighted_inputs(x: Any, network: Network) -> Array:
@@ -141,9 +142,6 @@ class Fitted:
             )
         return layers[0][1:] - layers[0][:1] if len(self.classes_) == 2 else layers[0]
 
-    def _parameters(self) -> _training.Parameters:
-        return self.network_.biases, self.network_.weights
-
     def _sizes(self, features: int) -> list[int]:
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist()
         return [features, *hidden, len(self.classes_)]
@@ -161,16 +159,17 @@ class Fitted:
         regression_of_two = len(self.network_.sizes) == 2 and len(self.classes_) == 2
         return self.alpha * (2 if regression_of_two else 1)
 
-    def _rule(self, total: float) -> _training.Rule:
+    def _rule(self, total: float) -> _core.Rule:
         """A step of the mini-batch solvers, the examples' weights having that sum."""
         kind = self.solver
         if kind == "sgd" and self.momentum:
             kind = "nesterov" if self.nesterovs_momentum else "momentum"
-        return _training.Rule(kind, self._alpha() / total, 0.9 if kind == "adam" else float(self.momentum))
+        momentum = 0.9 if kind == "adam" else float(self.momentum)
+        return _core.rule(kind, weight_decay=self._alpha() / total, momentum=momentum)
 
     def _minimise(
         self,
-        sums: Callable[[_training.Parameters], _objective.Sums],
+        sums: Callable[[Parameters], _objective.Sums],
         total: float,
         products: Array | None,
     ) -> str:
@@ -178,8 +177,8 @@ class Fitted:
         those of the features, where the cost :func:`is bounded <nndl_fast._objective.is_bounded>`."""
         lower = None if products is None else _objective.factor(products, total, self._alpha())
         options = self._alpha(), self.tol, self.max_iter, lower, self._note
-        found = _objective.minimum(sums, self._parameters(), total, *options)
-        self.network_.biases, self.network_.weights = found.parameters
+        found = _objective.minimum(sums, self.network_.parameters, total, *options)
+        self.network_.parameters = found.parameters
         self.n_iter_, self.loss_ = found.steps, found.cost
         return found.ended_early
 

@@ -1,7 +1,8 @@
-"""Training and test data in any of the forms that a network takes, as arrays."""
+"""What a network is given: training and test data in any of their forms, as arrays, and numbers."""
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,28 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 
 Array = NDArray[Any]
+
+
+def number(value: Any, function: str, name: str) -> float:
+    """Returns the value as a finite float."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{function}: {name} is {value!r}; it must be a number") from error
+    if not np.isfinite(result):
+        raise ValueError(f"{function}: {name} is {result}; it must be finite")
+    return result
+
+
+def count(value: Any, name: str, least: int) -> int:
+    """Returns the value as an integer that is at least ``least``."""
+    try:
+        result = operator.index(value)
+    except TypeError as error:
+        raise TypeError(f"SGD: {name} is {value!r}; it must be an integer") from error
+    if result < least:
+        raise ValueError(f"SGD: {name} is {result}; it must be at least {least}")
+    return result
 
 
 def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:

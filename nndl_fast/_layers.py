@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, _serialization, _state, _training
+from . import _core, _serialization, _state
+from ._backpropagation import ACTIVATIONS, Parameters
 
 Array = NDArray[Any]
 
@@ -28,8 +29,8 @@ class Layers:
             raise ValueError(
                 f"Network: sizes is {sizes!r}; it must be two or more numbers of neurons, each at least 1"
             )
-        if hidden not in _training.ACTIVATIONS:
-            known = ", ".join(map(repr, _training.ACTIVATIONS))
+        if hidden not in ACTIVATIONS:
+            known = ", ".join(map(repr, ACTIVATIONS))
             raise ValueError(f"Network: hidden is {hidden!r}; it must be one of {known}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it must be float32 or float64")
@@ -41,7 +42,7 @@ class Layers:
         self.rng: np.random.Generator = np.random.default_rng(rng)
         self.classes = classes
         self.features = None
-        self._parameters: tuple[list[Array], list[Array]] = ([], [])
+        self._parameters: Parameters = ([], [])
         self._seen: list[Array] = []  # the parameters that were checked last
         self.default_weight_initializer()
 
@@ -67,8 +68,20 @@ class Layers:
         """The number of all biases and weights."""
         return sum(n * (inputs + 1) for inputs, n in zip(self.sizes, self.sizes[1:]))
 
-    # Both in one attribute, and replaced by one assignment: whatever interrupts training leaves the
-    # parameters as they were after a whole mini-batch.
+    @property
+    def parameters(self) -> Parameters:
+        """The pair ``(biases, weights)``. Assigning a pair replaces both at once, so that an interruption
+        leaves either the old parameters or the new ones."""
+        biases, weights = self._parameters  # lists, which a caller may have changed in place
+        now = [*biases, *weights]
+        if len(now) == len(self._seen) and all(map(operator.is_, now, self._seen)):
+            return self._parameters
+        return self._checked(biases, weights)
+
+    @parameters.setter
+    def parameters(self, parameters: tuple[Sequence[ArrayLike], Sequence[ArrayLike]]) -> None:
+        self._parameters = self._checked(*parameters)
+
     @property
     def biases(self) -> list[Array]:
         """The biases: an array (n, 1) for each layer after the first."""
@@ -134,12 +147,7 @@ class Layers:
             result.append(array.astype(self.dtype, copy=False))
         return result
 
-    def _checked(self) -> _training.Parameters:
-        """The parameters, of which a caller may have changed the lists in place."""
-        biases, weights = self._parameters
-        now = [*biases, *weights]
-        if len(now) == len(self._seen) and all(map(operator.is_, now, self._seen)):
-            return self._parameters
+    def _checked(self, biases: Sequence[ArrayLike], weights: Sequence[ArrayLike]) -> Parameters:
         checked = self._layers(biases, "biases"), self._layers(weights, "weights")
         self._seen = [*checked[0], *checked[1]]
         return checked
@@ -154,7 +162,7 @@ class Layers:
         layers = list(zip(self.sizes[:-1], self.sizes[1:]))
         biases = [self.rng.standard_normal((n, 1)).astype(self.dtype) for _, n in layers]
         weights = [self.rng.standard_normal((n, inputs)).astype(self.dtype) for inputs, n in layers]
-        self._parameters = (biases, weights)
+        self.parameters = (biases, weights)
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of the parameters by the names that PyTorch gives them.
@@ -177,7 +185,7 @@ class Layers:
         >>> list(nf.Network([64, 30, 10]).state_dict())
         ['0.weight', '0.bias', '2.weight', '2.bias']
         """
-        return _state.of_layers(*self._checked())
+        return _state.of_layers(*self.parameters)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the parameters from a dictionary such as ``state_dict()`` of a PyTorch module.
@@ -197,8 +205,7 @@ class Layers:
         --------
         state_dict : Return the parameters as such a dictionary.
         """
-        biases, weights = _state.to_layers(state)
-        self._parameters = self._layers(biases, "biases"), self._layers(weights, "weights")
+        self.parameters = _state.to_layers(state)
 
     def digest(self) -> str:
         """Compute a number that tells networks apart.

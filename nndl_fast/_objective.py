@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _training
+from . import _backpropagation
 from . import functional as f
+from ._backpropagation import Parameters
+from ._blas import one_thread_of_blas
 from ._config import get_num_threads
 
 Array = NDArray[Any]
@@ -46,9 +48,7 @@ def blocks(x: Any, widest: int) -> Iterator[slice]:
         yield slice(start, min(x.shape[0], start + rows))
 
 
-def cost_and_gradients(
-    parameters: _training.Parameters, hidden: str, x: Any, y: Array, weight: Array
-) -> Sums:
+def cost_and_gradients(parameters: Parameters, hidden: str, x: Any, y: Array, weight: Array) -> Sums:
     """The log-likelihood cost of examples in rows, times their weights, with its gradients.
 
     ``x`` is an array or a sparse one of SciPy's, ``y`` are labels.
@@ -63,14 +63,14 @@ def cost_and_gradients(
         if wide:
             dense = part if isinstance(part, np.ndarray) else part.toarray()
             total = total.plus(
-                Sums(*_training.without_logits(parameters, hidden, dense, y[rows], weight[rows]))
+                Sums(*_backpropagation.without_logits(parameters, hidden, dense, y[rows], weight[rows]))
             )
             continue
-        zs, activations = _training.forward(parameters, hidden, part)
+        zs, activations = _backpropagation.forward(parameters, hidden, part)
         costs, delta = f.log_likelihood_cost_and_delta(
             zs[-1], y[rows], axis=0, reduction="none", sample_weight=weight[rows], out=zs[-1]
         )
-        nablas = _training.backward(parameters[1], hidden, zs, activations, delta)
+        nablas = _backpropagation.backward(parameters[1], hidden, zs, activations, delta)
         total = total.plus(Sums(float(costs.sum(dtype=np.float64)), *nablas))
     return total
 
@@ -87,7 +87,7 @@ def in_threads(work: int) -> Iterator[Callable[..., Iterable[Any]]]:
     are always the same, so the number of threads changes no bit.
     """
     threads = get_num_threads() if work >= _WORK_FOR_THREADS else 1
-    with _training.one_thread_of_blas(), ThreadPoolExecutor(threads) as pool:
+    with one_thread_of_blas(), ThreadPoolExecutor(threads) as pool:
         try:
             pool.submit(int)
         except RuntimeError:  # once the interpreter is about to end, threads cannot be started
@@ -148,17 +148,17 @@ class Coordinates:
     cost is nearly round, and L-BFGS takes a fraction of the steps.
     """
 
-    def __init__(self, parameters: _training.Parameters, lower: Array | None):
+    def __init__(self, parameters: Parameters, lower: Array | None):
         self.shapes = [[p.shape for p in side] for side in parameters]
         self.dtype = parameters[1][0].dtype
         self.lower = lower
 
-    def vector(self, parameters: _training.Parameters) -> Array:
+    def vector(self, parameters: Parameters) -> Array:
         if self.lower is not None:
             return np.asarray(self._joined(parameters) @ self.lower).ravel()
         return np.concatenate([p.ravel() for side in parameters for p in side]).astype(np.float64)
 
-    def parameters(self, vector: Array) -> _training.Parameters:
+    def parameters(self, vector: Array) -> Parameters:
         if self.lower is not None:
             both = self._solve(vector.reshape(self.shapes[1][0][0], -1), "T").astype(self.dtype)
             return [np.ascontiguousarray(both[:, -1:])], [np.ascontiguousarray(both[:, :-1])]
@@ -167,13 +167,13 @@ class Coordinates:
         biases, weights = ([next(parts).reshape(shape) for shape in side] for side in self.shapes)
         return biases, weights
 
-    def gradient(self, nabla: _training.Parameters) -> Array:
+    def gradient(self, nabla: Parameters) -> Array:
         if self.lower is not None:
             return self._solve(self._joined(nabla), "N").ravel()
         return np.concatenate([p.ravel() for side in nabla for p in side]).astype(np.float64)
 
     @staticmethod
-    def _joined(parameters: _training.Parameters) -> Array:
+    def _joined(parameters: Parameters) -> Array:
         return np.hstack([parameters[1][0], parameters[0][0]]).astype(np.float64)
 
     def _solve(self, rows: Array, transposed: str) -> Array:
@@ -183,15 +183,15 @@ class Coordinates:
 
 
 class Minimum(NamedTuple):
-    parameters: _training.Parameters
+    parameters: Parameters
     cost: float  # per example, with the regularisation
     steps: int
     ended_early: str  # by what, or nothing
 
 
 def minimum(
-    sums: Callable[[_training.Parameters], Sums],
-    start: _training.Parameters,
+    sums: Callable[[Parameters], Sums],
+    start: Parameters,
     total: float,
     alpha: float,
     tol: float,
@@ -214,7 +214,7 @@ def minimum(
         nonlocal steepest
         parameters = coordinates.parameters(vector)
         cost, nabla_b, nabla_w = sums(parameters)
-        squares = _training.sum_of_squares(parameters[1])
+        squares = _backpropagation.sum_of_squares(parameters[1])
         nabla_w = [(nabla + alpha * w) / total for nabla, w in zip(nabla_w, parameters[1])]
         nabla_b = [nabla / total for nabla in nabla_b]
         steepest = max(float(np.abs(nabla).max()) for nabla in nabla_b + nabla_w)

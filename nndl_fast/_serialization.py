@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _replace, _state, _training, costs
+from . import _backpropagation, _replace, _state, costs
 
 Array = NDArray[Any]
 Content = tuple[dict[str, Any], list[Array], list[Array]]
@@ -142,8 +142,8 @@ def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Ar
         raise ValueError(f"its sizes are {sizes}; they must be two or more integers, each at least 1")
     if not isinstance(cost, str):
         raise ValueError(f"its cost is {cost!r}; it must be the name of a class")
-    if hidden not in list(_training.ACTIVATIONS):
-        known = ", ".join(map(repr, _training.ACTIVATIONS))
+    if hidden not in list(_backpropagation.ACTIVATIONS):
+        known = ", ".join(map(repr, _backpropagation.ACTIVATIONS))
         raise ValueError(f"its hidden layers are {hidden!r}; they must be one of {known}")
     for name in OPTIONAL:
         names = header.get(name, [])

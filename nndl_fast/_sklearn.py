@@ -12,8 +12,9 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from . import _objective, _training
+from . import _objective, _trainers
 from . import functional as f
+from ._backpropagation import Parameters, sum_of_squares
 from ._estimator import Fitted, blocks_of_inputs
 
 Array = NDArray[Any]
@@ -44,7 +45,7 @@ class Fitting(Fitted):
         def products(rows: slice) -> Array:
             return _objective.products_of_features(X[rows], weight[rows])
 
-        def sums(parameters: _training.Parameters) -> _objective.Sums:
+        def sums(parameters: Parameters) -> _objective.Sums:
             def of(rows: slice) -> _objective.Sums:
                 given = X[rows], labels[rows], weight[rows]
                 return _objective.cost_and_gradients(parameters, network.hidden, *given)
@@ -71,7 +72,7 @@ class Fitting(Fitted):
             held_out = held_x, self.classes_[held_labels], held_weight
             self._total = float(weight.sum(dtype=np.float64))
             self.validation_scores_: list[float] = []
-        best, best_epoch, best_parameters = -np.inf, 0, self._parameters()
+        best, best_epoch, best_parameters = -np.inf, 0, self.network_.parameters
         passed = -np.inf  # what the next gain has to pass by tol to count
         for epoch in range(1, self.max_iter + 1):
             self._epoch(X, labels, weight)
@@ -82,7 +83,7 @@ class Fitting(Fitted):
                 gain = self.score(*held_out)
                 self.validation_scores_.append(gain)
             if gain > best:
-                best, best_parameters = gain, self._parameters()
+                best, best_parameters = gain, self.network_.parameters
             if gain > passed + self.tol:
                 passed, best_epoch = gain, epoch
             if epoch - best_epoch >= self.n_iter_no_change:
@@ -90,7 +91,7 @@ class Fitting(Fitted):
         else:
             self._warn("max_iter")
         if held_out is not None:
-            self.network_.biases, self.network_.weights = best_parameters
+            self.network_.parameters = best_parameters
             self.best_validation_score_ = best
 
     def _epoch(self, X: Any, labels: Array, weight: Array) -> None:
@@ -98,7 +99,7 @@ class Fitting(Fitted):
         mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
         rule = self._rule(self._total)
         if self._trainer is None or self._trainer.rule != rule:
-            self._trainer = _training.trainer_for(network, rule)
+            self._trainer = _trainers.trainer_for(network, rule)
         trainer, rate, order = self._trainer, self.learning_rate_init, network.rng.permutation(n)
         alike = bool(np.all(weight == weight[0]))
         if alike and not sparse.issparse(X):
@@ -119,7 +120,7 @@ class Fitting(Fitted):
         for rows, z in blocks_of_inputs(X, self.network_):
             of_rows = f.log_likelihood_cost(z, labels[rows], 0, reduction="sum", sample_weight=weight[rows])
             cost += float(of_rows)
-        squares = _training.sum_of_squares(self.network_.weights)
+        squares = sum_of_squares(self.network_.weights)
         return (cost + 0.5 * self._alpha() * squares) / float(weight.sum(dtype=np.float64))
 
     def _warn(self, what: str) -> None:

@@ -15,9 +15,12 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _objective, _training
+from . import _objective
 from . import functional as f
+from ._backpropagation import Parameters
+from ._blas import one_thread_of_blas
 from ._estimator import Fitted, check_parameters, weighted_inputs
+from ._optimizers import Optimizer
 from .network import Network
 
 Array = NDArray[Any]
@@ -241,7 +244,7 @@ class SoftmaxClassifier(Fitted):
     def _fit_lbfgs(self, blocks: list[Any], about: _About) -> None:
         network = self.network_
 
-        def sums(parameters: _training.Parameters) -> _objective.Sums:
+        def sums(parameters: Parameters) -> _objective.Sums:
             sent = dask.delayed(parameters, traverse=False)
             of_blocks = [dask.delayed(_sums)(sent, network.hidden, self.classes_, *b) for b in blocks]
             return _tree(of_blocks, _objective.add_up)  # type: ignore[no-any-return]
@@ -257,10 +260,10 @@ class SoftmaxClassifier(Fitted):
         network = self.network_
         batch_size = 1024 if self.batch_size == "auto" else int(self.batch_size)
         share = max(1, batch_size // len(blocks))
-        trainer = _training.NumpyTrainer(network, self._rule(about.weight))
+        optimizer = Optimizer(self._rule(about.weight), network.parameters)
         seeds = np.random.SeedSequence(self.random_state)
         for step in range(self.max_iter):
-            sent = dask.delayed(self._parameters(), traverse=False)
+            sent = dask.delayed(network.parameters, traverse=False)
             of_blocks = [
                 dask.delayed(_sums_of_some)(
                     sent, network.hidden, self.classes_, *block, share, (seeds.entropy, step, i)
@@ -269,7 +272,10 @@ class SoftmaxClassifier(Fitted):
             ]
             sums, weight = _tree(of_blocks, _sum_of_some)
             if weight:
-                trainer.apply(sums.nabla_b, sums.nabla_w, weight, self.learning_rate_init)
+                nabla = sums.nabla_b, sums.nabla_w
+                network.parameters = optimizer.step(
+                    network.parameters, nabla, weight, self.learning_rate_init
+                )
                 self._note(sums.cost / weight)
         self.n_iter_ = self.max_iter
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
@@ -327,7 +333,7 @@ def _in_rows(X: Any) -> Any:
 
 def _computed(what: Any) -> Any:
     """On whatever scheduler is there. One in this process has its own threads: BLAS and we take one."""
-    with _training.one_thread_of_blas():
+    with one_thread_of_blas():
         return dask.compute(what)[0]
 
 
@@ -362,7 +368,7 @@ def _weight(x: Array, weight: Array | None) -> Array:
 
 
 def _sums(
-    parameters: _training.Parameters, hidden: str, classes: Array, x: Array, y: Array, weight: Array | None
+    parameters: Parameters, hidden: str, classes: Array, x: Array, y: Array, weight: Array | None
 ) -> _objective.Sums:
     """Of one block, whose labels are among the classes."""
     return _objective.cost_and_gradients(
@@ -371,7 +377,7 @@ def _sums(
 
 
 def _sums_of_some(
-    parameters: _training.Parameters,
+    parameters: Parameters,
     hidden: str,
     classes: Array,
     x: Array,

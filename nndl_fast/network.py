@@ -6,7 +6,6 @@ caller hands over.
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, _inputs, _progress, _serialization, _training
+from . import _backpropagation, _core, _inputs, _progress, _serialization, _trainers
 from . import functional as f
 from ._layers import Layers
 from .costs import CrossEntropyCost, LogLikelihoodCost
@@ -143,8 +142,8 @@ class Network(Layers):
                 "columns. Give axis=0 for that, axis=1 for rows",
                 stacklevel=2,
             )
-        weighted_inputs_of = _training.weighted_inputs_of(self._checked(), self.hidden)
-        return _training.activate_output(self.cost, weighted_inputs_of(columns.T).T)
+        weighted_inputs_of = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
+        return _backpropagation.activate_output(self.cost, weighted_inputs_of(columns.T).T)
 
     def predict_proba(self, x: ArrayLike) -> Array:
         """Compute the output activations of examples in rows.
@@ -214,12 +213,12 @@ class Network(Layers):
         """The output activations, in rows as the examples are."""
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
         for part, z in self._weighted_inputs(rows):
-            a[part] = _training.activate_output(self.cost, z).T
+            a[part] = _backpropagation.activate_output(self.cost, z).T
         return a
 
     def _weighted_inputs(self, rows: Array) -> Iterator[tuple[slice, Array]]:
         """Some examples at a time, and in columns the last layer's weighted inputs."""
-        weighted_inputs_of = _training.weighted_inputs_of(self._checked(), self.hidden)
+        weighted_inputs_of = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
         at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
         for start in range(0, len(rows), at_once):
             part = slice(start, start + at_once)
@@ -327,17 +326,13 @@ class Network(Layers):
         """
         x, y = self._examples(training_data, "training_data")
         n = len(x)
-        epochs = _count(epochs, "epochs", 0)
-        mini_batch_size = min(n, _count(mini_batch_size, "mini_batch_size", 1))
-        early_stopping_n = _count(early_stopping_n, "early_stopping_n", 0)
-        lmbda, momentum = _number(lmbda, "SGD", "lmbda"), _number(momentum, "SGD", "momentum")
+        epochs = _inputs.count(epochs, "epochs", 0)
+        mini_batch_size = min(n, _inputs.count(mini_batch_size, "mini_batch_size", 1))
+        early_stopping_n = _inputs.count(early_stopping_n, "early_stopping_n", 0)
+        lmbda, momentum = _inputs.number(lmbda, "SGD", "lmbda"), _inputs.number(momentum, "SGD", "momentum")
         if not callable(eta):
-            _number(eta, "SGD", "eta")
-        if optimizer not in _training.OPTIMIZERS:
-            known = ", ".join(map(repr, _training.OPTIMIZERS))
-            raise ValueError(f"SGD: optimizer is {optimizer!r}; it must be one of {known}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD: momentum is {momentum}; it must be at least 0 and less than 1")
+            _inputs.number(eta, "SGD", "eta")
+        rule = _core.rule(optimizer, weight_decay=lmbda / n, momentum=momentum)
         wanted = {
             "evaluation_cost": monitor_evaluation_cost,
             "evaluation_accuracy": monitor_evaluation_accuracy or early_stopping_n > 0,
@@ -351,14 +346,12 @@ class Network(Layers):
             )
         evaluation = (x, y) if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
         history: dict[str, list[Any]] = {name: [] for name in wanted}
-        self._parameters = self._checked()
-        best, best_epoch, best_parameters = -1, 0, self._parameters
+        best, best_epoch, best_parameters = -1, 0, self.parameters
         diverged = False
-        rule = _training.Rule(optimizer, lmbda / n, momentum)
-        trainer = _training.trainer_for(self, rule)
+        trainer = _trainers.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
-                rate = _number(eta(epoch) if callable(eta) else eta, "SGD", "eta")
+                rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta")
                 order = self.rng.permutation(n)
                 trainer.run(x, y, order, mini_batch_size, rate)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
@@ -381,11 +374,11 @@ class Network(Layers):
                 if early_stopping_n:
                     if values["evaluation_accuracy"] > best:
                         best, best_epoch = int(values["evaluation_accuracy"]), epoch
-                        best_parameters = self._parameters
+                        best_parameters = self.parameters
                     if epoch - best_epoch >= early_stopping_n:
                         break
         if early_stopping_n:
-            self._parameters = best_parameters
+            self.parameters = best_parameters
         return tuple(history.values())  # type: ignore[return-value]
 
     def _measured(
@@ -406,7 +399,7 @@ class Network(Layers):
 
     def _fault(self, values: dict[str, float]) -> str:
         """What has become NaN or infinite: the parameters, or a monitored cost."""
-        if not all(np.isfinite(p).all() for side in self._parameters for p in side):
+        if not all(np.isfinite(p).all() for side in self.parameters for p in side):
             return _NO_NUMBERS
         return next((f"{name} is {value}" for name, value in values.items() if not np.isfinite(value)), "")
 
@@ -433,12 +426,10 @@ class Network(Layers):
         """
         x, y = self._examples(mini_batch, "mini_batch")
         given = {"eta": eta, "lmbda": lmbda, "n": n}
-        rate, lmbda, n = (_number(value, "update_mini_batch", name) for name, value in given.items())
+        rate, lmbda, n = (_inputs.number(value, "update_mini_batch", name) for name, value in given.items())
         if n <= 0:
             raise ValueError(f"update_mini_batch: n is {n}; it must be at least 1")
-        self._parameters = self._checked()
-        rule = _training.Rule(shrink=lmbda / n)
-        trainer = _training.trainer_for(self, rule)
+        trainer = _trainers.trainer_for(self, _core.rule("sgd", weight_decay=lmbda / n))
         trainer.run(x, y, np.arange(len(x)), len(x), rate)
 
     def backprop(self, x: ArrayLike, y: ArrayLike) -> tuple[list[Array], list[Array]]:
@@ -467,7 +458,7 @@ class Network(Layers):
         target = _core.as_real(_inputs.numbers_of(y, self.classes, "backprop"), "backprop", "y")
         rows = target.T if target.ndim == 2 else target.reshape(-1)
         targets = self._targets(rows, columns.shape[1], "backprop: y").T
-        return _training.gradients(self._checked(), self.hidden, self.cost, columns, targets)
+        return _backpropagation.gradients(self.parameters, self.hidden, self.cost, columns, targets)
 
     def accuracy(self, data: Data, convert: bool = False) -> int:
         """Count the examples whose largest output activation is in the right place.
@@ -513,7 +504,7 @@ class Network(Layers):
         TypeError
             If ``lmbda`` is not a number.
         """
-        lmbda = _number(lmbda, "total_cost", "lmbda")
+        lmbda = _inputs.number(lmbda, "total_cost", "lmbda")
         return self._judge(*self._examples(data, "data"), lmbda)[0]
 
     def save(self, filename: str | PathLike[str]) -> None:
@@ -594,13 +585,13 @@ class Network(Layers):
         from_z = getattr(self.cost, "from_z", None)
         cost, correct = 0.0, 0
         for part, z in self._weighted_inputs(x):
-            a = _training.activate_output(self.cost, z)
+            a = _backpropagation.activate_output(self.cost, z)
             correct += _inputs.count_correct(a, y[part].T)
             if lmbda is not None:
                 cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))
         if lmbda is None:
             return 0.0, correct
-        squares = _training.sum_of_squares(self.weights)
+        squares = _backpropagation.sum_of_squares(self.weights)
         return (cost + 0.5 * lmbda * squares) / len(x), correct
 
     def _shown(self, values: dict[str, float], data: tuple[Array, Array], lmbda: float) -> dict[str, str]:
@@ -608,26 +599,6 @@ class Network(Layers):
         if not values:
             values = dict(zip(("cost", "accuracy"), self._judge(*data, lmbda)))
         return {name: str(v) if isinstance(v, int) else f"{v:.4f}" for name, v in values.items()}
-
-
-def _number(value: Any, function: str, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{function}: {name} is {value!r}; it must be a number") from error
-    if not np.isfinite(number):
-        raise ValueError(f"{function}: {name} is {number}; it must be finite")
-    return number
-
-
-def _count(value: Any, name: str, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError as error:
-        raise TypeError(f"SGD: {name} is {value!r}; it must be an integer") from error
-    if number < least:
-        raise ValueError(f"SGD: {name} is {number}; it must be at least {least}")
-    return number
 
 
 def load(filename: str | PathLike[str], cost: Any = None) -> Network:
@@ -672,5 +643,5 @@ def load(filename: str | PathLike[str], cost: Any = None) -> Network:
         classes=header.get("classes"),
     )
     net.features = header.get("features")
-    net.biases, net.weights = biases, weights
+    net.parameters = biases, weights
     return net

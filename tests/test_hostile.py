@@ -28,6 +28,14 @@ def test_parameters_that_are_lists_become_arrays(dtype):
     assert net.digest() == other.digest()
 
 
+def test_parameters_are_set_together():
+    net, other = network(), nf.Network([4, 5, 3], rng=1, dtype=np.float64)
+    net.parameters = [b.tolist() for b in other.biases], [w.tolist() for w in other.weights]
+    assert net.digest() == other.digest()
+    biases, weights = net.parameters
+    assert biases is net.biases and weights is net.weights
+
+
 @pytest.mark.parametrize("change", ["feedforward", "SGD", "accuracy", "update_mini_batch", "backprop"])
 def test_lists_that_are_changed_in_place(change):
     net = network()
@@ -59,6 +67,18 @@ def test_lists_that_are_changed_in_place(change):
             "biases of layer 2 has dtype comp",
         ),
         ("weights", [np.zeros((5, 4)), "no"], TypeError, "weights of layer 2 has dtype <U2"),
+        (
+            "parameters",
+            ([np.zeros((5, 1)), np.zeros((3, 1))], [np.zeros((5, 4))]),
+            ValueError,
+            "weights has 1 arrays; it must have 2",
+        ),
+        (
+            "parameters",
+            ([np.zeros((5, 1)), np.zeros(3)], [np.zeros((5, 4)), np.zeros((3, 5))]),
+            ValueError,
+            r"biases of layer 2 has shape \(3,\)",
+        ),
     ],
 )
 def test_parameters_that_do_not_fit(name, value, error, message):
@@ -69,9 +89,12 @@ def test_parameters_that_do_not_fit(name, value, error, message):
     assert net.digest() == before
 
 
-def test_a_trainer_cannot_be_made_without_its_sizes():
-    trainer = type(_core.trainer([2, 2], "relu", "LogLikelihoodCost", True))
-    for make in (trainer, lambda: trainer.__new__(trainer), lambda: trainer.__mro__[1].__new__(trainer)):
+@pytest.mark.parametrize(
+    "made", [_core.trainer([2, 2], "relu", "LogLikelihoodCost", True), _core.rule()], ids=["trainer", "rule"]
+)
+def test_a_trainer_or_a_rule_cannot_be_made_without_what_it_consists_of(made):
+    kind = type(made)
+    for make in (kind, lambda: kind.__new__(kind), lambda: kind.__mro__[1].__new__(kind)):
         with pytest.raises(TypeError):
             make()
 

@@ -100,7 +100,7 @@ def test_blas_has_its_threads_again_whatever_interrupts_a_fit():
         + """
 from threadpoolctl import ThreadpoolController
 from nndl_fast.sklearn import SoftmaxClassifier
-from nndl_fast import _training
+from nndl_fast import _blas
 blas = ThreadpoolController().select(user_api="blas").lib_controllers
 for library in blas:
     library.set_num_threads(3)
@@ -118,7 +118,7 @@ for i in range(40):
         signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    with _training.one_thread_of_blas():
+    with _blas.one_thread_of_blas():
         pass
     assert [library.num_threads for library in blas] == before, i
 """,
@@ -183,7 +183,7 @@ def results():
         found += nf.linear_log_likelihood(a, w, b, y)
         trainer = _core.trainer([50, 40, 30], "tanh", "LogLikelihoodCost", dtype == np.float32)
         trainer.use([w[:40], w[40:70, :40].copy()], [b[:40, None], b[40:70, None]])
-        trainer.run(a, y % 30, order, 100, "adam", 0.1, 1e-40, 0.9)
+        trainer.run(a, y % 30, order, 100, _core.rule("adam", weight_decay=1e-40, momentum=0.9), 0.1)
         for side in trainer.parameters():
             found += side
         found.append(trainer.weighted_inputs(a))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import nndl_fast as nf
-from nndl_fast import _training
+from nndl_fast import _core, _trainers
 
 COSTS = [nf.LogLikelihoodCost, nf.CrossEntropyCost, nf.QuadraticCost]
+OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam"]
 
 
 def examples(n=53, features=7, outputs=4, dtype=np.float64):
@@ -19,10 +20,10 @@ def examples(n=53, features=7, outputs=4, dtype=np.float64):
 
 def trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, data, mini_batch=10, eta=0.05):
     if way == "numpy":
-        monkeypatch.setattr(_training, "trainer_for", _training.NumpyTrainer)
+        monkeypatch.setattr(_trainers, "trainer_for", _trainers.NumpyTrainer)
     net = nf.Network(sizes, cost=cost, hidden=hidden, dtype=dtype, rng=3)
-    trainer = {"compiled": _training.CompiledTrainer, "numpy": _training.NumpyTrainer}[way]
-    assert type(_training.trainer_for(net, _training.Rule())) is trainer
+    trainer = {"compiled": _trainers.CompiledTrainer, "numpy": _trainers.NumpyTrainer}[way]
+    assert type(_trainers.trainer_for(net, _core.rule())) is trainer
     net.SGD(data, 3, mini_batch, eta, lmbda=0.3, optimizer=optimizer)
     monkeypatch.undo()
     return net.biases + net.weights
@@ -30,7 +31,7 @@ def trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, data, mini_
 
 @pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
-@pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_both_ways_agree(monkeypatch, cost, hidden, optimizer):
     x, labels = examples()
     one_hot = np.eye(4)[labels]
@@ -48,7 +49,7 @@ def test_both_ways_agree(monkeypatch, cost, hidden, optimizer):
 @pytest.fixture(params=["compiled", "numpy"])
 def way(request, monkeypatch):
     if request.param == "numpy":
-        monkeypatch.setattr(_training, "trainer_for", _training.NumpyTrainer)
+        monkeypatch.setattr(_trainers, "trainer_for", _trainers.NumpyTrainer)
     return request.param
 
 
@@ -67,7 +68,7 @@ def test_backprop_is_the_gradient_by_differences(cost, hidden):
             assert abs((costs[0] - costs[1]) / (2 * step) - nabla[place]) < 1e-6
 
 
-@pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_each_optimizer_moves_as_its_source_says(way, optimizer):
     """Three steps on the whole batch, by formula: book (107) and (108); Kingma and Ba, algorithm 1."""
     x, y = examples()
@@ -153,7 +154,7 @@ def test_ctrl_c_leaves_whole_mini_batches(features, mini_batch, optimizer, secon
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
-    trainer, steps = _training.trainer_for(other, _training.Rule(optimizer, 0.0, 0.9)), 0
+    trainer, steps = _trainers.trainer_for(other, _core.rule(optimizer, momentum=0.9)), 0
     # many more steps than any machine takes in that time
     while other.digest() != net.digest() and steps < 200_000 * 7 / features:
         order = other.rng.permutation(1600)
@@ -165,7 +166,7 @@ def test_ctrl_c_leaves_whole_mini_batches(features, mini_batch, optimizer, secon
     assert other.digest() == net.digest()
 
 
-@pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
 def test_digits_are_learned(way, optimizer, hidden):
     training, validation, _ = nf.datasets.load_digits()
@@ -184,7 +185,7 @@ def test_targets_that_are_no_probabilities_are_refused(way):
 
 
 @pytest.mark.parametrize("hidden", [[], [6], [6, 5]])
-@pytest.mark.parametrize("optimizer", _training.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("targets", [False, True])
 def test_a_wide_last_layer_learns_what_it_would_in_numpy(monkeypatch, hidden, optimizer, targets):
     rng = np.random.default_rng(0)
@@ -195,7 +196,7 @@ def test_a_wide_last_layer_learns_what_it_would_in_numpy(monkeypatch, hidden, op
     nets = [nf.Network([7, *hidden, 5000], dtype=np.float64, rng=1) for _ in range(2)]
     for net in nets:
         net.SGD((x, y), 2, 16, 0.1, lmbda=0.1, optimizer=optimizer)
-        monkeypatch.setattr(_training, "trainer_for", _training.NumpyTrainer)
+        monkeypatch.setattr(_trainers, "trainer_for", _trainers.NumpyTrainer)
     for p, q in zip(*(net.biases + net.weights for net in nets)):
         np.testing.assert_allclose(p, q, rtol=0, atol=1e-11)
     z = x
@@ -216,7 +217,7 @@ def test_a_dtype_that_is_another_object_is_the_same():
 
 
 def trainer(sizes=(7, 5, 4), cost="LogLikelihoodCost", hidden="sigmoid", single=False):
-    return _training._core.trainer(list(sizes), hidden, cost, single)
+    return _core.trainer(list(sizes), hidden, cost, single)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,30 @@ def trainer(sizes=(7, 5, 4), cost="LogLikelihoodCost", hidden="sigmoid", single=
 def test_a_trainer_takes_what_it_can_use(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "", "SGD", None, 1])
+def test_a_rule_names_the_optimizers_that_there_are(optimizer):
+    message = f"optimizer is {optimizer!r}; it must be one of {', '.join(map(repr, OPTIMIZERS))}$"
+    with pytest.raises(ValueError, match=message):
+        _core.rule(optimizer)
+
+
+def test_a_rule_is_what_it_was_made_of():
+    rule = _core.rule("nesterov", weight_decay=0.25, momentum=0.5)
+    assert (rule.optimizer, rule.weight_decay, rule.momentum) == ("nesterov", 0.25, 0.5)
+    assert rule == _core.rule("nesterov", weight_decay=0.25, momentum=0.5)
+    others = [
+        _core.rule("momentum", weight_decay=0.25, momentum=0.5),
+        _core.rule("nesterov", weight_decay=0.5, momentum=0.5),
+        _core.rule("nesterov", weight_decay=0.25, momentum=0.75),
+    ]
+    assert all(rule != other for other in others)
+    with pytest.raises(AttributeError):
+        rule.momentum = 0.75
+    for momentum in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"momentum is {momentum}"):
+            _core.rule("momentum", momentum=momentum)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +273,8 @@ def test_a_trainer_takes_what_it_can_use(make, message):
         ({"order": np.array([-1])}, IndexError),
         ({"order": np.zeros(3, "i4")}, ValueError),
         ({"mini_batch": 0}, ValueError),
-        ({"rule": "lbfgs"}, ValueError),
+        ({"rule": "sgd"}, TypeError),
+        ({"rule": None}, TypeError),
     ],
 )
 def test_a_trainer_reads_and_writes_nothing_beyond(change, error):
@@ -258,22 +284,23 @@ def test_a_trainer_reads_and_writes_nothing_beyond(change, error):
         "y": np.zeros(9, "i8"),
         "order": np.arange(9),
         "mini_batch": 4,
-        "rule": "sgd",
+        "rule": _core.rule(),
+        "eta": 0.1,
     }
     with pytest.raises(ValueError, match="use"):
-        made.run(*arguments.values(), 0.1, 0.0, 0.9)
+        made.run(*arguments.values())
     weights, biases = [np.ones((5, 7)), np.ones((4, 5))], [np.ones((5, 1)), np.ones((4, 1))]
     for wrong in ([weights[0]], [weights[0], weights[1].T], [w.astype("f4") for w in weights]):
         with pytest.raises(ValueError):
             made.use(wrong, biases)
     made.use(weights, biases)
     with pytest.raises(error):
-        made.run(*(arguments | change).values(), 0.1, 0.0, 0.9)
+        made.run(*(arguments | change).values())
     assert all((p == 1).all() for p in weights + biases)
     for wrong in (np.ones(7), np.ones((9, 6)), np.ones((9, 7), "f4")):
         with pytest.raises(ValueError, match="x has shape"):
             made.weighted_inputs(wrong)
-    made.run(*arguments.values(), 0.1, 0.0, 0.9)
+    made.run(*arguments.values())
     assert all((p == 1).all() for p in weights + biases)
     assert not (made.parameters()[1][1] == 1).all()
 
@@ -301,9 +328,9 @@ def test_a_product_reads_and_writes_nothing_beyond(change):
         "sizes": (10, 16, 4),
         "keep": 0.0,
     }
-    _training._core.product(**arguments)
+    _core.product(**arguments)
     assert (arguments["out"] == 4).all()
     if "right_strides" in change:  # a second panel of columns is there to be reached
         change = change | {"sizes": (10, 32, 4), "out": np.zeros(320, "f4")}
     with pytest.raises(ValueError, match="beyond"):
-        _training._core.product(**arguments | change)
+        _core.product(**arguments | change)

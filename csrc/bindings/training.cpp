@@ -1,4 +1,5 @@
-// Networks whose parameters come from and go to NumPy arrays.
+// Training: networks whose parameters come from and go to NumPy arrays, and the rule of a step.
+#include <pybind11/operators.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -29,26 +30,58 @@ T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* wha
     return static_cast<T*>(const_cast<void*>(array.data()));
 }
 
-template <class T>
-T one_of(const std::string& name, std::initializer_list<std::pair<const char*, T>> known, const char* what) {
-    for (const auto& [text, value] : known)
-        if (name == text) return value;
-    throw py::value_error(std::string("Trainer: ") + what + " is '" + name + "'");
+constexpr std::pair<const char*, Hidden> hidden_names[] = {
+    {"sigmoid", Hidden::sigmoid}, {"tanh", Hidden::tanh}, {"relu", Hidden::relu}};
+constexpr std::pair<const char*, Cost> cost_names[] = {{"LogLikelihoodCost", Cost::log_likelihood},
+                                                       {"CrossEntropyCost", Cost::cross_entropy},
+                                                       {"QuadraticCost", Cost::quadratic}};
+constexpr std::pair<const char*, Optimizer> optimizer_names[] = {{"sgd", Optimizer::sgd},
+                                                                 {"momentum", Optimizer::momentum},
+                                                                 {"nesterov", Optimizer::nesterov},
+                                                                 {"adam", Optimizer::adam}};
+
+template <class T, size_t n>
+T named(py::handle name, const std::pair<const char*, T> (&names)[n], const std::string& argument) {
+    std::string known;
+    for (const auto& [text, value] : names) {
+        if (name.equal(py::str(text))) return value;
+        known += (known.empty() ? "'" : ", '") + std::string(text) + "'";
+    }
+    throw py::value_error(argument + " is " + std::string(py::repr(name)) + "; it must be one of " + known);
 }
 
-struct Runner {
-    virtual ~Runner() = default;
+// Network.SGD hands its arguments down as they are: whether there is such a rule is checked here alone.
+std::unique_ptr<Rule> make_rule(py::handle optimizer, double weight_decay, double momentum) {
+    auto rule = std::make_unique<Rule>();
+    rule->optimizer = named(optimizer, optimizer_names, "SGD: optimizer");
+    if (!(momentum >= 0 && momentum < 1))
+        throw py::value_error("SGD: momentum is " + std::string(py::repr(py::float_(momentum))) +
+                              "; it must be at least 0 and less than 1");
+    rule->weight_decay = weight_decay;
+    rule->momentum = momentum;
+    return rule;
+}
+
+const char* optimizer_of(const Rule& rule) {
+    const auto is_its_name = [&](const auto& pair) { return pair.second == rule.optimizer; };
+    return std::find_if(std::begin(optimizer_names), std::end(optimizer_names), is_its_name)->first;
+}
+
+// What Python sees of a TrainerOf<float> or TrainerOf<double>.
+class Trainer {
+public:
+    virtual ~Trainer() = default;
     virtual void use(const py::list& weights, const py::list& biases) = 0;
     virtual py::tuple parameters() const = 0;
-    virtual void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch,
-                     const Rule& rule) = 0;
+    virtual void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
+                     double eta) = 0;
     virtual py::array weighted_inputs(const py::array& x) const = 0;
 };
 
 template <class E>
-class RunnerOf final : public Runner {
+class TrainerOf final : public Trainer {
 public:
-    RunnerOf(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost)
+    TrainerOf(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost)
         : sizes_(sizes), takes_labels_(cost == Cost::log_likelihood), network_(sizes, hidden, cost) {}
 
     void use(const py::list& weights, const py::list& biases) override {
@@ -81,8 +114,8 @@ public:
         return py::make_tuple(biases, weights);
     }
 
-    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch,
-             const Rule& rule) override {
+    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
+             double eta) override {
         if (x.ndim() != 2 || order.ndim() != 1 || mini_batch < 1)
             throw py::value_error("Trainer: x has shape " + shape_of(x) + ", order " + shape_of(order) +
                                   ", mini_batch is " + std::to_string(mini_batch));
@@ -101,6 +134,7 @@ public:
         if (wrong != examples)
             throw py::index_error("Trainer: label " + std::to_string(given.labels[wrong]) + " of example " +
                                   std::to_string(wrong) + " is outside 0.." + std::to_string(sizes_.back() - 1));
+        rule.eta = eta;
         const ReleaseGil released(elements_worth_the_gil);
         network_.train(given, places, n, mini_batch, rule);
     }
@@ -133,59 +167,41 @@ private:
     Network<E> network_;
 };
 
-class Trainer {
-public:
-    Trainer(const std::vector<ptrdiff_t>& sizes, const std::string& hidden, const std::string& cost, bool single) {
-        if (sizes.size() < 2 || *std::min_element(sizes.begin(), sizes.end()) < 1)
-            throw py::value_error("Trainer: sizes must be two or more, each at least 1");
-        const Hidden h = one_of<Hidden>(
-            hidden, {{"sigmoid", Hidden::sigmoid}, {"tanh", Hidden::tanh}, {"relu", Hidden::relu}}, "hidden");
-        const Cost c = one_of<Cost>(cost,
-                                    {{"LogLikelihoodCost", Cost::log_likelihood},
-                                     {"CrossEntropyCost", Cost::cross_entropy},
-                                     {"QuadraticCost", Cost::quadratic}},
-                                    "cost");
-        if (single) runner_ = std::make_unique<RunnerOf<float>>(sizes, h, c);
-        else runner_ = std::make_unique<RunnerOf<double>>(sizes, h, c);
-    }
-    void use(const py::list& weights, const py::list& biases) { runner_->use(weights, biases); }
-    py::tuple parameters() const { return runner_->parameters(); }
-    py::array weighted_inputs(const py::array& x) const { return runner_->weighted_inputs(x); }
-    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch,
-             const std::string& rule, double eta, double shrink, double momentum) {
-        using Step = StepJob<float>;
-        Rule made;
-        made.kind = one_of<Step::Rule>(
-            rule,
-            {{"sgd", Step::sgd}, {"momentum", Step::momentum}, {"nesterov", Step::nesterov}, {"adam", Step::adam}},
-            "rule");
-        made.eta = eta;
-        made.shrink = shrink;
-        made.mu = momentum;
-        runner_->run(x, y, order, mini_batch, made);
-    }
-
-private:
-    std::unique_ptr<Runner> runner_;
-};
+std::unique_ptr<Trainer> make_trainer(const std::vector<ptrdiff_t>& sizes, py::handle hidden, py::handle cost,
+                                      bool single) {
+    if (sizes.size() < 2 || *std::min_element(sizes.begin(), sizes.end()) < 1)
+        throw py::value_error("Trainer: sizes must be two or more, each at least 1");
+    const Hidden h = named(hidden, hidden_names, "Trainer: hidden");
+    const Cost c = named(cost, cost_names, "Trainer: cost");
+    if (single) return std::make_unique<TrainerOf<float>>(sizes, h, c);
+    return std::make_unique<TrainerOf<double>>(sizes, h, c);
+}
 
 }  // namespace
 
 void add_training(py::module_& module) {
-    // Made by a function alone: without a __new__ there is no Trainer that is not initialised.
-    const auto without_new = [](PyHeapTypeObject* type) {
+    // Made by functions alone: without a __new__ there is no object that is not initialised.
+    const auto without_new = py::custom_type_setup([](PyHeapTypeObject* type) {
         type->ht_type.tp_new = nullptr;
         type->ht_type.tp_flags |= Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    };
+    });
+    const py::metaclass type(reinterpret_cast<PyObject*>(&PyType_Type));
     const auto environment = py::call_guard<DefaultFloatingPoint>();
-    py::class_<Trainer>(module, "Trainer", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)),
-                        py::custom_type_setup(without_new))
+    py::class_<Rule>(module, "Rule", type, without_new)
+        .def_property_readonly("optimizer", &optimizer_of)
+        .def_readonly("weight_decay", &Rule::weight_decay)
+        .def_readonly("momentum", &Rule::momentum)
+        .def_readonly("beta2", &Rule::beta2)
+        .def_readonly("epsilon", &Rule::epsilon)
+        .def(py::self == py::self);
+    module.def("rule", &make_rule, py::arg("optimizer") = "sgd", py::kw_only(), py::arg("weight_decay") = 0.0,
+               py::arg("momentum") = 0.0);
+    py::class_<Trainer>(module, "Trainer", type, without_new)
         .def("use", &Trainer::use, environment, py::pos_only())
         .def("parameters", &Trainer::parameters)
         .def("run", &Trainer::run, environment, py::pos_only())
         .def("weighted_inputs", &Trainer::weighted_inputs, environment, py::pos_only());
-    module.def("trainer",
-               &std::make_unique<Trainer, const std::vector<ptrdiff_t>&, const std::string&, const std::string&, bool>);
+    module.def("trainer", &make_trainer);
 }
 
 }  // namespace nndl_fast

@@ -108,13 +108,15 @@ struct TurnJob {
     bool whole = false;
 };
 
+enum class Optimizer { sgd, momentum, nesterov, adam };
+
 // What a step of gradient descent does with n parameters and the gradient of the mean cost; see operations/step.cpp.
 template <class E>
 struct StepJob {
-    enum Rule { sgd, momentum, nesterov, adam } rule = sgd;
+    Optimizer optimizer = Optimizer::sgd;
     ptrdiff_t n = 0;
     E *parameters = nullptr, *gradient = nullptr;  // both whole vectors
-    E *first = nullptr, *second = nullptr;         // what the rule keeps of earlier gradients
+    E *first = nullptr, *second = nullptr;         // what the optimizer keeps of earlier gradients
     E decay = 0;                                   // of the parameters: what regularisation adds is decay times them
     E eta = 0, mu = 0, one_less_mu = 0;
     E beta = 0, one_less_beta = 0, rate = 0, root = 0, small = 0;  // Adam's

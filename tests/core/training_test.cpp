@@ -167,7 +167,7 @@ void check_turns(const char* type) {
 
 // The parameters of a small network after two epochs on examples that follow from their numbers.
 template <class E>
-std::vector<E> trained(Hidden hidden, Cost cost, int rule, ptrdiff_t mini_batch) {
+std::vector<E> trained(Hidden hidden, Cost cost, Optimizer optimizer, ptrdiff_t mini_batch) {
     const std::vector<ptrdiff_t> sizes = {37, 50, 18, 10};
     constexpr ptrdiff_t n = 75;
     std::vector<std::vector<E>> weights, biases;
@@ -198,12 +198,12 @@ std::vector<E> trained(Hidden hidden, Cost cost, int rule, ptrdiff_t mini_batch)
     examples.row = sizes.front();
     if (cost == Cost::log_likelihood) examples.labels = labels.data();
     else examples.targets = probabilities.data();
-    Rule how;
-    how.kind = StepJob<float>::Rule(rule);
-    how.eta = rule == StepJob<float>::adam ? 0.01 : 0.25;
-    how.mu = 0.875;
-    how.shrink = 0.002;
-    for (int epoch = 0; epoch < 2; ++epoch) network.train(examples, order.data(), n, mini_batch, how);
+    Rule rule;
+    rule.optimizer = optimizer;
+    rule.eta = optimizer == Optimizer::adam ? 0.01 : 0.25;
+    rule.momentum = 0.875;
+    rule.weight_decay = 0.002;
+    for (int epoch = 0; epoch < 2; ++epoch) network.train(examples, order.data(), n, mini_batch, rule);
     std::vector<E> all(size_t(n * sizes.back()));
     network.weighted_inputs(examples, n, all.data());
     network.give(w, b);
@@ -217,22 +217,22 @@ void check_training(const char* type, const std::string& hash) {
     std::string digests;
     for (Hidden hidden : {Hidden::sigmoid, Hidden::tanh, Hidden::relu})
         for (Cost cost : {Cost::log_likelihood, Cost::cross_entropy, Cost::quadratic})
-            for (int rule : {0, 1, 2, 3})
+            for (Optimizer optimizer : {Optimizer::sgd, Optimizer::momentum, Optimizer::nesterov, Optimizer::adam})
                 for (ptrdiff_t mini_batch : {10, 64}) {
                     std::string first;
                     for (const std::string& isa : available_isas()) {
                         activate_isa(isa);
                         for (int threads : {1, 2, 7}) {
                             set_num_threads(threads);
-                            const std::vector<E> all = trained<E>(hidden, cost, rule, mini_batch);
+                            const std::vector<E> all = trained<E>(hidden, cost, optimizer, mini_batch);
                             bool finite = true;
                             for (E x : all) finite = finite && std::isfinite(x);
                             check(finite, "a trained network is finite");
                             const std::string now = digest(all);
                             if (first.empty()) first = now;
-                            check(now == first, isa + " " + type + " network, rule " + std::to_string(rule) + ", " +
-                                                    std::to_string(threads) + " threads: other bits than at " +
-                                                    available_isas().front());
+                            check(now == first, isa + " " + type + " network, optimizer " +
+                                                    std::to_string(int(optimizer)) + ", " + std::to_string(threads) +
+                                                    " threads: other bits than at " + available_isas().front());
                         }
                     }
                     digests += first;
@@ -248,7 +248,7 @@ void check_digits(const std::string& path) {
     std::vector<ptrdiff_t> sizes(3);
     ptrdiff_t n = 0, mini_batch = 0, epochs = 0;
     Rule rule;
-    file >> sizes[0] >> sizes[1] >> sizes[2] >> n >> mini_batch >> rule.eta >> rule.shrink >> epochs;
+    file >> sizes[0] >> sizes[1] >> sizes[2] >> n >> mini_batch >> rule.eta >> rule.weight_decay >> epochs;
     const auto read = [&](auto& numbers, ptrdiff_t count) {
         numbers.resize(size_t(count));
         for (auto& x : numbers) file >> x;

@@ -23,18 +23,17 @@ NNDL_INLINE V settled(V x, E least) {
 
 template <class V, class E = typename V::Element>
 void step(const StepJob<E>& job) {
-    using Step = StepJob<E>;
     constexpr E least = sizeof(E) == sizeof(float) ? E(0x1p-50) : E(0x1p-400);
     const V zero = V::all(0), decay = V::all(job.decay), eta = V::all(job.eta), mu = V::all(job.mu);
     for (ptrdiff_t i = 0; i < job.n; i += V::size) {
         const V w = V::load(job.parameters + i), given = V::load(job.gradient + i);
         const auto moved = [&](V to) NNDL_LAMBDA { to.store(job.parameters + i); };
-        if (job.rule == Step::sgd) {
+        if (job.optimizer == Optimizer::sgd) {
             moved(settled(fma(decay, w, given), least));
             continue;
         }
         const V g = settled(fma(decay, w, given), least), v = V::load(job.first + i);
-        if (job.rule == Step::adam) {
+        if (job.optimizer == Optimizer::adam) {
             const V m = settled(fma(mu, v, V::all(job.one_less_mu) * g), least);
             const V s = settled(fma(V::all(job.beta), V::load(job.second + i), V::all(job.one_less_beta) * g * g),
                                 least * least);
@@ -45,7 +44,7 @@ void step(const StepJob<E>& job) {
         }
         const V move = zero - eta * g, velocity = settled(fma(mu, v, move), least);
         velocity.store(job.first + i);
-        moved(w + (job.rule == Step::nesterov ? fma(mu, velocity, move) : velocity));
+        moved(w + (job.optimizer == Optimizer::nesterov ? fma(mu, velocity, move) : velocity));
     }
 }
 

@@ -1,0 +1,74 @@
+"""Gradient descent by mini-batches: many in one compiled call, or in NumPy for a cost of the user's own.
+
+A trainer replaces a network's ``parameters`` by one assignment, so that whatever interrupts it leaves them as
+they were after a whole mini-batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, costs
+from ._backpropagation import Parameters, gradients, plain
+from ._optimizers import Optimizer
+
+Array = NDArray[Any]
+
+
+class Trainable(Protocol):
+    """What a trainer needs of a network."""
+
+    sizes: list[int]
+    hidden: str
+    cost: Any
+    dtype: np.dtype[Any]
+
+    @property
+    def parameters(self) -> Parameters: ...
+    @parameters.setter
+    def parameters(self, parameters: Parameters) -> None: ...
+
+
+class NumpyTrainer:
+    """Takes each step in NumPy."""
+
+    def __init__(self, net: Trainable, rule: _core.Rule) -> None:
+        self.net, self.rule = net, rule
+        self.optimizer = Optimizer(rule, net.parameters)
+
+    def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
+        """Takes a step for each mini-batch of the examples that ``order`` lists."""
+        net, parameters = self.net, self.net.parameters
+        for start in range(0, len(order), mini_batch):
+            batch = order[start : start + mini_batch]
+            nabla = gradients(parameters, net.hidden, net.cost, x[batch].T, y[batch].T)
+            net.parameters = parameters = self.optimizer.step(parameters, nabla, len(batch), eta)
+
+
+class CompiledTrainer:
+    """Takes all steps of a call in compiled code. The parameters are new arrays after each call."""
+
+    def __init__(self, net: Trainable, rule: _core.Rule, cost: str) -> None:
+        self.net, self.rule = net, rule
+        self.compiled = _core.trainer(net.sizes, net.hidden, cost, net.dtype == np.float32)
+
+    def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
+        """Takes a step for each mini-batch of the examples that ``order`` lists."""
+        x = plain(x)
+        y = plain(y, np.int64 if y.ndim == 1 else y.dtype)
+        biases, weights = self.net.parameters
+        self.compiled.use([*map(plain, weights)], [*map(plain, biases)])
+        try:
+            self.compiled.run(x, y, order, mini_batch, self.rule, eta)
+        finally:  # an interruption comes between mini-batches
+            self.net.parameters = self.compiled.parameters()
+
+
+def trainer_for(net: Trainable, rule: _core.Rule) -> NumpyTrainer | CompiledTrainer:
+    """Returns a trainer in compiled code if that computes what the network's cost says, else one in NumPy."""
+    delta = getattr(net.cost, "delta", None)
+    name = next((name for name, known in costs.BY_NAME.items() if known.delta is delta), None)
+    return NumpyTrainer(net, rule) if name is None else CompiledTrainer(net, rule, name)
