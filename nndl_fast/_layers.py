@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,10 @@ class Layers:
 
     @property
     def parameters(self) -> Parameters:
-        """The pair ``(biases, weights)``. Assigning a pair replaces both at once, so that an interruption
-        leaves either the old parameters or the new ones."""
+        """The pair ``(biases, weights)``.
+
+        Assigning a pair replaces both at once: an interruption leaves either the old ones or the new ones.
+        """
         biases, weights = self._parameters  # lists, which a caller may have changed in place
         now = [*biases, *weights]
         if len(now) == len(self._seen) and all(map(operator.is_, now, self._seen)):
@@ -206,6 +209,36 @@ class Layers:
         state_dict : Return the parameters as such a dictionary.
         """
         self.parameters = _state.to_layers(state)
+
+    def save(self, filename: str | PathLike[str]) -> None:
+        """Write the network to a file.
+
+        The file is written beside an old one of the same name, which is then replaced as a whole. As with
+        ``open(filename, "wb")``, links are followed, and an old file keeps its permissions.
+
+        Parameters
+        ----------
+        filename : str or path-like
+            The name of the file. If it ends in ``.safetensors``, the file has that format (with the extra
+            ``safetensors``), and its arrays have the names of :meth:`state_dict`; otherwise it is an
+            ``.npz`` file.
+
+        Raises
+        ------
+        ValueError
+            If the network could not be loaded again; the old file stays.
+
+        See Also
+        --------
+        load : Load a network from a file.
+        """
+        header = {
+            "sizes": self.sizes,
+            "cost": _serialization.name_of(self.cost),
+            "hidden": self.hidden,
+            **{name: value for name in _serialization.OPTIONAL if (value := getattr(self, name)) is not None},
+        }
+        _serialization.save(filename, header, self.biases, self.weights)
 
     def digest(self) -> str:
         """Compute a number that tells networks apart.
