@@ -1,7 +1,7 @@
 // A feedforward network: its output for many examples, and gradient descent by mini-batches (the book's
 // equations BP1 to BP4), many of them in one call.
 //
-// Everything is computed here, with the products of kernels/operations/product.cpp, so the same numbers come out on every
+// Everything is computed here, with the products of operations/product.cpp, so the same numbers come out on every
 // machine and with any number of threads.
 #pragma once
 #include <vector>
