@@ -22,6 +22,9 @@ using namespace nndl_fast;
 
 namespace {
 
+// The instruction sets that are tested: all that this machine can run, or the one that the command names.
+std::vector<std::string> isas = available_isas();
+
 template <class E>
 bool same_bits(const std::vector<E>& a, const std::vector<E>& b) {
     if (a.size() != b.size()) return false;
@@ -152,7 +155,7 @@ void check_type(const char* type) {
             activate_isa("baseline");
             const auto expected = results(z, t, labels, classes, Order::rows);
             const auto expected_elements = elementwise(z, t);
-            for (const std::string& isa : available_isas()) {
+            for (const std::string& isa : isas) {
                 activate_isa(isa);
                 const std::string name = isa + " " + type + " " + std::to_string(n) + " x " + std::to_string(classes);
                 check_softmax(z, results(z, t, labels, classes, Order::rows)[0], classes, name);
@@ -178,7 +181,7 @@ template <class E>
 void check_hashes(Hashes& table, const std::string& type) {
     for (const auto& [classes, functions] : table[type]) {
         const HashedInputs<E> in(classes);
-        for (const std::string& isa : available_isas()) {
+        for (const std::string& isa : isas) {
             activate_isa(isa);
             for (Order order : {Order::rows, Order::columns}) {
                 const auto got = results(in.z, in.t, in.labels, classes, order);
@@ -265,22 +268,23 @@ void check_halves(const HalfKernels& convert, const std::string& name, int manti
 
 int main(int count, char** arguments) {
     std::printf("instruction sets:");
-    for (const std::string& isa : available_isas()) std::printf(" %s", isa.c_str());
+    if (count > 2) isas = {arguments[2]};
+    for (const std::string& isa : isas) std::printf(" %s", isa.c_str());
     std::printf("; threads by %s\n", threads_by());
     assume_processors(8);  // so that as many threads as are set do take part
     check_type<float>("float32");
     check_type<double>("float64");
-    for (const std::string& isa : available_isas()) {
+    for (const std::string& isa : isas) {
         activate_isa(isa);
         check_halves(active_table().float16, isa + " float16", 10, 15);
         check_halves(active_table().bfloat16, isa + " bfloat16", 7, 127);
     }
     set_num_threads(2);
     Hashes hashes = hashes_of(count > 1 ? arguments[1] : "hashes.txt");
-    check(hashes.size() == 2, "core_test HASHES: the table of hashes is read");
+    check(hashes.size() == 2, "core_test HASHES [INSTRUCTION SET]: the table of hashes is read");
     check_hashes<float>(hashes, "float32");
     check_hashes<double>(hashes, "float64");
-    for (const std::string& isa : available_isas()) {
+    for (const std::string& isa : isas) {
         activate_isa(isa);
         check_callers();
     }
