@@ -19,7 +19,7 @@ struct Batch {
     void simplify();  // joins dimensions that every operand steps through as if they were one
 };
 
-// A walk through a batch in C order, a run of the last dimension at a time.
+// A walk through a batch in C order, a run of the last dimension at a time. The batch must not be empty.
 class Walk {
 public:
     Walk(const Batch& batch, ptrdiff_t position) : batch_(batch) {

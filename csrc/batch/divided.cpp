@@ -7,7 +7,6 @@
 #include "../estimate.h"
 #include "../kernels/reduction/bounds.h"
 #include "../threads/threads.h"
-#include "fold.h"
 #include "run_kernel.h"
 
 namespace nndl_fast {
@@ -39,13 +38,12 @@ void divide(RowKernel<E> kernel, const Job<E>& all, int threads) {
         mine.last = std::min(all.classes, last);
         Job<E> job = some;
         job.slice = &mine;
-        if (slice.task != RowSlice<E>::finish) job.row_result = nullptr;
+        if (mine.task != RowSlice<E>::finish) job.row_result = nullptr;
         run_kernel(kernel, job);
     };
-    // If the segments are fewer than the threads, each thread adds up some of the columns, a vector's width at a
-    // time.
+    // If there are fewer segments than threads, the columns are divided as well, into whole tiles.
     constexpr ptrdiff_t segment = segment_classes<E>;
-    const ptrdiff_t width = segments < threads ? group : rows, parts = (rows + width - 1) / width;
+    const ptrdiff_t width = segments < threads ? rows_of_tiles : rows, parts = (rows + width - 1) / width;
     const auto add_up = [&](ptrdiff_t first, ptrdiff_t last) {
         for (ptrdiff_t i = first; i < last; ++i) {
             const ptrdiff_t r = i % parts * width, s = i / parts;

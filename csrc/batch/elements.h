@@ -5,11 +5,12 @@
 
 namespace nndl_fast {
 
-// Runs the kernel over all elements and returns the sum of what it returns. `cost` is contiguous.
+// Runs the kernel over all elements, of which there is at least one, and returns the sum of what it returns. `cost` is contiguous.
 template <class E>
 double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batch);
 
-// Runs the kernel over contiguous elements, one part per thread, on all threads that are allowed.
+// Runs the kernel over contiguous elements, divided among all threads that are allowed (for yardsticks). Uses z and out
+// alone.
 template <class E>
 void run_parts(MapKernel<E> kernel, const MapJob<E>& job);
 

@@ -5,7 +5,7 @@
 
 namespace nndl_fast {
 
-// They are made of groups of so many, and those of groups again.
+// The number of values that are added up at a time; the sums of these groups are added up in the same way.
 constexpr ptrdiff_t group = 16;
 
 // Sums n values in place: groups, groups of groups, and so on. Destroys them.

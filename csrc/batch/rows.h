@@ -5,8 +5,8 @@
 
 namespace nndl_fast {
 
-// Runs the kernel over all rows. The job's data pointers are those of the first row; what it has
-// one per row of (labels, weights, results) is contiguous, rows in C order.
+// Runs the kernel over all rows, of which there is at least one. The job's data pointers are those of the first row; its
+// arrays with one element per row (labels, sample weights, results) are contiguous, in C order of the rows.
 template <class E>
 void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
 
@@ -14,7 +14,7 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
 template <class E>
 double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
 
-// The plan of the rows that stand at one stride, the batch's first; there is at least one.
+// The plan of the batch's first rows, as many as have a constant stride; there is at least one.
 template <class E>
 Plan plan_of_rows(const Job<E>& job, const Batch& batch);
 

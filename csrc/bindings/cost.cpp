@@ -70,7 +70,7 @@ public:
         if (want_cost && one_each) costs = fresh(py::dtype::of<double>(), rows_shape_.ndim, rows_shape_.sizes);
 
         Job<E> job = job_;
-        job.may_share = job.labels && job.smoothing == 0;
+        job.may_share = true;
         Batch batch = view(job, axis_, z_.array, address(targets_), delta ? &delta->array() : nullptr);
         const ptrdiff_t rows = batch.size();
         batch.simplify();

@@ -8,6 +8,7 @@ namespace NNDL_ISA {
     result kernel(const JobOf<float>&); \
     result kernel(const JobOf<double>&);
 NNDL_KERNELS(DECLARE)
+#undef DECLARE
 void widen_float16(const uint16_t*, ptrdiff_t, ptrdiff_t, float*);
 void widen_bfloat16(const uint16_t*, ptrdiff_t, ptrdiff_t, float*);
 void narrow_float16(const float*, ptrdiff_t, uint16_t*, ptrdiff_t);
@@ -21,6 +22,8 @@ const Table table = {NNDL_NAME,
                      {NNDL_KERNELS(NAME)},
                      {widen_float16, narrow_float16},
                      {widen_bfloat16, narrow_bfloat16}};
+
+#undef NAME
 
 }  // namespace NNDL_ISA
 }  // namespace nndl_fast

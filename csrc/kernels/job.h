@@ -7,7 +7,7 @@
 
 namespace nndl_fast {
 
-// Element (row r, class j) stands at data[r * row + j * cls]. Absent where data is null.
+// Element (row r, class j) is data[r * row + j * cls]. The matrix is absent if data is null.
 template <class E>
 struct MatrixView {
     E* data = nullptr;
@@ -19,11 +19,11 @@ struct MatrixView {
 template <class E>
 struct RowSlice {
     enum Task { add_up, store, finish } task;
-    ptrdiff_t first, last;  // classes; of add_up whole segments, but for the rows' end
-    const E* near;          // where each row's maximum is expected
-    double* sums;           // of add_up: of each segment a number for every row, and another one for every row
-    ptrdiff_t rows;         // of all slices: how far these are apart
-    E* maxima;              // of these classes, one for each row; for the other tasks, of all
+    ptrdiff_t first, last;  // the classes of the slice; to add up, whole segments, except at the end of the row
+    const E* near;          // the expected maximum of each row
+    double* sums;           // for each segment two numbers per row: the sum, and what rounding took from it
+    ptrdiff_t rows;         // the number of rows in all slices, which is the stride of `sums`
+    E* maxima;              // one per row: the maximum over this slice (add_up), or over all classes (store, finish)
 };
 
 // Conversions of n elements of a 16-bit type; the 16-bit ones are `stride` apart.
@@ -31,7 +31,7 @@ struct HalfKernels {
     void (*widen)(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) = nullptr;
     void (*narrow)(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) = nullptr;
 };
-// z and out where they are of a 16-bit type. What runs the kernels converts some rows at a time.
+// z and out, if they are of a 16-bit type. What runs the kernels converts some rows at a time.
 struct Halves {
     HalfKernels convert;
     MatrixView<const uint16_t> z;
@@ -48,7 +48,7 @@ struct Job {
     MatrixView<E> out;
     double* row_result = nullptr;          // one per row: its cost, its logsumexp
     E c = 1;                               // sharpness
-    bool split_ties = false, log = false;  // hard: what ties get; logarithms instead
+    bool split_ties = false, log = false;  // hard: whether ties share; logarithms, only if they do
 
     const int64_t* labels = nullptr;        // one per row, in range or equal to ignore_index
     const double* sample_weight = nullptr;  // one per row
@@ -77,12 +77,13 @@ struct MapJob {
     double scale = 1;                   // of the error
 };
 
-// out = start + left right: `rows` x `columns`, of so many steps. See operations/product.cpp.
+// out = start + left right, of shape (rows, columns); `depth` is the number of terms of each sum, and `size` below the
+// number of lanes of a vector. See operations/product.cpp.
 template <class E>
 struct ProductJob {
     ptrdiff_t rows = 0, columns = 0, depth = 0;
-    // Element (i, k) of the left operand stands at left[i * left_row + k * left_step], or, where it has panels of
-    // depth, at left[i * left_row + k / size * left_panel + k % size * left_step].
+    // Element (i, k) of the left operand stands at left[i * left_row + k * left_step], or, if left_panel is set and
+    // the depth is in panels, at left[i * left_row + k / size * left_panel + k % size * left_step].
     const E* left = nullptr;
     ptrdiff_t left_row = 0, left_step = 0, left_panel = 0;
     // Element (k, j) of the right operand stands at right[k * right_step + j / size * right_panel + j % size].
@@ -91,13 +92,14 @@ struct ProductJob {
     // Element (i, j) of the result stands at out[i * out_row + j / size * out_panel + j % size].
     E* out = nullptr;
     ptrdiff_t out_row = 0, out_panel = 0;
-    // What the sums start with: what stands in out, times keep; or, where keep is 0, a number for each row, or one
-    // for each column (of whole panels), or 0.
+    // The initial value of the sums: keep times the element of out; or, if keep is 0, a number per row, a number per
+    // column (in whole panels), or 0.
     E keep = 0;
     const E *start_of_row = nullptr, *start_of_column = nullptr;
 };
 
-// A matrix whose rows become lanes. See operations/product.cpp.
+// A transposition: element (i, j) at from[i * row + j] goes to to[i / size * to_panel + j * to_step + i % size], where
+// size is the number of lanes. `whole`: the lanes beyond the last row exist and are set to 0.
 template <class E>
 struct TurnJob {
     ptrdiff_t rows = 0, columns = 0;

@@ -6,6 +6,9 @@
 
 namespace nndl_fast {
 
+template <class E>
+struct Job;  // job.h
+
 enum class Path : unsigned char {
     tiles_in_place,    // columns: the lanes of a vector are rows that stand side by side
     packed_tiles,      // few classes in other strides: the same, in copies whose classes stand side by side
@@ -24,7 +27,8 @@ constexpr ptrdiff_t panel_classes = 2048;
 constexpr int panel_tiles = 4, panels_in_hand = 3;
 // Columns of still more classes: so many tiles together.
 constexpr int tiles_together = 8;
-// Rows beside whole tiles that are fewer than these are handled one by one.
+// With more than few_classes classes, fewer remaining rows than this are handled one by one and not as a partly filled
+// tile.
 constexpr int few_rows = 4;
 // Rows that go to a thread together if they are handled in tiles: whole tiles of any type.
 constexpr ptrdiff_t rows_of_tiles = 16;
@@ -80,14 +84,13 @@ static constexpr ptrdiff_t scratch_of(Path path, ptrdiff_t classes) {
 }
 
 // 16-bit types are computed in copies. Whether these are in columns, too.
-template <class J>
-static constexpr bool are_copied_in_columns(const J& job) {
+template <class E>
+static constexpr bool are_copied_in_columns(const Job<E>& job) {
     return job.halves.z.row == 1 && job.halves.z.cls != 1;
 }
 
-// J is Job<E>; see job.h.
-template <class E, template <class> class J>
-static constexpr Plan plan_of(const J<E>& job) {
+template <class E>
+static constexpr Plan plan_of(const Job<E>& job) {
     const ptrdiff_t classes = job.classes, tile = tile_rows_of<E>;
     ptrdiff_t row = job.z.row, cls = job.z.cls, out_row = job.out.row, out_cls = job.out.cls;
     bool out = job.out.data;
@@ -140,8 +143,10 @@ static constexpr Plan plan_of(const J<E>& job) {
     plan.scratch = by_path < by_rest ? by_rest : by_path;
     if (plan.path != Path::rows && plan.path != Path::gathered_rows) plan.unit = rows_of_tiles;
     const bool in_place = out && job.out.data == job.z.data;
+    const bool walks_in_place = y || job.smoothing > 0;  // it loads whole vectors, of a partly filled tile too many
     const bool long_columns = columns && cls != 1 && classes > panel_classes && job.exponentials;
-    plan.divisible = job.may_share && (job.halves || (!in_place && !y && (plan.path == Path::rows || long_columns)));
+    plan.divisible =
+        job.may_share && !walks_in_place && (job.halves || (!in_place && (plan.path == Path::rows || long_columns)));
     return plan;
 }
 

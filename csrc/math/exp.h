@@ -133,7 +133,7 @@ NNDL_INLINE V exp_quotient(V r, V square) {
 // 2^octaves e^(x + x_low), or `factor` times that, in two parts.
 //   Domain:  |x| < 2^12, x_low far below the unit of x, and 2^(n/8 + octaves) a normal number; NaN gives NaN.
 //   Error:   value() is at most 0.79 units off, float64 0.81.
-//   Lanes:   float32, float64.
+//   Types:   float32, float64.
 template <bool TimesFactor, class V, class Low>
 NNDL_INLINE Exponential<V> exponential_by_table(V x, V rounder, Low x_low) {
     using K = ExpConstants<typename V::Element>;

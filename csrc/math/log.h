@@ -33,7 +33,7 @@ struct LogParts {
 // log(2^k (1 + f)) - y + more.
 //   Domain:  sqrt(1/2) - 1 <= f <= sqrt(2) - 1, k an integer, y near k ln 2 or 0, more below the unit of the others.
 //   Error:   log_of() is at most 0.84 units off, float64 0.82.
-//   Lanes:   float32, float64.
+//   Types:   float32, float64.
 template <class V>
 NNDL_INLINE V log_minus(LogParts<V> x, V y, V more) {
     using E = typename V::Element;

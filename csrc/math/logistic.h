@@ -1,7 +1,7 @@
 // The logistic function, its derivative and log(1 + e^-|z|), all from u = e^-|z|.
 //   Domain:  every number, infinities too; NaN gives NaN.
 //   Error:   logistic() is at most 0.77 units off, float64 0.78.
-//   Lanes:   float32, float64.
+//   Types:   float32, float64.
 //
 // u is kept as 2^lift u and its own rounding error, so that it stays a normal number where the
 // result is not, and so that the division does not add its error to that of the exponential.

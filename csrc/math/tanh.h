@@ -28,7 +28,7 @@ struct TanhConstants<double> {
 // tanh x.
 //   Domain:  every number, infinities too; NaN gives NaN.
 //   Error:   at most 0.57 units off, float64 0.59.
-//   Lanes:   float32, float64.
+//   Types:   float32, float64.
 template <class V>
 NNDL_INLINE V hyperbolic_tangent(V x) {
     using E = typename V::Element;

@@ -4,8 +4,7 @@
 //   cost  = sum_k w_k t'_k (max - z_k)  +  W log_sum,     W = sum_k w_k t'_k
 //   delta = W a - w t'
 // times the row's own weight; delta times `scale` as well (1 / n if the cost is a mean).
-// A label is the target that is 1 there and 0 elsewhere. A weight of zero counts zero, also
-// times infinity.
+// A label stands for a one-hot target. A weight of 0 times anything is 0, also times infinity.
 #include "../../isa/export.h"
 #include "../reduction/scale.h"
 #include "../traversal/drive.h"
@@ -30,11 +29,12 @@ struct LogLikelihood {
     struct Pending {
         using PerRow = typename L::PerRow;
         Scale<L> scale;
-        PerRow of_targets, of_all;  // what a target counts; what each class has by smoothing
-        PerRow at_label, nan;       // the error at the label
-        PerRow label;               // as a number, if by_number()
-        StorePath path;
-        bool some_ignored;
+        PerRow per_target,
+            per_class;         // the factor of a target; what smoothing takes from each class, before its weight
+        PerRow at_label, nan;  // the error at the label
+        PerRow label;          // as a number, if by_number()
+        StorePath path = StorePath::fast;
+        bool some_ignored = false;
     };
 
     template <class L, class Previous>
@@ -43,16 +43,15 @@ struct LogLikelihood {
         using PerRow = typename L::PerRow;
         // exps may be out, and that may be z: what is wanted of z is read first
         AtLabels<L> at_labels;
-        at_labels.z[0] = at_labels.weight[0] = 0;  // for compilers that fear they are read
+        at_labels.z[0] = at_labels.weight[0] = 0;  // silences a warning about uninitialised values
         const bool some_ignored = job.labels && pick(rows, first, z, at_labels);
         Wanted<PerRow> wanted = {PerRow::all(1), PerRow::all(0)};
         if (targets_everywhere()) wanted = want(rows, z, y, at_labels);
         const RowSum<L> row(rows, z, 1, exps, hint, previous);
-        // not earlier: a vector of what was stored one by one has to wait for all of it
+        // Loaded this late on purpose: a vector load of lanes that were stored one by one waits for all of them.
         const PerRow logit = job.labels ? PerRow::load(at_labels.z, rows.count, 0) : PerRow::all(0);
         const PerRow label_weight = weight_of(rows, at_labels);
-        if (!targets_everywhere()) wanted.weight = label_weight;
-        if (!targets_everywhere()) wanted.gap = weighted(label_weight, row.maximum - logit);
+        if (!targets_everywhere()) wanted = {label_weight, weighted(label_weight, row.maximum - logit)};
 
         if (job.row_result) {
             const PerRow cost = wanted.gap + weighted(wanted.weight, row.log_sum(rows, z, exps));
@@ -63,14 +62,14 @@ struct LogLikelihood {
                 for (int lane = 0; lane < rows.count; ++lane)
                     if (is_ignored(first + lane)) job.row_result[first + lane] = 0;
         }
-        Pending<L> pending;
+        Pending<L> pending{};
         if (!job.out.data) return pending;
         // rounded first, so that a and the target are multiplied by the same number
         PerRow alpha = PerRow::all(E(job.scale));
         if (job.sample_weight) alpha = from_double<PerRow>(sample_weight(rows, first) * Double<PerRow>::all(job.scale));
         pending.scale = scale_of(row, alpha * wanted.weight, rows.classes);
-        pending.of_targets = alpha;
-        pending.of_all = alpha * PerRow::all(E(job.smoothing / double(rows.classes)));
+        pending.per_target = alpha;
+        pending.per_class = alpha * PerRow::all(E(job.smoothing / double(rows.classes)));
         pending.nan = row.nan;
         pending.path = targets_everywhere() || pending.scale.beyond ? StorePath::general
                        : pending.scale.corrected                    ? StorePath::corrected
@@ -94,8 +93,8 @@ struct LogLikelihood {
         if (W != StorePath::general && by_number(rows))
             return select(equal(L::spread(row.label), V::all(E(step.j))), L::spread(row.at_label), scaled);
         if (W != StorePath::general || !targets_everywhere()) return scaled;
-        if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.of_all);
-        return scaled - target_of(rows, y, step) * L::spread(row.of_targets);
+        if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.per_class);
+        return scaled - target_of(rows, y, step) * L::spread(row.per_target);
     }
 
     template <class L>
@@ -121,11 +120,12 @@ private:
     };
 
     NNDL_INLINE bool targets_everywhere() const { return !job.labels || job.smoothing > 0; }
-    NNDL_INLINE bool is_ignored(ptrdiff_t row) const { return job.ignore && job.labels[row] == job.ignore_index; }
+    NNDL_INLINE int64_t given_label(ptrdiff_t row) const { return __atomic_load_n(job.labels + row, __ATOMIC_RELAXED); }
+    NNDL_INLINE bool is_ignored(ptrdiff_t row) const { return job.ignore && given_label(row) == job.ignore_index; }
     // A row's label, or 0 if that is no class, as for an ignored row. Labels have been checked, but another thread may
     // have changed them since, and what is written at a label must stay in the row.
     NNDL_INLINE ptrdiff_t label(ptrdiff_t row) const {
-        const int64_t y = __atomic_load_n(job.labels + row, __ATOMIC_RELAXED);
+        const int64_t y = given_label(row);
         return uint64_t(y) < uint64_t(job.classes) ? ptrdiff_t(y) : 0;
     }
     template <class L>
@@ -141,9 +141,12 @@ private:
     };
     // Whether each class is compared with the labels, instead of taking what is at each row's label: with
     // more classes than this that costs more.
+    static constexpr ptrdiff_t most_by_number = 16;
+    // finish() asks for the path of its own tile, but tiles that are stored together take the slowest path of them.
+    static_assert(most_by_number <= few_classes, "tiles that are stored together have more classes than this");
     template <class L>
     static NNDL_INLINE bool by_number(const L& rows) {
-        return L::max_count > 1 && rows.classes <= 16;
+        return L::max_count > 1 && rows.classes <= most_by_number;
     }
     // True if a row is ignored.
     template <class L>
@@ -151,7 +154,7 @@ private:
         bool ignored = false;
         if constexpr (L::max_count > 1) {
             if (by_number(rows) && !job.ignore && !job.class_weight) {
-                // without a branch, for the compiler
+                // Plain reads without a branch, which can be vectorised: the label is only compared here.
                 for (int lane = 0; lane < rows.count; ++lane) at.label[lane] = E(int32_t(job.labels[first + lane]));
                 const V labels = V::load(at.label, rows.count, 0);
                 V logit = V::all(0);

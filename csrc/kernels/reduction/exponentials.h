@@ -143,7 +143,7 @@ struct NoPrevious {
     NNDL_INLINE void store_until(ptrdiff_t) const {}
 };
 
-// As many vectors at a time as the registers hold, so that the machine has something to do while it waits for one.
+// Two vectors at a time, or four if a vector is one register and there are 32: independent operations hide latency.
 template <class V>
 using Several = std::conditional_t<registers >= 32 && std::is_same_v<V, typename V::Register>, Pair<Pair<V>>, Pair<V>>;
 
@@ -257,7 +257,7 @@ NNDL_INLINE Split<V> add_up_many(const ColumnLayout<V>& rows, const Exponentials
     using E = typename V::Element;
     constexpr ptrdiff_t block = LaneSums<V>::block, segment = segment_classes<E>;
     LaneSums<V> sums;
-    V maximum = V::all(0);
+    V unused = V::all(0);  // the maximum is known already
     sums.begin();
     for (ptrdiff_t start = 0; start < rows.classes; start += segment) {
         sums.begin_segment();
@@ -265,7 +265,7 @@ NNDL_INLINE Split<V> add_up_many(const ColumnLayout<V>& rows, const Exponentials
             const ptrdiff_t classes = rows.classes - j < block ? rows.classes - j : block;
             ptrdiff_t lanes = 0;
             sums.add_block(exp, Strided<const E>{z.data + j * z.stride, z.stride}, classes,
-                           Strided<E>{exps.data ? exps.data + j * exps.stride : nullptr, exps.stride}, maximum,
+                           Strided<E>{exps.data ? exps.data + j * exps.stride : nullptr, exps.stride}, unused,
                            [&]() NNDL_LAMBDA { previous.store_until(j + classes * ++lanes / V::size); });
         }
         sums.end_segment();

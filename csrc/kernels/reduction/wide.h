@@ -39,7 +39,7 @@ template <class V>
 struct Split {
     V high, low;
 };
-// of x + y, if x is zero or not the smaller
+// x + y as a Split, exactly if x is 0 or |x| >= |y|.
 template <class V>
 NNDL_INLINE Split<V> split(V x, V y) {
     const V high = x + y;

@@ -83,7 +83,8 @@ NNDL_INLINE bool all_direct(const Summed<V>* summed, int tiles, typename V::Elem
     return direct;
 }
 
-// The sums of a strip's columns, of up to tiles_together tiles. `copies` has strip_elements() for two blocks.
+// The sums of the columns of a strip of up to tiles_together tiles. `copies` has room for strip_elements<E>, which are two
+// blocks.
 template <class V>
 class StripSums {
     using E = typename V::Element;

@@ -103,17 +103,17 @@ struct Driver {
     const Op& op;
 
     NNDL_INLINE void run() const {
-        if (job.slice) {
-            if constexpr (Op::sums)
-                if (job.plan.path == Path::slice_of_columns) return ColumnDriver<Op, V>{job, op}.run_slice(*job.slice);
-            return run_slice(*job.slice);
-        }
+        if constexpr (Op::sums)
+            if (job.slice)
+                return job.plan.path == Path::slice_of_columns ? ColumnDriver<Op, V>{job, op}.run_slice(*job.slice)
+                                                               : run_slice(*job.slice);
         const ptrdiff_t r = run_path(job.plan.path, 0, job.plan.rows_by_path);
         if (r < job.rows) run_path(job.plan.rest, r, job.rows);
     }
 
 private:
-    // The rows from r to last, or from r on until less than a tile is left; returns the first row that is left.
+    // Handles the rows from r to last and returns the first row that is left: fewer than a tile of them are, if tiles
+    // are read in place. Packed tiles and contiguous rows run to the end of the job, which the plan makes `last`.
     NNDL_INLINE ptrdiff_t run_path(Path path, ptrdiff_t r, ptrdiff_t last) const {
         switch (path) {
             case Path::packed_tiles:
@@ -171,7 +171,8 @@ private:
         wide_op.finish(pending, rows, r);
     }
 
-    // Tiles of W::size rows from row r on, the last of at least so many; returns the first row that is left.
+    // Packs and handles tiles of W::size rows from row r on, the last of `at_least` rows or more; returns the first row
+    // that is left.
     template <class W>
     NNDL_NOINLINE ptrdiff_t packed_tiles(ptrdiff_t r, int at_least) const {
         const OpOf<W, E> wide_op{job};
@@ -254,9 +255,10 @@ private:
         // at the end there are results where the exponentials were
         const Strided<E> exps = {slice.task == RowSlice<E>::finish ? nullptr : job.out.data, 1};
         if (slice.task == RowSlice<E>::add_up) {
-            const bool direct = Shift<typename RowLayout<V>::PerRow>({*slice.near}, job.c).direct;
-            return direct ? add_up_slice<true>(row, slice, job.c, z, exps)
-                          : add_up_slice<false>(row, slice, job.c, z, exps);
+            const Strided<E> kept = {Op::keeps ? job.out.data : nullptr, 1};
+            const E c = op.sharpness();
+            const bool direct = Shift<typename RowLayout<V>::PerRow>({*slice.near}, c).direct;
+            return direct ? add_up_slice<true>(row, slice, c, z, kept) : add_up_slice<false>(row, slice, c, z, kept);
         }
         MaxHint<E> hint;
         hint.known = &slice;

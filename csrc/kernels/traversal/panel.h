@@ -17,7 +17,7 @@ struct Panel {
 
     NNDL_INLINE E* at(int tile, ptrdiff_t j) const { return buffer + (tile * classes + j) * V::size; }
     NNDL_INLINE Strided<E> column(int tile) const { return {at(tile, 0), V::size}; }
-    // of which the last may be partly filled
+    // The number of tiles; the last may be partly filled.
     NNDL_INLINE int tiles() const { return int((rows + V::size - 1) / V::size); }
     NNDL_INLINE ptrdiff_t row_of(int tile) const { return row + tile * V::size; }
     NNDL_INLINE int rows_of(int tile) const {
