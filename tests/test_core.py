@@ -83,6 +83,16 @@ def test_kernels_are_exported_in_the_namespace_of_their_instruction_set(build):
             assert not any("_GLOBAL__sub_I" in symbol[-1] for symbol in symbols), path
 
 
+def test_no_line_of_the_core_is_longer_than_its_limit():
+    """clang-format, which checks the code, leaves comments alone."""
+    limit = int(re.search(r"ColumnLimit: (\d+)", (ROOT / ".clang-format").read_text()).group(1))
+    files = [path for folder in ("csrc", "tests/core") for path in (ROOT / folder).rglob("*.[ch]*")]
+    assert len(files) > 80
+    for path in files:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert not [i for i, line in enumerate(lines, 1) if len(line) > limit], path
+
+
 def test_threads_share_out_work(build, tmp_path):
     output = run(str(build / "threads_test"), str(tmp_path / "groups"))
     assert "threads by pool" in output

@@ -5,7 +5,8 @@
 
 namespace nndl_fast {
 
-// Runs the kernel over all elements, of which there is at least one, and returns the sum of what it returns. `cost` is contiguous.
+// Runs the kernel over all elements, of which there is at least one, and returns the sum of what it returns. `cost` is
+// contiguous.
 template <class E>
 double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batch);
 

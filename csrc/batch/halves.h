@@ -7,7 +7,8 @@
 
 namespace nndl_fast {
 
-// Runs the kernel on a float32 copy of a few rows at a time; the results overwrite the copy and are converted from there.
+// Runs the kernel on a float32 copy of a few rows at a time; the results overwrite the copy and are converted from
+// there.
 inline void run_halves(RowKernel<float> kernel, const Job<float>& job) {
     static thread_local Buffer thread_copy;
     const MatrixView<const uint16_t> z = job.halves.z;

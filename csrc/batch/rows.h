@@ -5,8 +5,8 @@
 
 namespace nndl_fast {
 
-// Runs the kernel over all rows, of which there is at least one. The job's data pointers are those of the first row; its
-// arrays with one element per row (labels, sample weights, results) are contiguous, in C order of the rows.
+// Runs the kernel over all rows, of which there is at least one. The job's data pointers are those of the first row;
+// its arrays with one element per row (labels, sample weights, results) are contiguous, in C order of the rows.
 template <class E>
 void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch);
 

@@ -1,8 +1,8 @@
 // What a file of kernels is compiled for, and how it hands them to the linker.
 //
-// CMake compiles each file of csrc/kernels/operations/ once per instruction set and type (half.cpp, which has no type of
-// vectors, once per instruction set). NNDL_ISA is the name of the set, NNDL_SIMD its header, and NNDL_VECTOR the type of
-// its vectors: F32x16 or F64x8.
+// CMake compiles each file of csrc/kernels/operations/ once per instruction set and type (half.cpp, which has no type
+// of vectors, once per instruction set). NNDL_ISA is the name of the set, NNDL_SIMD its header, and NNDL_VECTOR the
+// type of its vectors: F32x16 or F64x8.
 //
 // A kernel is exported in the namespace that has the name of its instruction set. Everything else in such a file
 // stands in an anonymous namespace: of an inline function that is compiled for AVX-512 and for the baseline, the

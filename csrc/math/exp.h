@@ -47,7 +47,8 @@ struct ExpConstants<float> {
                                                         0x1.67a1cap-28f,
                                                         -0x1.f9c306p-27f,
                                                         -0x1.a5217cp-28f};
-    // powers times `factor`; what the logarithm of 1 / per_factor is more than that of the factor
+    // The powers times `factor`; per_factor is 1 / factor, rounded, and log_per_factor_low is ln(1 / per_factor) -
+    // ln(factor).
     alignas(64) static constexpr float scaled_powers[] = {0x1.feb052p-1f, 0x1.f6747cp-1f, 0x1.efa848p-1f,
                                                           0x1.eb2404p-1f, 0x1.e91c8ap-1f, 0x1.e9cb7cp-1f,
                                                           0x1.ed6fb4p-1f, 0x1.f44dbcp-1f};
@@ -118,7 +119,8 @@ NNDL_INLINE V plus(V x, NoLowPart) {
     return x;
 }
 
-// q(r). The higher half of a long one is in steps of r^2, so that less of it waits for the rest.
+// q(r). A polynomial of more than 3 coefficients is evaluated two at a time, in steps of r^2, which shortens the chain
+// of dependent operations.
 template <class V>
 NNDL_INLINE V exp_quotient(V r, V square) {
     using E = typename V::Element;

@@ -43,7 +43,7 @@ NNDL_INLINE V log_minus(LogParts<V> x, V y, V more) {
     V p = V::all(K::p[count - 1]);
     for (int i = count - 2; i >= 0; --i) p = fma(p, z, V::all(K::p[i]));
     const V half = V::all(E(0.5)) * f * f;
-    // k ln 2 as two numbers, of which y leaves little or nothing, or is 0: that difference is exact
+    // k ln 2 as the sum of two numbers. y is near the first or 0, so their difference is exact.
     const V octaves = x.k * V::all(ExpConstants<E>::ln2_high);
     const V octaves_low = fma(x.k, V::all(ExpConstants<E>::ln2_high), V::all(E(0)) - octaves);
     const V low = fma(x.k, V::all(ExpConstants<E>::ln2_low), octaves_low);

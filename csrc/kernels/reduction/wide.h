@@ -95,7 +95,7 @@ NNDL_INLINE void store(Wide<F64x1> x, double* to) {
 NNDL_INLINE Wide<F32x1> load_wide(const double* from, float) { return {{from[0]}}; }
 NNDL_INLINE Wide<F64x1> load_wide(const double* from, double) { return {{from[0]}, {from[1]}}; }
 
-// The first n lanes to and from as many numbers, and as many others `next` from there.
+// Stores and loads the first n lanes: the sums at `to`, what rounding took from them at `to + next`.
 template <class V>
 NNDL_INLINE void store(Wide<V, float> x, double* to, ptrdiff_t next, int n) {
     x.sum.store(to, n);

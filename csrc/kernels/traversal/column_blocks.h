@@ -42,8 +42,8 @@ struct Strip {
         static constexpr int tiles = Tiles;
         static constexpr bool whole = Whole;
     };
-    // f(first class, last, tile, Some) for these classes of each tile: of so many tiles together as the compiler
-    // knows, which are whole, or of the one that is not.
+    // Calls f(first class, last class, tile, Some) for groups of 8, 4 or 1 whole tiles, a number that the compiler then
+    // knows, and then for the tile that is partly filled.
     template <class F>
     NNDL_INLINE void for_each(ptrdiff_t first, ptrdiff_t last, F f) const {
         const int whole = rows / size;
@@ -83,8 +83,8 @@ NNDL_INLINE bool all_direct(const Summed<V>* summed, int tiles, typename V::Elem
     return direct;
 }
 
-// The sums of the columns of a strip of up to tiles_together tiles. `copies` has room for strip_elements<E>, which are two
-// blocks.
+// The sums of the columns of a strip of up to tiles_together tiles. `copies` has room for strip_elements<E>, which are
+// two blocks.
 template <class V>
 class StripSums {
     using E = typename V::Element;
@@ -212,7 +212,7 @@ struct ColumnDriver {
         for (ptrdiff_t r = 0; r < job.rows; r += tiles_together * V::size) {
             Columns columns(r, columns_from(r, job.rows));
             const Strip<V, const E> z = strip(columns, job.z);
-            // of the tile, that is of n columns from row `at` on
+            // Calls f(summed, tile, first row of the tile, number of its rows) for each tile.
             const auto for_each_tile = [&](auto f) NNDL_LAMBDA {
                 for (int t = 0; t < z.tiles(); ++t) f(columns.summed[t], t, r + t * V::size, z.rows_of(t));
             };

@@ -8,7 +8,8 @@
 // the same order, which is a function of the number of classes alone: up to few_classes, where
 // only ColumnLayout is used, one class after the other; beyond, class j belongs to lane j mod size, each
 // lane adds its classes one after the other, and then the lanes meet: the upper half is added to
-// the lower until one is left.
+// the lower until one is left. Exponentials of more classes than few are added by blocks and segments of these lanes;
+// see reduction/exponentials.h.
 //
 // A value that is absent counts zero. Adding zero changes nothing but the sign of a zero sum, which
 // Wide::value settles, so it may be left out.
