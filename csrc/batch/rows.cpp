@@ -14,7 +14,7 @@ namespace {
 
 // Rows whose results are kept apart at a time; more rows than this go to threads by whole groups.
 constexpr ptrdiff_t rows_at_once = 4096;
-static_assert(group == rows_of_tiles, "groups of rows are whole tiles");
+static_assert(fold_group == rows_of_tiles, "groups of rows are whole tiles");
 
 thread_local Buffer thread_sums;
 
@@ -97,7 +97,7 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
             return run_range(kernel, job, batch, divided.rows, rows, moved(job.row_result, divided.rows));
         }
     }
-    const ptrdiff_t unit = rows > rows_at_once ? group : plan.unit, units = (rows + unit - 1) / unit;
+    const ptrdiff_t unit = rows > rows_at_once ? fold_group : plan.unit, units = (rows + unit - 1) / unit;
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         run_range(kernel, job, batch, first * unit, std::min(rows, last * unit), moved(job.row_result, first * unit));
     });
@@ -114,17 +114,18 @@ double sum_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         run_rows(kernel, mine, batch);
         return fold(mine.row_result, rows);
     }
-    const ptrdiff_t groups = (rows + group - 1) / group;
+    const ptrdiff_t groups = (rows + fold_group - 1) / fold_group;
     std::vector<double> sums(groups);
     const double time = nanoseconds(job, rows);
     share_out(groups, threads_for(groups, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         double* const results = static_cast<double*>(thread_sums.reserve(rows_at_once * sizeof(double)));
-        constexpr ptrdiff_t groups_at_once = rows_at_once / group;
+        constexpr ptrdiff_t groups_at_once = rows_at_once / fold_group;
         for (ptrdiff_t g = first; g < last; g += groups_at_once) {
-            const ptrdiff_t begin = g * group, end = std::min(rows, std::min(last, g + groups_at_once) * group);
+            const ptrdiff_t begin = g * fold_group,
+                            end = std::min(rows, std::min(last, g + groups_at_once) * fold_group);
             run_range(kernel, job, batch, begin, end, results);
-            for (ptrdiff_t i = begin; i < end; i += group)
-                sums[i / group] = fold(results + (i - begin), std::min(group, end - i));
+            for (ptrdiff_t i = begin; i < end; i += fold_group)
+                sums[i / fold_group] = fold(results + (i - begin), std::min(fold_group, end - i));
         }
     });
     return fold(sums.data(), groups);

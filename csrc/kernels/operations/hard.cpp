@@ -33,7 +33,7 @@ struct Hard {
         previous.store_until(rows.classes);
         return {best, from_double<PerRow>(win), (best - best) + from_double<PerRow>(winners - winners)};
     }
-    template <StorePath W, class L, class S>
+    template <StorePath path, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> z, Strided<const E>,
                         Strided<E>) const {
         const V lose = V::all(job.log ? -E(__builtin_inf()) : 0);

@@ -83,16 +83,16 @@ struct LogLikelihood {
         return pending;
     }
 
-    template <StorePath W, class L, class S>
+    template <StorePath path, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E>, Strided<const E> y,
                         Strided<E> exps) const {
         const V e = rows.load(exps, step, 0);
-        const V scaled = W == StorePath::general && row.scale.beyond
+        const V scaled = path == StorePath::general && row.scale.beyond
                              ? row.scale.apply_beyond(e)
-                             : row.scale.template apply<W != StorePath::fast>(e);
-        if (W != StorePath::general && by_number(rows))
+                             : row.scale.template apply<path != StorePath::fast>(e);
+        if (path != StorePath::general && by_number(rows))
             return select(equal(L::spread(row.label), V::all(E(step.j))), L::spread(row.at_label), scaled);
-        if (W != StorePath::general || !targets_everywhere()) return scaled;
+        if (path != StorePath::general || !targets_everywhere()) return scaled;
         if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.per_class);
         return scaled - target_of(rows, y, step) * L::spread(row.per_target);
     }

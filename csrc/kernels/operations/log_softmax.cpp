@@ -23,7 +23,7 @@ struct LogSoftmax {
         const RowSum<L> row(rows, z, job.c, exps, hint, previous);
         return {row.maximum, L::PerRow::all(0) - row.log_sum(rows, z, exps), row.nan};
     }
-    template <StorePath W, class L, class S>
+    template <StorePath path, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> z, Strided<const E>,
                         Strided<E>) const {
         return fma(rows.load(z, step, 0) - L::spread(row.maximum), V::all(job.c), L::spread(row.minus_log_sum));

@@ -24,7 +24,7 @@ struct LogSumExp {
         if (any(is_nan(row.nan))) infinite_rows(rows, first, row);
         return {};
     }
-    template <StorePath W, class L, class S>
+    template <StorePath path, class L, class S>
     NNDL_INLINE V value(const Pending<L>&, const L&, S, Strided<const E>, Strided<const E>, Strided<E>) const {
         return V::all(0);
     }

@@ -27,7 +27,7 @@ struct SoftmaxBackward {
         previous.store_until(rows.classes);
         return {from_double<typename L::PerRow>(products)};
     }
-    template <StorePath W, class L, class S>
+    template <StorePath path, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> a, Strided<const E> g,
                         Strided<E>) const {
         return V::all(job.c) * rows.load(a, step, 0) * (rows.load(g, step, 0) - L::spread(row.mean));

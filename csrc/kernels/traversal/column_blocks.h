@@ -10,7 +10,7 @@ namespace nndl_fast {
 namespace {
 
 template <class T>
-T some();  // for decltype
+T declare();  // for decltype
 
 // Some columns side by side: tiles, of which the last may be partly filled.
 template <class V, class X>
@@ -19,7 +19,7 @@ struct Strip {
     static constexpr int size = V::size;
     // The number of classes that are handled at a time. Their lines stay in the first cache even if all of them fall on
     // one set of it.
-    static constexpr ptrdiff_t few = 8;
+    static constexpr ptrdiff_t classes_at_once = 8;
     X* data = nullptr;  // the first class
     ptrdiff_t cls = 0, classes = 0;
     int rows = 0;
@@ -38,34 +38,35 @@ struct Strip {
     NNDL_INLINE V load_part(ptrdiff_t j, int tile) const { return V::load(at(j, tile), rows_of(tile), E(j == 0)); }
 
     template <int Tiles, bool Whole>
-    struct Some {
+    struct TilesTogether {
         static constexpr int tiles = Tiles;
         static constexpr bool whole = Whole;
     };
-    // Calls f(first class, last class, tile, Some) for groups of 8, 4 or 1 whole tiles, a number that the compiler then
-    // knows, and then for the tile that is partly filled.
+    // Calls f(first class, last class, tile, TilesTogether) for groups of 8, 4 or 1 whole tiles, a number that the
+    // compiler then knows, and then for the tile that is partly filled.
     template <class F>
     NNDL_INLINE void for_each(ptrdiff_t first, ptrdiff_t last, F f) const {
         const int whole = rows / size;
         int t = 0;
-        for (; t + 8 <= whole; t += 8) f(first, last, t, Some<8, true>());
+        for (; t + 8 <= whole; t += 8) f(first, last, t, TilesTogether<8, true>());
         if (t + 4 <= whole) {
-            f(first, last, t, Some<4, true>());
+            f(first, last, t, TilesTogether<4, true>());
             t += 4;
         }
-        for (; t < whole; ++t) f(first, last, t, Some<1, true>());
-        if (t < tiles()) f(first, last, t, Some<1, false>());
+        for (; t < whole; ++t) f(first, last, t, TilesTogether<1, true>());
+        if (t < tiles()) f(first, last, t, TilesTogether<1, false>());
     }
     template <class F>
     NNDL_INLINE void for_each_up(ptrdiff_t first, ptrdiff_t last, F f) const {
         for (ptrdiff_t end; first < last; first = end) {
-            end = last - first < few ? last : first + few;
+            end = last - first < classes_at_once ? last : first + classes_at_once;
             for_each(first, end, f);
         }
     }
     template <class F>
     NNDL_INLINE void for_each_down(F f) const {
-        for (ptrdiff_t last = classes; last > 0; last -= few) for_each(last < few ? 0 : last - few, last, f);
+        for (ptrdiff_t last = classes; last > 0; last -= classes_at_once)
+            for_each(last < classes_at_once ? 0 : last - classes_at_once, last, f);
     }
     // The distance to the classes that are prefetched while the classes `first` to `last` are handled, in the direction
     // of the walk; 0 if there are none. The machine's own prefetching does not cross pages.
@@ -129,14 +130,14 @@ private:
     // Some classes of the block that begins at `start`: each tile's go to its own place, one after the other.
     NNDL_NOINLINE void copy(E* block_of, ptrdiff_t start, ptrdiff_t first, ptrdiff_t last) const {
         const Z z = z_;
-        z.for_each_up(first, last, [&](ptrdiff_t j, ptrdiff_t end, int t, auto some) NNDL_LAMBDA {
+        z.for_each_up(first, last, [&](ptrdiff_t j, ptrdiff_t end, int t, auto together) NNDL_LAMBDA {
             const E* from = z.at(j, t);
             E* to = block_of + t * tile_elements + (j - start) * size;
             const ptrdiff_t ahead = z.ahead(j, end, 1);
             for (; j < end; ++j, from += z.cls, to += size)
-                for (int i = 0; i < some.tiles; ++i) {
+                for (int i = 0; i < together.tiles; ++i) {
                     __builtin_prefetch(from + ahead + i * size);
-                    (some.whole ? V::load(from + i * size) : z.load_part(j, t)).store(to + i * tile_elements);
+                    (together.whole ? V::load(from + i * size) : z.load_part(j, t)).store(to + i * tile_elements);
                 }
         });
     }
@@ -249,9 +250,9 @@ struct ColumnDriver {
     }
 
 private:
-    using Pending = decltype(some<const Op&>().reduce(some<const ColumnLayout<V>&>(), 0, some<Strided<const E>>(),
-                                                      some<Strided<const E>>(), some<Strided<E>>(), some<MaxHint<E>&>(),
-                                                      some<NoPrevious&>()));
+    using Pending = decltype(declare<const Op&>().reduce(
+        declare<const ColumnLayout<V>&>(), 0, declare<Strided<const E>>(), declare<Strided<const E>>(),
+        declare<Strided<E>>(), declare<MaxHint<E>&>(), declare<NoPrevious&>()));
 
     // Some tiles of columns that are summed up.
     struct Columns {
@@ -300,34 +301,34 @@ private:
             op.finish(columns.pending[t], tile(columns, t), columns.row + t * V::size);
     }
     // Computes a second time what to store: the last classes first, which are still in cache.
-    template <StorePath W, bool Direct>
+    template <StorePath path, bool Direct>
     NNDL_NOINLINE void store_again(const Columns& columns, ptrdiff_t first_class, ptrdiff_t last_class) const {
         const Strip<V, const E> z = strip(columns, job.z).part(first_class, last_class);
         const Strip<V, E> out = strip(columns, job.out).part(first_class, last_class);
         const ColumnLayout<V> rows{job.classes, V::size};
         const ptrdiff_t z_cls = z.cls, cls = out.cls;
-        z.for_each_down([&](ptrdiff_t j, ptrdiff_t last, int t, auto some) NNDL_LAMBDA {
+        z.for_each_down([&](ptrdiff_t j, ptrdiff_t last, int t, auto together) NNDL_LAMBDA {
             const E* from = z.at(j, t);
             E* to = out.at(j, t);
             const ptrdiff_t z_ahead = z.ahead(j, last, -1), ahead = out.ahead(j, last, -1);
-            Pending pending[some.tiles];
-            Exponentials<ColumnLayout<V>, Direct> exp[some.tiles];
-            Strided<const E> y[some.tiles];
-            for (int i = 0; i < some.tiles; ++i) {
+            Pending pending[together.tiles];
+            Exponentials<ColumnLayout<V>, Direct> exp[together.tiles];
+            Strided<const E> y[together.tiles];
+            for (int i = 0; i < together.tiles; ++i) {
                 pending[i] = columns.pending[t + i];
                 exp[i] = Exponentials<ColumnLayout<V>, Direct>(Shift<V>(columns.summed[t + i].near, op.sharpness()));
                 y[i] = column(job.y, columns.row + (t + i) * V::size);
             }
             for (; j < last; ++j, from += z_cls, to += cls)
-                for (int i = 0; i < some.tiles; ++i) {
+                for (int i = 0; i < together.tiles; ++i) {
                     __builtin_prefetch(from + z_ahead + i * V::size);
                     __builtin_prefetch(to + ahead + i * V::size);
                     alignas(64) E buffer[V::size];  // stays in a register
-                    const V x = some.whole ? V::load(from + i * V::size) : z.load_part(j, t);
+                    const V x = together.whole ? V::load(from + i * V::size) : z.load_part(j, t);
                     (Op::keeps ? exp[i].of(x).value() : x).store(buffer);
-                    const V v = op.template value<W>(pending[i], rows, Step<true>{first_class + j, V::size},
-                                                     Strided<const E>{buffer, 0}, y[i], Strided<E>{buffer, 0});
-                    some.whole ? v.store(to + i * V::size) : v.store(to, out.rows_of(t));
+                    const V v = op.template value<path>(pending[i], rows, Step<true>{first_class + j, V::size},
+                                                        Strided<const E>{buffer, 0}, y[i], Strided<E>{buffer, 0});
+                    together.whole ? v.store(to + i * V::size) : v.store(to, out.rows_of(t));
                 }
         });
     }

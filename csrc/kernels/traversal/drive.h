@@ -59,26 +59,26 @@ private:
     const Strided<E> exps_, out_;
     ptrdiff_t head_, done_ = 0;
 
-    template <StorePath W, class S>
+    template <StorePath path, class S>
     NNDL_INLINE typename L::Vector value(S step) {
-        return op_.template value<W>(pending_, rows_, step, z_, y_, exps_);
+        return op_.template value<path>(pending_, rows_, step, z_, y_, exps_);
     }
     NNDL_NOINLINE void store(ptrdiff_t end) {
         with_store_path(pending_.path, [&](auto tag) NNDL_LAMBDA { store_in<tag.path>(end); });
     }
-    template <StorePath W>
+    template <StorePath path>
     NNDL_INLINE void store_in(ptrdiff_t end) {
         if (done_ < head_) {
             const Step<false> step{0, int(head_)};
-            rows_.store(out_, step, value<W>(step));
+            rows_.store(out_, step, value<path>(step));
             done_ = head_;
         }
         ptrdiff_t j = done_;
         for (; j < end && j + L::size <= rows_.classes; j += L::size)
-            value<W>(Step<true>{j, L::size}).store(out_.data + j);
+            value<path>(Step<true>{j, L::size}).store(out_.data + j);
         if (j < end && j < rows_.classes) {
             const Step<false> step{j, int(rows_.classes - j)};
-            rows_.store(out_, step, value<W>(step));
+            rows_.store(out_, step, value<path>(step));
             j = rows_.classes;
         }
         done_ = j;
@@ -138,30 +138,30 @@ private:
     NNDL_INLINE E* area(int i) const { return job.scratch + i * scratch_area(job.classes); }
 
     template <class L>
-    using PendingOf =
-        decltype(some<const Op&>().reduce(some<const L&>(), 0, some<Strided<const E>>(), some<Strided<const E>>(),
-                                          some<Strided<E>>(), some<MaxHint<E>&>(), some<NoPrevious&>()));
+    using PendingOf = decltype(declare<const Op&>().reduce(declare<const L&>(), 0, declare<Strided<const E>>(),
+                                                           declare<Strided<const E>>(), declare<Strided<E>>(),
+                                                           declare<MaxHint<E>&>(), declare<NoPrevious&>()));
 
     template <class X>
     static NNDL_INLINE Strided<X> column(MatrixView<X> x, ptrdiff_t r, ptrdiff_t stride) {
         return {x.data ? x.data + r * x.row : nullptr, stride};
     }
-    template <class W, class Pending>
-    NNDL_INLINE void store_tile(const ColumnLayout<W>& rows, const Pending& pending, Strided<const E> z,
+    template <class Tile, class Pending>
+    NNDL_INLINE void store_tile(const ColumnLayout<Tile>& rows, const Pending& pending, Strided<const E> z,
                                 Strided<const E> y, Strided<E> exps, Strided<E> out) const {
-        const OpOf<W, E> wide_op{job};
+        const OpOf<Tile, E> wide_op{job};
         with_store_path(pending.path, [&](auto tag) NNDL_LAMBDA {
             rows.for_each([&](auto step) NNDL_LAMBDA {
                 rows.store(out, step, wide_op.template value<tag.path>(pending, rows, step, z, y, exps));
             });
         });
     }
-    template <class W>
+    template <class Tile>
     NNDL_NOINLINE void one_tile_in_place(ptrdiff_t r) const {
-        const OpOf<W, E> wide_op{job};
-        const ColumnLayout<W> rows{job.classes, W::size};
+        const OpOf<Tile, E> wide_op{job};
+        const ColumnLayout<Tile> rows{job.classes, Tile::size};
         const Strided<const E> z = column(job.z, r, job.z.cls), y = column(job.y, r, job.y.cls);
-        const Strided<E> out = column(job.out, r, job.out.cls), buffer = {area(0), W::size};
+        const Strided<E> out = column(job.out, r, job.out.cls), buffer = {area(0), Tile::size};
         const Strided<E> exps = job.classes <= few_classes ? buffer : out;
         MaxHint<E> none;
         NoPrevious none_before;
@@ -171,34 +171,36 @@ private:
         wide_op.finish(pending, rows, r);
     }
 
-    // Packs and handles tiles of W::size rows from row r on, the last of `at_least` rows or more; returns the first row
-    // that is left.
-    template <class W>
+    // Packs and handles tiles of Tile::size rows from row r on, the last of `at_least` rows or more; returns the first
+    // row that is left.
+    template <class Tile>
     NNDL_NOINLINE ptrdiff_t packed_tiles(ptrdiff_t r, int at_least) const {
-        const OpOf<W, E> wide_op{job};
+        const OpOf<Tile, E> wide_op{job};
         const auto rows_from = [&](ptrdiff_t first) NNDL_LAMBDA {
             const ptrdiff_t left = job.rows - first;
-            return ColumnLayout<W>{job.classes, left < at_least ? 0 : left < W::size ? int(left) : W::size, nullptr};
+            const int count = left < at_least ? 0 : left < Tile::size ? int(left) : Tile::size;
+            return ColumnLayout<Tile>{job.classes, count, nullptr};
         };
-        alignas(64) E maxima[2][W::size];
-        const Strided<E> buffer = {area(0), W::size};
+        alignas(64) E maxima[2][Tile::size];
+        const Strided<E> buffer = {area(0), Tile::size};
         E *const z[] = {area(1), area(3)}, *const y[] = {area(2), area(4)};
         // While the end of the one tile is waited for, the next is packed, where both stay in the first cache.
         const bool ahead = job.classes <= 32;
-        ColumnLayout<W> rows = rows_from(r);
+        ColumnLayout<Tile> rows = rows_from(r);
         pack_tile(rows, r, z[0], y[0], maxima[0]);
         for (int turn = 0; rows.count; turn ^= 1) {
             const int other = turn ^ 1;
-            const Strided<const E> tile_z = {z[turn], W::size}, tile_y = {job.y.data ? y[turn] : nullptr, W::size};
+            const Strided<const E> tile_z = {z[turn], Tile::size},
+                                   tile_y = {job.y.data ? y[turn] : nullptr, Tile::size};
             MaxHint<E> none;
             NoPrevious none_before;
             const auto pending = wide_op.reduce(rows, r, tile_z, tile_y, buffer, none, none_before);
-            ColumnLayout<W> next = rows_from(r + rows.count);
+            ColumnLayout<Tile> next = rows_from(r + rows.count);
             if (ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
             if (job.out.data) {
                 store_tile(rows, pending, tile_z, tile_y, buffer, buffer);
-                unpack<W>(buffer.data, rows.count, job.classes,
-                          {job.out.data + r * job.out.row, job.out.row, job.out.cls});
+                unpack<Tile>(buffer.data, rows.count, job.classes,
+                             {job.out.data + r * job.out.row, job.out.row, job.out.cls});
                 wide_op.finish(pending, rows, r);
             }
             if (!ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
@@ -207,11 +209,12 @@ private:
         }
         return r;
     }
-    template <class W>
-    NNDL_INLINE void pack_tile(ColumnLayout<W>& rows, ptrdiff_t r, E* z, E* y, E* maxima) const {
+    template <class Tile>
+    NNDL_INLINE void pack_tile(ColumnLayout<Tile>& rows, ptrdiff_t r, E* z, E* y, E* maxima) const {
         if (!rows.count) return;
-        if (job.y.data) pack<W>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.count, job.classes, y, maxima);
-        pack<W>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.count, job.classes, z, maxima);
+        if (job.y.data)
+            pack<Tile>({job.y.data + r * job.y.row, job.y.row, job.y.cls}, rows.count, job.classes, y, maxima);
+        pack<Tile>({job.z.data + r * job.z.row, job.z.row, job.z.cls}, rows.count, job.classes, z, maxima);
         rows.maxima = maxima;
     }
 

@@ -44,9 +44,9 @@ struct Step {
 // How the values of rows are stored: the fast path; with a correction, if one class has nearly all of the
 // sum; or the general path. Each path is also right for the rows of those before it.
 enum class StorePath { fast, corrected, general };
-template <StorePath W>
+template <StorePath Path_>
 struct StorePathTag {
-    static constexpr StorePath path = W;
+    static constexpr StorePath path = Path_;
 };
 template <class F>
 NNDL_INLINE void with_store_path(StorePath path, F f) {
@@ -76,23 +76,23 @@ struct RowLayout {
 
     NNDL_INLINE static V spread(PerRow x) { return V::all(x.r); }
 
-    template <bool W, class X>
-    NNDL_INLINE static V load(Strided<X> x, Step<W> s, E fill) {
-        return W ? V::load(x.data + s.j) : V::load(x.data + s.j, s.n, fill);
+    template <bool Whole, class X>
+    NNDL_INLINE static V load(Strided<X> x, Step<Whole> s, E fill) {
+        return Whole ? V::load(x.data + s.j) : V::load(x.data + s.j, s.n, fill);
     }
-    template <bool W>
-    NNDL_INLINE static void store(Strided<E> x, Step<W> s, V v) {
-        W ? v.store(x.data + s.j) : v.store(x.data + s.j, s.n);
+    template <bool Whole>
+    NNDL_INLINE static void store(Strided<E> x, Step<Whole> s, V v) {
+        Whole ? v.store(x.data + s.j) : v.store(x.data + s.j, s.n);
     }
     // what each class has, whatever the row
-    template <bool W>
-    NNDL_INLINE static V per_class(const E* x, Step<W> s) {
-        return W ? V::load(x + s.j) : V::load(x + s.j, s.n, 0);
+    template <bool Whole>
+    NNDL_INLINE static V per_class(const E* x, Step<Whole> s) {
+        return Whole ? V::load(x + s.j) : V::load(x + s.j, s.n, 0);
     }
     // zero in the lanes beyond the last class
-    template <bool W>
-    NNDL_INLINE static V trim(Step<W> s, V v) {
-        return W ? v : select(V::first(s.n), v, V::all(0));
+    template <bool Whole>
+    NNDL_INLINE static V trim(Step<Whole> s, V v) {
+        return Whole ? v : select(V::first(s.n), v, V::all(0));
     }
 
     template <class F>
@@ -158,20 +158,20 @@ struct ColumnLayout {
 
     NNDL_INLINE static V spread(PerRow x) { return x; }
 
-    template <bool W, class X>
-    NNDL_INLINE static V load(Strided<X> x, Step<W> s, E) {
+    template <bool Whole, class X>
+    NNDL_INLINE static V load(Strided<X> x, Step<Whole> s, E) {
         return V::load(x.data + s.j * x.stride);
     }
-    template <bool W>
-    NNDL_INLINE static void store(Strided<E> x, Step<W> s, V v) {
+    template <bool Whole>
+    NNDL_INLINE static void store(Strided<E> x, Step<Whole> s, V v) {
         v.store(x.data + s.j * x.stride);
     }
-    template <bool W>
-    NNDL_INLINE static V per_class(const E* x, Step<W> s) {
+    template <bool Whole>
+    NNDL_INLINE static V per_class(const E* x, Step<Whole> s) {
         return V::all(x[s.j]);
     }
-    template <bool W>
-    NNDL_INLINE static V trim(Step<W>, V v) {
+    template <bool Whole>
+    NNDL_INLINE static V trim(Step<Whole>, V v) {
         return v;
     }
 

@@ -81,7 +81,7 @@ private:
                 }
         }
     }
-    template <StorePath W, int Together>
+    template <StorePath path, int Together>
     NNDL_INLINE void store(ptrdiff_t end, int tiles) const {
         for (int first = 0; first < tiles; first += Together) {
             E* to = job_.out.data + previous_.row_of(first) + done_ * job_.out.cls;
@@ -92,8 +92,8 @@ private:
                     const Strided<const E> z = {buffer.data, buffer.stride},
                                            y = {job_.y.data ? job_.y.data + previous_.row_of(first + t) : nullptr,
                                                 job_.y.cls};
-                    const V v =
-                        op_.template value<W>(previous_.pending[first + t], rows, Step<true>{j, V::size}, z, y, buffer);
+                    const V v = op_.template value<path>(previous_.pending[first + t], rows, Step<true>{j, V::size}, z,
+                                                         y, buffer);
                     Together > 1 ? v.store(to + t * V::size) : v.store(to, rows.count);
                 }
         }
