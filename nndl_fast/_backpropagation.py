@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from . import _core, _linear, costs
 from . import functional as f
+from ._types import Array
 
-Array = NDArray[Any]
 Parameters = tuple[list[Array], list[Array]]  # biases, weights
 
 

@@ -7,13 +7,11 @@ from importlib.metadata import metadata
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _backpropagation, _core, _objective
 from ._backpropagation import Parameters
+from ._types import Array
 from .network import Network
-
-Array = NDArray[Any]
 
 ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 SOLVERS = ("lbfgs", "sgd", "adam")

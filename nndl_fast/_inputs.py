@@ -6,11 +6,10 @@ import operator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import _core
-
-Array = NDArray[Any]
+from ._types import Array
 
 
 def number(value: Any, function: str, name: str) -> float:

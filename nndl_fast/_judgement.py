@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _inputs
+from ._types import Array
 from .network import Network
-
-Array = NDArray[Any]
 
 _PRINTED = 20  # classes up to which the whole confusion matrix is printed
 _PAIRS = 10

@@ -8,12 +8,11 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core, _serialization, _state
 from ._backpropagation import ACTIVATIONS, Parameters
-
-Array = NDArray[Any]
+from ._types import Array
 
 
 class Layers:

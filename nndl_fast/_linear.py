@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import _core
-
-Array = NDArray[Any]
+from ._types import Array
 
 ROOM = 24 << 20  # bytes of logits that are there at a time
 

@@ -9,15 +9,13 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _backpropagation
 from . import functional as f
 from ._backpropagation import Parameters
 from ._blas import one_thread_of_blas
 from ._config import get_num_threads
-
-Array = NDArray[Any]
+from ._types import Array
 
 # Bytes of a block of rows in the widest layer: small enough that the second product finds it in the cache.
 _BLOCK = 1 << 21

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _core
 from ._backpropagation import Parameters
-
-Array = NDArray[Any]
+from ._types import Array
 
 
 class Optimizer:

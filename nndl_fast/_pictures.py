@@ -7,11 +7,9 @@ from typing import IO, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from ._judgement import Judgement
-
-Array = NDArray[Any]
+from ._types import Array
 
 _NAMED = 40  # classes up to which each has its name in the confusion matrix
 _COUNTED = 20  # and up to which each cell has its number

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import _backpropagation, _inputs
 from . import functional as f
 from ._layers import Layers
+from ._types import Array
 from .costs import CrossEntropyCost
 
-Array = NDArray[Any]
 Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
 
 # Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import datasets
 from ._tables import Table, square_of
+from ._types import Array
 from .network import Network
 
-Array = NDArray[Any]
 Part = tuple[Array, Array]
 
 # Of 20 examples 14 are trained on, 3 validate and 3 test. They are spread, so that of a class with few

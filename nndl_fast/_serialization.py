@@ -12,11 +12,10 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _backpropagation, _replace, _state, costs
+from ._types import Array
 
-Array = NDArray[Any]
 Content = tuple[dict[str, Any], list[Array], list[Array]]
 
 _FORMAT = "nndl_fast network 1"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -16,8 +15,7 @@ from . import _objective, _trainers
 from . import functional as f
 from ._backpropagation import Parameters, sum_of_squares
 from ._estimator import Fitted, blocks_of_inputs
-
-Array = NDArray[Any]
+from ._types import Array
 
 _DENSE = 1 << 24  # bytes of a sparse array's rows that are made dense at a time
 

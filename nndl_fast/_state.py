@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from numpy.typing import NDArray
-
 from . import _core
-
-Array = NDArray[Any]
+from ._types import Array
 
 
 def of_layers(biases: Sequence[Array], weights: Sequence[Array]) -> dict[str, Array]:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import datasets
-
-Array = NDArray[Any]
+from ._types import Array
 
 _LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _core, costs
 from ._backpropagation import Parameters, gradients, plain
 from ._optimizers import Optimizer
-
-Array = NDArray[Any]
+from ._types import Array
 
 
 class Trainable(Protocol):

@@ -13,12 +13,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import _inputs
 from . import functional as f
-
-Array = NDArray[Any]
+from ._types import Array
 
 
 def _weighted_log(weight: Array, x: Array) -> Array:

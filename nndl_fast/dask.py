@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import dask
 import dask.array as da
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _objective
 from . import functional as f
@@ -21,9 +20,8 @@ from ._backpropagation import Parameters
 from ._blas import one_thread_of_blas
 from ._estimator import Fitted, check_parameters, weighted_inputs
 from ._optimizers import Optimizer
+from ._types import Array
 from .network import Network
-
-Array = NDArray[Any]
 
 # Results that meet in one task of the tree that adds them up.
 _ARITY = 8

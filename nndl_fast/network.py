@@ -13,13 +13,13 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import _backpropagation, _core, _inputs, _progress, _serialization, _trainers
 from ._predicting import Data, Predicting
+from ._types import Array
 from .costs import LogLikelihoodCost
 
-Array = NDArray[Any]
 Callback = Callable[[int, dict[str, float]], object]
 
 _NO_NUMBERS = "weights or biases are NaN or infinite"

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_class_weight
@@ -18,8 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from . import functional as f
 from ._estimator import ACTIVATIONS, check_parameters, different, weighted_inputs
 from ._sklearn import Fitting
-
-Array = NDArray[Any]
+from ._types import Array
 
 
 def _in_numpy() -> Any:
