@@ -62,7 +62,7 @@ struct LogLikelihood {
                 for (int lane = 0; lane < rows.count; ++lane)
                     if (is_ignored(first + lane)) job.row_result[first + lane] = 0;
         }
-        Pending<L> pending{};
+        Pending<L> pending;
         if (!job.out.data) return pending;
         // rounded first, so that a and the target are multiplied by the same number
         PerRow alpha = PerRow::all(E(job.scale));
