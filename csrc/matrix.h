@@ -10,9 +10,6 @@
 namespace nndl_fast {
 
 template <class E>
-constexpr ptrdiff_t lanes = 64 / sizeof(E);
-
-template <class E>
 constexpr ptrdiff_t whole_vectors(ptrdiff_t n) {
     return (n + lanes<E> - 1) / lanes<E> * lanes<E>;
 }

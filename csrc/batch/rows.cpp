@@ -60,7 +60,7 @@ int threads_for_each_row(const Job<E>& job, ptrdiff_t rows) {
 // stored columns of its own would find in each line, or in the next one, what another thread stores. 0 if they are not.
 template <class E>
 int threads_for_few_columns(const Job<E>& job) {
-    constexpr ptrdiff_t enough = 16 * tile_rows_of<E>;  // for a thread
+    constexpr ptrdiff_t enough = 16 * lanes<E>;  // for a thread
     const int threads = threads_for_columns(job);
     return threads > 1 && job.rows < threads * enough ? threads : 0;
 }

@@ -43,9 +43,9 @@ struct Plan {
 
 // static, here and below: files of different instruction sets must not share a copy of a function.
 
-// The rows of a tile: the lanes of a vector.
+// The lanes of a vector, which are the rows of a tile.
 template <class E>
-constexpr ptrdiff_t tile_rows_of = 64 / ptrdiff_t(sizeof(E));
+constexpr ptrdiff_t lanes = 64 / ptrdiff_t(sizeof(E));
 
 // One row, or one tile of few classes; with room for whole vectors, and so that areas do not begin at the same place of
 // a page.
@@ -54,11 +54,11 @@ static constexpr ptrdiff_t scratch_area(ptrdiff_t classes) {
 }
 template <class E>
 static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
-    return panel_tiles * tile_rows_of<E> * classes;
+    return panel_tiles * lanes<E> * classes;
 }
 // Two blocks of tiles_together tiles, each of 8 vectors of classes.
 template <class E>
-constexpr ptrdiff_t strip_elements = 2 * tiles_together * 8 * tile_rows_of<E> * tile_rows_of<E>;
+constexpr ptrdiff_t strip_elements = 2 * tiles_together * 8 * lanes<E> * lanes<E>;
 
 template <class E>
 static constexpr ptrdiff_t scratch_of(Path path, ptrdiff_t classes) {
@@ -91,7 +91,7 @@ static constexpr bool are_copied_in_columns(const Job<E>& job) {
 
 template <class E>
 static constexpr Plan plan_of(const Job<E>& job) {
-    const ptrdiff_t classes = job.classes, tile = tile_rows_of<E>;
+    const ptrdiff_t classes = job.classes, tile = lanes<E>;
     ptrdiff_t row = job.z.row, cls = job.z.cls, out_row = job.out.row, out_cls = job.out.cls;
     bool out = job.out.data;
     if (job.halves) {
@@ -103,7 +103,9 @@ static constexpr Plan plan_of(const Job<E>& job) {
     const bool y = job.y.data;
     const bool contiguous = cls == 1 && (!y || job.y.cls == 1) && (!out || out_cls == 1);
     const bool columns = row == 1 && (!y || job.y.row == 1) && (!out || out_row == 1);
-    const bool few = classes <= few_classes;
+    const bool few = classes <= few_classes, some_columns = columns && !few && cls != 1;
+    const bool long_columns = some_columns && classes > panel_classes && job.exponentials;
+    const bool walks_in_place = y || job.smoothing > 0;  // it loads whole vectors, of a partly filled tile too many
     const ptrdiff_t beside_tiles = job.rows % tile;
 
     Plan plan;
@@ -120,16 +122,13 @@ static constexpr Plan plan_of(const Job<E>& job) {
     if (!columns) {
         plan.path = plan.rest;
         fill = true;
-    } else if (few || cls == 1) {
-        plan.path = Path::tiles_in_place;
-        fill = false;
-    } else if (classes <= panel_classes) {
+    } else if (some_columns && classes <= panel_classes) {
         plan.path = Path::panels;
         fill = fill && !y;
-    } else if (job.exponentials) {
+    } else if (long_columns) {
         // A single tile whose classes stand one after the other is a copy already.
         plan.path = job.rows == tile && cls == tile ? Path::tiles_in_place : Path::column_blocks;
-        fill = fill && !y && !(job.smoothing > 0);
+        fill = fill && !walks_in_place;
     } else {
         plan.path = Path::tiles_in_place;
         fill = false;
@@ -143,8 +142,6 @@ static constexpr Plan plan_of(const Job<E>& job) {
     plan.scratch = by_path < by_rest ? by_rest : by_path;
     if (plan.path != Path::rows && plan.path != Path::gathered_rows) plan.unit = rows_of_tiles;
     const bool in_place = out && job.out.data == job.z.data;
-    const bool walks_in_place = y || job.smoothing > 0;  // it loads whole vectors, of a partly filled tile too many
-    const bool long_columns = columns && cls != 1 && classes > panel_classes && job.exponentials;
     plan.divisible =
         job.may_share && !walks_in_place && (job.halves || (!in_place && (plan.path == Path::rows || long_columns)));
     return plan;
