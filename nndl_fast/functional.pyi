@@ -8,8 +8,8 @@ from ._types import Array as Array
 from ._types import Axis as Axis
 from ._types import Reduction as Reduction
 
-# The last overload of each function is its own signature; tests/test_typing.py compares the two. An array
-# without dimensions comes back as a scalar, which these types, like NumPy's own, do not tell apart.
+# The last overload of each function is its own signature; tests/project/test_typing.py compares the two. An
+# array without dimensions comes back as a scalar, which these types, like NumPy's own, do not tell apart.
 
 _F = TypeVar("_F", np.float16, np.float32, np.float64)
 _One = Literal["mean", "sum"]

@@ -1,5 +1,5 @@
 """Hashes of results, which are the same on every machine. ``python tests/tools/hashes.py > tests/hashes.txt``
-makes the table that test_bits.py compares with, and the core's own test, which needs no Python.
+makes the table that test_same_bits.py compares with, and the core's own test, which needs no Python.
 
 Inputs come from integers and powers of two alone, so that no library's rounding is in them."""
 

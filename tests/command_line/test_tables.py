@@ -1,0 +1,283 @@
+"""The command line on tables of one's own: reading, learning, applying, judging."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+import nndl_fast as nf
+
+pytest.importorskip("click")
+pytest.importorskip("matplotlib")
+
+from commands import assert_refused, run, run_well
+
+from nndl_fast import _problem, _tables
+
+KINDS = ["setosa", "versicolor", "virginica"]
+FEATURES = ["length", "width", "size, in mm"]
+
+
+def flowers(n=120, seed=0):
+    """Three classes of three features of very different sizes, and the names of the classes."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    x = rng.standard_normal((n, 3)) * [0.5, 1.0, 1000.0] + np.eye(3)[y] * [4.0, 9.0, 8000.0] + [0, 50, 0]
+    return x, np.array(KINDS)[y]
+
+
+def write(path, x, labels, header=True, at=3, delimiter=","):
+    """A table with the labels in column ``at``."""
+    lines = [f'"{name}"' for name in FEATURES]
+    lines.insert(at, "kind")
+    rows = [delimiter.join(lines)] if header else []
+    for row, label in zip(x, labels):
+        cells = [repr(float(value)) for value in row]
+        cells.insert(at, str(label))
+        rows.append(delimiter.join(cells))
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def write_parquet(path, x, labels, names=FEATURES):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table([*x.T, labels], [*names, "kind"]), path)
+    return path
+
+
+def train(data, *options):
+    model = data.parent / "m.npz"
+    result = run_well("train", data, "--output", model, *options)
+    return nf.load(model), result.stdout
+
+
+FORMS = [("kind", True, ","), (3, False, ";"), (-1, True, "\t"), (None, False, ",")]
+
+
+@pytest.mark.parametrize(
+    "label, header, delimiter",
+    [
+        *FORMS,
+        *(
+            pytest.param(*form, marks=pytest.mark.slow)
+            for form in itertools.product(["kind", 3, -1, None], [True, False], [",", ";", "\t"])
+            if form not in FORMS and (form[0] != "kind" or form[1])  # without a header there is no such name
+        ),
+    ],
+)
+def test_a_csv_file_is_learned_and_its_names_are_kept(tmp_path, header, label, delimiter):
+    x, labels = flowers()
+    write(tmp_path / "t.csv", x, labels, header, delimiter=delimiter)
+    net, said = train(tmp_path / "t.csv", *([] if label is None else ["--label", label]))
+    assert net.classes == KINDS
+    assert net.features == (FEATURES if header else None)
+    assert "3-30-3, log-likelihood cost, 84 examples" in said and "standardised" in said
+    assert np.mean(net.predict(x) == labels) > 0.95  # of features as they are
+    correct = int(re.search(r"test accuracy [\d.]+% \((\d+) of 18\)", said)[1])
+    assert correct >= 16
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_the_label_may_stand_in_any_column(tmp_path, at):
+    x, labels = flowers()
+    first = train(write(tmp_path / "a.csv", x, labels), "--label", "kind")[0]
+    assert train(write(tmp_path / "b.csv", x, labels, at=at), "--label", "kind")[0].digest() == first.digest()
+    assert train(write(tmp_path / "c.csv", x, labels, False, at), "--label", at)[0].digest() == first.digest()
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "parquet", "csv.gz"])
+def test_the_kind_of_file_changes_no_bit(tmp_path, kind):
+    x, labels = flowers()
+    expected = train(write(tmp_path / "t.csv", x, labels))[0]
+    path = tmp_path / f"u.{kind}"
+    if kind == "npy":
+        np.save(path, np.column_stack([x, np.unique(labels, return_inverse=True)[1]]))
+    elif kind == "npz":
+        np.savez(path, X=x, y=labels)
+    elif kind == "parquet":
+        write_parquet(path, x, labels)
+    else:
+        import gzip
+
+        path.write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
+    net = train(path)[0]
+    assert net.digest() == expected.digest()
+    assert net.classes == (None if kind == "npy" else KINDS)
+
+
+def test_images_in_an_archive_are_flat(tmp_path):
+    (x, y), _, _ = nf.datasets.load_digits()
+    np.savez(tmp_path / "t.npz", x=x.reshape(-1, 8, 8), y=y)
+    net, said = train(tmp_path / "t.npz", "--epochs", 3, "--no-standardise")
+    assert net.sizes == [64, 30, 10] and "standardised" not in said
+
+
+def test_standardised_is_as_if_the_table_were(tmp_path):
+    x, labels = flowers()
+    table = _tables.Table(x, labels, None)
+    problem = _problem.of_table(table, tmp_path, True, 1)
+    plain = _problem.of_table(table, tmp_path, False, 1)
+    np.testing.assert_allclose(problem.training[0].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(problem.training[0].std(axis=0), 1)
+    np.testing.assert_array_equal(problem.test[0], plain.test[0])  # as they are
+    net = nf.Network([3, 4, 3], dtype=np.float64, rng=0)
+    expected = net.predict_proba(problem.scale.of(x))
+    problem.scale.put_into(net)
+    np.testing.assert_allclose(net.predict_proba(x), expected, rtol=1e-9)
+
+
+def test_features_that_hardly_vary_are_computed_in_float64(tmp_path):
+    x, labels = flowers()
+    x[:, 0] += 1e9  # seconds of a clock, say; the unit of float32 is 64 there
+    net, said = train(write(tmp_path / "t.csv", x, labels))
+    assert net.dtype == np.float64 and "float64" in said
+    assert np.mean(net.predict(x) == labels) > 0.95
+    x[:, 0] = 0.1  # constant, and the mean of its numbers is not quite 0.1
+    net = train(write(tmp_path / "u.csv", x, labels))[0]
+    assert net.dtype == np.float32 and np.mean(net.predict(x) == labels) > 0.6
+
+
+def test_the_parts_are_equal_shares_of_each_class():
+    labels = np.repeat(["a", "b", "c"], [200, 40, 20])
+    table = _tables.Table(np.arange(260.0)[:, None], labels, None)
+    problem = _problem.of_table(table, "t.csv", False, 1)
+    parts = [problem.training, problem.validation, problem.test]
+    assert [np.bincount(y).tolist() for _, y in parts] == [[140, 28, 14], [30, 6, 3], [30, 6, 3]]
+    assert sorted(np.concatenate([x[:, 0] for x, _ in parts])) == list(range(260))
+    np.testing.assert_array_equal(problem.rows, problem.test[0][:, 0])
+    other = _problem.of_table(table, "t.csv", False, 2)
+    assert not np.array_equal(other.rows, problem.rows)
+
+
+def test_predict_and_evaluate_take_the_models_columns_by_name(tmp_path):
+    x, labels = flowers()
+    net, _ = train(write(tmp_path / "t.csv", x, labels))
+    model, other = tmp_path / "m.npz", tmp_path / "other.csv"
+    rows = [f"{label},{a!r},{b!r},{c!r}" for label, (c, a, b) in zip(labels, x.tolist())]
+    other.write_text("\n".join(['kind,width,"size, in mm",length', *rows]) + "\n")
+    result = run_well("predict", model, other)
+    expected = [f"{best}\t{a:.6f}" for best, a in zip(net.predict(x), net.predict_proba(x).max(axis=1))]
+    assert result.stdout.splitlines() == expected
+    correct = np.sum(net.predict(x) == labels)
+    assert f"({correct} of 120)" in result.stderr
+    said = run_well("evaluate", model, other).stdout.splitlines()
+    assert said[0].startswith(f"accuracy {correct / 120:.2%} ({correct} of 120), cost ")
+    cost = float(said[0].split()[-1])
+    assert cost == pytest.approx(net.total_cost((x, labels), 0), abs=1e-4)
+    for kind, line in zip(KINDS, said[2:5]):
+        counts = [np.sum((labels == kind) & (net.predict(x) == other)) for other in KINDS]
+        assert line.split()[:4] == [kind, *map(str, counts)]
+        assert line.endswith(f"{counts[KINDS.index(kind)] / sum(counts):.1%}")
+    alone = tmp_path / "alone.csv"
+    write(alone, x, labels)
+    alone.write_text("\n".join(line.rsplit(",", 1)[0] for line in alone.read_text().splitlines()))
+    without = run_well("predict", model, alone)
+    assert (without.stdout, without.stderr) == (result.stdout, "")
+
+
+def test_of_many_classes_the_commonest_mistakes_are_printed(tmp_path):
+    net = nf.Network([2, 30], rng=0)
+    net.save(tmp_path / "m.npz")
+    x = np.random.default_rng(0).standard_normal((200, 2))
+    np.savez(tmp_path / "t.npz", x=x, y=(net.predict(x) + (np.arange(200) < 3)) % 30)
+    lines = run_well("evaluate", tmp_path / "m.npz", tmp_path / "t.npz").stdout.splitlines()
+    assert lines[0].startswith("accuracy 98.50% (197 of 200)")
+    assert all("is said to be" in line for line in lines[1:]) and 1 <= len(lines[1:]) <= 3
+
+
+def refused(tmp_path, content, *options, name="t.csv"):
+    (tmp_path / name).write_text(content)
+    result = run("train", tmp_path / name, "--output", tmp_path / "m.npz", "--epochs", 1, *options)
+    assert not (tmp_path / "m.npz").exists()
+    assert_refused(result)
+    return result.stderr.strip().splitlines()[-1]
+
+
+ROWS = "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(30))
+HEADER = "first,second,kind\n"
+
+
+@pytest.mark.parametrize(
+    "content, options, says",
+    [
+        (HEADER + ROWS, ["--label", "nope"], "no column nope for the labels; .* named first, second, kind"),
+        (ROWS, ["--label", "kind"], "no column kind .* numbered 0 to 2, without names"),
+        (ROWS, ["--label", "3"], "no column 3"),
+        (HEADER + ROWS, ["--label", "0"], "could not convert string 'a' to float64"),
+        (HEADER + ROWS + "1,nan,a\n", [], "nan as feature second of example 30; features must be finite"),
+        (HEADER + ROWS + "1,,a\n", [], "could not convert string '' to float64 at row 30, column 2"),
+        (HEADER + ROWS + "1,2,\n", [], "has no label at example 30"),
+        (ROWS.replace("a", "b"), [], "has one class, b; there must be at least two"),
+        (
+            ROWS.replace("a", "1.5").replace("b", "2"),
+            [],
+            "has the label 1.5 at example 0; .* integers or text",
+        ),
+        ("".join(f"{i},{i}\n" for i in range(30)), [], "30 different labels in 30 examples: .* --label"),
+        ("".join(ROWS.splitlines(True)[:9]), [], "has 9 examples; there must be at least 20"),
+        ("first,first,kind\n" + ROWS, [], "two columns of the name first"),
+        ("a\nb\n", [], "has one column; it must have features and labels"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_says_why(tmp_path, content, options, says):
+    line = refused(tmp_path, content, *options)
+    assert str(tmp_path / "t.csv") in line and re.search(says, line), line
+
+
+def test_options_of_tables_are_for_tables(tmp_path):
+    for option in (["--label", "0"], ["--standardise"]):
+        result = run("train", *option, "--output", tmp_path / "m.npz")
+        assert_refused(result, "are there for tables")
+        assert result.exit_code == 2
+
+
+def test_training_that_diverges_is_a_line_and_the_old_model_stays(tmp_path):
+    x, labels = flowers()
+    data, model = write(tmp_path / "t.csv", x, labels), tmp_path / "m.npz"
+    before = train(data)[0].digest()
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    result = run("train", data, "--output", model, "--eta", 1e30, "--lambda", 1)
+    assert_refused(result, "after epoch 1", "A lower eta than 1e+30", "Nothing is saved")
+    assert result.exit_code == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+    assert nf.load(model).digest() == before
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_data_that_does_not_fit_a_model_says_why(tmp_path, command):
+    x, labels = flowers()
+    train(write(tmp_path / "t.csv", x, labels))
+    other = tmp_path / "other.csv"
+    write(other, x, labels)
+    other.write_text(other.read_text().replace("width", "height"))
+    assert_refused(run(command, tmp_path / "m.npz", other), other, "no column width, which the network takes")
+    x[3, 1] = np.nan
+    write(other, x, labels)
+    assert_refused(run(command, tmp_path / "m.npz", other), other, "feature 1 of example 3 is nan")
+
+
+def test_evaluate_needs_labels_that_the_network_knows(tmp_path):
+    x, labels = flowers()
+    train(write(tmp_path / "t.csv", x, labels))
+    labels[5] = "rose"
+    result = run("evaluate", tmp_path / "m.npz", write(tmp_path / "u.csv", x, labels))
+    assert_refused(result, "label rose at example 5", "setosa, versicolor, virginica")
+    np.save(tmp_path / "x.npy", x)
+    assert_refused(run("evaluate", tmp_path / "m.npz", tmp_path / "x.npy"), "x.npy has no labels")
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    assert_refused(run("train", tmp_path / "t.parquet", "--output", tmp_path / "m"), "nndl_fast[parquet]")
+
+
+def test_a_parquet_column_of_text_is_no_feature(tmp_path):
+    x, labels = flowers()
+    table = write_parquet(tmp_path / "t.parquet", x, labels)
+    assert_refused(
+        run("train", table, "--label", "width", "--output", tmp_path / "m"), "the column kind of type"
+    )

@@ -1,0 +1,160 @@
+"""On Dask's arrays: the functions, and the estimator against the one on arrays in memory."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dask.array")
+pytest.importorskip("sklearn")
+
+import dask
+import dask.array as da
+from sklearn.datasets import load_digits, load_iris
+
+import nndl_fast as nf
+from nndl_fast.dask import SoftmaxClassifier
+from nndl_fast.sklearn import SoftmaxClassifier as InMemory
+
+X, Y = load_digits(return_X_y=True)
+X = X / 16
+
+
+def blocks(x=X, y=Y, rows=300):
+    return da.from_array(x, chunks=(rows, -1)), da.from_array(y, chunks=rows)
+
+
+def test_the_functions_over_blocks():
+    z = da.from_array(np.random.default_rng(0).standard_normal((700, 10)), chunks=(200, 10))
+    y = da.from_array(np.arange(700) % 10, chunks=200)
+    assert np.array_equal(z.map_blocks(nf.softmax, dtype=z.dtype).compute(), nf.softmax(z.compute()))
+    costs = da.apply_gufunc(
+        nf.log_likelihood_cost, "(k),()->()", z, y, reduction="none", output_dtypes=z.dtype
+    )
+    own = nf.log_likelihood_cost(z.compute(), y.compute(), reduction="none")
+    assert np.array_equal(costs.compute(), own)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden", [(), (12,)])
+def test_the_fit_is_that_of_one_array(dtype, hidden):
+    weight = np.random.default_rng(0).random(len(Y)) + 0.5
+    given = {
+        "hidden_layer_sizes": hidden,
+        "tol": 1e-5 if not hidden else 1e-2,
+        "alpha": 0.1,
+        "max_iter": 2000,
+    }
+    x, y = blocks(X.astype(dtype))
+    model = SoftmaxClassifier(random_state=0, **given).fit(x, y, weight)
+    assert model.coefs_[0].dtype == dtype
+    if not hidden:  # one minimum
+        own = InMemory(**given).fit(X.astype(dtype), Y, weight)
+        rtol = 1e-6 if dtype == np.float64 else 2e-5  # float32 ends where its gradients are uncertain
+        np.testing.assert_allclose(model.loss_, own.loss_, rtol=rtol)
+        np.testing.assert_allclose(model.coef_, own.coef_, atol=0.05)
+    predicted, chances = model.predict(x), model.predict_proba(x)
+    assert isinstance(predicted, da.Array) and chances.shape == (len(Y), 10) and chances.dtype == dtype
+    assert (predicted.compute() == Y).mean() > 0.97
+    np.testing.assert_allclose(chances.compute().sum(1), 1, rtol=1e-5)
+    assert np.array_equal(model.predict(X), predicted.compute())
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_synchronous_mini_batches(solver):
+    given = {"solver": solver, "learning_rate_init": 0.05, "max_iter": 60, "batch_size": 512, "alpha": 0.01}
+    x, y = blocks(y=np.array([f"digit {i}" for i in Y]))
+    model = SoftmaxClassifier((20,), random_state=0, **given).fit(x, y)
+    assert (model.predict(x) == y).mean().compute() > 0.9 and model.n_iter_ == 60
+    again = SoftmaxClassifier((20,), random_state=0, **given).fit(x, y)
+    assert all(np.array_equal(p, q) for p, q in zip(model.coefs_, again.coefs_))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_mini_batches_of_uneven_blocks_have_the_same_minimum(weighted):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4000, 3))
+    y = (x[:, 0] + rng.standard_normal(4000) > 0).astype(int)
+    y[3960:] = x[3960:, 0] < 0  # a short block that says the contrary
+    weight = np.where(y == 1, 3.0, 0.3) if weighted else None
+    chunks = (3960, 40)
+    given = {"solver": "sgd", "learning_rate_init": 0.05, "max_iter": 400, "batch_size": 256}
+    parts = (da.from_array(x, chunks=(chunks, 3)), da.from_array(y, chunks=(chunks,)))
+    model = SoftmaxClassifier(momentum=0, random_state=0, **given).fit(*parts, weight)
+    own = InMemory().fit(x, y, weight)
+    np.testing.assert_allclose(model.coef_, own.coef_, atol=0.25)
+    np.testing.assert_allclose(model.intercept_, own.intercept_, atol=0.25)
+    few = SoftmaxClassifier(momentum=0, random_state=0, **given | {"batch_size": 2}).fit(*parts, weight)
+    spread = [np.std(np.diff(m.loss_curve_)) for m in (model, few)]
+    assert spread[1] > 3 * spread[0]
+
+
+def test_blocks_of_unknown_length_and_columns_of_blocks():
+    x, y = blocks()
+    kept = y < 5
+    model = SoftmaxClassifier().fit(x[kept], y[kept])
+    own = InMemory().fit(X[Y < 5], Y[Y < 5])
+    np.testing.assert_allclose(model.loss_, own.loss_, rtol=1e-5)
+    whole = SoftmaxClassifier().fit(x.rechunk((500, 16)), Y)
+    np.testing.assert_allclose(whole.loss_, InMemory().fit(X, Y).loss_, rtol=1e-5)
+    two = SoftmaxClassifier().fit(*blocks(X[Y < 2], Y[Y < 2]))
+    assert two.coef_.shape == (1, 64) and two.intercept_.shape == (1,)
+
+
+def test_what_does_not_fit_is_named():
+    x, y = blocks()
+    for arguments, error, message in (
+        ((X, Y), TypeError, "must be a dask.array"),
+        ((x[:, 0], y), ValueError, r"X has shape \(1797,\)"),
+        ((x, y[:5]), ValueError, r"y has shape \(5,\)"),
+        ((x, y * 0), ValueError, "labels of two classes"),
+        ((x.astype(complex), y), TypeError, "complex"),
+        ((x, y, -np.ones(1797)), ValueError, "sample_weight is -1.0 at least"),
+        ((da.where(x > 0.9, np.nan, x), y), ValueError, "not finite"),
+        ((x, y + 0.5), ValueError, "labels of two classes"),
+        ((x[x[:, 0] < 9], Y), ValueError, "y has 1 blocks; X, of unknown length, has 6"),
+        ((x[y < 5], y), ValueError, r"a block of X has .* examples, and that of y \d+"),
+    ):
+        with pytest.raises(error, match=message):
+            SoftmaxClassifier().fit(*arguments)
+    with pytest.raises(AttributeError, match="before fit"):
+        SoftmaxClassifier().predict(x)
+    with pytest.raises(ValueError, match=r"X has shape \(1797, 60\)"):
+        SoftmaxClassifier().fit(x, y).predict(x[:, 4:])
+    with pytest.raises(ValueError, match="solver is 'newton'"):
+        SoftmaxClassifier(solver="newton").fit(x, y)
+    with pytest.warns(UserWarning, match="max_iter came before tol"):
+        SoftmaxClassifier(max_iter=1).fit(x, y)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with dask.config.set({"distributed.comm.timeouts.connect": "60s"}):
+        with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+            with distributed.Client(cluster) as client:
+                yield client
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the library's own threads and sockets, when workers come and go
+def test_processes_and_one_that_is_killed(cluster):
+    iris, labels = load_iris(return_X_y=True)
+    x, y = blocks(np.tile(iris, (40, 1)), np.tile(labels, 40), 1000)
+    given = {"tol": 1e-5, "alpha": 0.1}
+    undisturbed = SoftmaxClassifier(**given).fit(x, y)
+    own = InMemory(**given).fit(np.tile(iris, (40, 1)), np.tile(labels, 40))
+    np.testing.assert_allclose(undisturbed.loss_, own.loss_, rtol=1e-6)
+
+    class Disturbed(SoftmaxClassifier):
+        def _note(self, loss):
+            super()._note(loss)
+            if self.verbose and len(self.loss_curve_) == 3:
+                self.verbose = False
+                os.kill(next(iter(cluster.run(os.getpid).values())), signal.SIGKILL)
+
+    disturbed = Disturbed(verbose=True, **given).fit(x.persist(), y.persist())
+    assert not disturbed.verbose
+    assert np.array_equal(disturbed.coef_, undisturbed.coef_)
+    assert disturbed.loss_curve_ == undisturbed.loss_curve_

@@ -1,0 +1,63 @@
+"""Backpropagation: gradients against differences of the total cost, and the forms of examples."""
+
+import itertools
+
+import numpy as np
+import pytest
+from networks import COSTS, one_hot, problem
+
+import nndl_fast as nf
+
+
+def test_backprop_takes_one_example_or_columns_of_them():
+    x, labels = problem(4)
+    net = nf.Network([4, 5, 3], dtype=np.float64, rng=1)
+    together = net.backprop(x.T, one_hot(labels).T)
+    single = [
+        net.backprop(x[0], labels[0]),
+        net.backprop(x[1][:, None], one_hot(labels)[1][:, None]),
+        net.backprop(x[2], labels[2:3]),
+        net.backprop(x[3], int(labels[3])),
+    ]
+    for part in (0, 1):
+        for layer in (0, 1):
+            total = sum(s[part][layer] for s in single)
+            np.testing.assert_allclose(total, together[part][layer], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("sizes", [[4, 3], [4, 5, 3], [4, 5, 6, 3]], ids=str)
+def test_backprop_is_the_gradient_of_the_total_cost_by_differences(cost, sizes):
+    """(81), (82), and the layers before"""
+    (x, labels), h = problem(5), 1e-5
+    net = nf.Network(sizes, cost=cost, dtype=np.float64, rng=1)
+    gradients = [g for part in net.backprop(x.T, labels) for g in part]
+    for parameter, gradient in zip(net.biases + net.weights, gradients, strict=True):
+        assert gradient.shape == parameter.shape
+        for place in np.ndindex(parameter.shape):
+            kept, ends = parameter[place], []
+            for sign in (1, -1):
+                parameter[place] = kept + sign * h
+                ends.append(len(x) * net.total_cost((x, labels), 0))
+            parameter[place] = kept
+            assert gradient[place] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6, abs=1e-8)
+
+
+def examples(n=53, features=7, outputs=4, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, features)).astype(dtype), rng.integers(0, outputs, n)
+
+
+@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("cost", COSTS)
+def test_backprop_is_the_gradient_by_differences(cost, hidden):
+    x, y = examples()
+    net = nf.Network([7, 5, 6, 4], cost=cost, hidden=hidden, dtype=np.float64, rng=1)
+    nabla_b, nabla_w = net.backprop(x.T, y if cost is nf.LogLikelihoodCost else np.eye(4)[y].T)
+    for p, nabla in zip(net.biases + net.weights, nabla_b + nabla_w):
+        for place in itertools.islice(np.ndindex(p.shape), 0, None, 5):
+            costs, before, step = [], p[place], 1e-6
+            for p[place] in (before + step, before - step):
+                costs.append(net.total_cost((x, y), 0) * len(x))
+            p[place] = before
+            assert abs((costs[0] - costs[1]) / (2 * step) - nabla[place]) < 1e-6

@@ -1,0 +1,156 @@
+"""The compiled trainer, its rule and its matrix product, which are not public: what they take and refuse."""
+
+import numpy as np
+import pytest
+from networks import OPTIMIZERS
+
+from nndl_fast import _core
+
+
+def trainer(sizes=(7, 5, 4), cost="LogLikelihoodCost", hidden="sigmoid", single=False):
+    return _core.trainer(list(sizes), hidden, cost, single)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: trainer(sizes=[3]), "sizes must be"),
+        (lambda: trainer(sizes=[3, 0]), "sizes must be"),
+        (lambda: trainer(cost="Own"), "cost is 'Own'"),
+        (lambda: trainer(hidden="elu"), "hidden is 'elu'"),
+    ],
+)
+def test_a_trainer_takes_what_it_can_use(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "made", [_core.trainer([2, 2], "relu", "LogLikelihoodCost", True), _core.rule()], ids=["trainer", "rule"]
+)
+def test_a_trainer_or_a_rule_cannot_be_made_without_what_it_consists_of(made):
+    kind = type(made)
+    for make in (kind, lambda: kind.__new__(kind), lambda: kind.__mro__[1].__new__(kind)):
+        with pytest.raises(TypeError):
+            make()
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "", "SGD", None, 1])
+def test_a_rule_names_the_optimizers_that_there_are(optimizer):
+    message = f"optimizer is {optimizer!r}; it must be one of {', '.join(map(repr, OPTIMIZERS))}$"
+    with pytest.raises(ValueError, match=message):
+        _core.rule(optimizer)
+
+
+def test_a_rule_is_what_it_was_made_of():
+    rule = _core.rule("nesterov", weight_decay=0.25, momentum=0.5)
+    assert (rule.optimizer, rule.weight_decay, rule.momentum) == ("nesterov", 0.25, 0.5)
+    assert rule == _core.rule("nesterov", weight_decay=0.25, momentum=0.5)
+    others = [
+        _core.rule("momentum", weight_decay=0.25, momentum=0.5),
+        _core.rule("nesterov", weight_decay=0.5, momentum=0.5),
+        _core.rule("nesterov", weight_decay=0.25, momentum=0.75),
+    ]
+    assert all(rule != other for other in others)
+    with pytest.raises(AttributeError):
+        rule.momentum = 0.75
+    for momentum in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"momentum is {momentum}"):
+            _core.rule("momentum", momentum=momentum)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"x": np.zeros((9, 6))}, ValueError),
+        ({"x": np.zeros((9, 7), "f4")}, ValueError),
+        ({"x": np.zeros((9, 14))[:, ::2]}, ValueError),
+        ({"y": np.zeros(9, "i4")}, ValueError),
+        ({"y": np.zeros(8, "i8")}, ValueError),
+        ({"y": np.full(9, 4)}, IndexError),
+        ({"y": np.full(9, -1)}, IndexError),
+        ({"y": np.zeros((9, 5))}, ValueError),
+        ({"order": np.array([0, 9])}, IndexError),
+        ({"order": np.array([-1])}, IndexError),
+        ({"order": np.zeros(3, "i4")}, ValueError),
+        ({"mini_batch": 0}, ValueError),
+        ({"rule": "sgd"}, TypeError),
+        ({"rule": None}, TypeError),
+    ],
+)
+def test_a_trainer_reads_and_writes_nothing_beyond(change, error):
+    made = trainer()
+    arguments = {
+        "x": np.ones((9, 7)),
+        "y": np.zeros(9, "i8"),
+        "order": np.arange(9),
+        "mini_batch": 4,
+        "rule": _core.rule(),
+        "eta": 0.1,
+    }
+    with pytest.raises(ValueError, match="use"):
+        made.run(*arguments.values())
+    weights, biases = [np.ones((5, 7)), np.ones((4, 5))], [np.ones((5, 1)), np.ones((4, 1))]
+    for wrong in ([weights[0]], [weights[0], weights[1].T], [w.astype("f4") for w in weights]):
+        with pytest.raises(ValueError):
+            made.use(wrong, biases)
+    made.use(weights, biases)
+    with pytest.raises(error):
+        made.run(*(arguments | change).values())
+    assert all((p == 1).all() for p in weights + biases)
+    for wrong in (np.ones(7), np.ones((9, 6)), np.ones((9, 7), "f4")):
+        with pytest.raises(ValueError, match="x has shape"):
+            made.weighted_inputs(wrong)
+    made.run(*arguments.values())
+    assert all((p == 1).all() for p in weights + biases)
+    assert not (made.parameters()[1][1] == 1).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"left": np.ones(39, "f4")},
+        {"right": np.ones(63, "f4")},
+        {"out": np.ones(10 * 16 - 1, "f4")},
+        {"sizes": (10, 16, 0)},
+        {"sizes": (-1, 16, 4)},
+        {"left_strides": (5, 1, 0)},
+        {"right_strides": (16, 1 << 40)},
+    ],
+)
+def test_a_product_reads_and_writes_nothing_beyond(change):
+    arguments = {
+        "left": np.ones(40, "f4"),
+        "left_strides": (4, 1, 0),
+        "right": np.ones(4 * 32, "f4"),
+        "right_strides": (16, 64),
+        "out": np.zeros(10 * 16, "f4"),
+        "out_strides": (16, 160),
+        "sizes": (10, 16, 4),
+        "keep": 0.0,
+    }
+    _core.product(**arguments)
+    assert (arguments["out"] == 4).all()
+    if "right_strides" in change:  # a second panel of columns is there to be reached
+        change = change | {"sizes": (10, 32, 4), "out": np.zeros(320, "f4")}
+    with pytest.raises(ValueError, match="beyond"):
+        _core.product(**arguments | change)
+
+
+@pytest.mark.parametrize("depth", [1, 64, 500, 1037])
+def test_a_product_of_any_depth(every_isa, depth):
+    """Depths of several blocks, each of which goes on with the sums of the one before."""
+    rng, out = np.random.default_rng(depth), np.zeros((10, 16), "f4")
+    left, right = (rng.standard_normal(shape).astype("f4") for shape in ((10, depth), (depth, 16)))
+    _core.product(
+        left=left.ravel(),
+        left_strides=(depth, 1, 0),
+        right=right.ravel(),
+        right_strides=(16, 16 * depth),
+        out=out.ravel(),
+        out_strides=(16, 160),
+        sizes=(10, 16, depth),
+        keep=0.0,
+    )
+    bound = depth * np.finfo("f4").eps / 2 * (np.abs(left).astype(float) @ np.abs(right))
+    assert (np.abs(out - left.astype(float) @ right) <= bound).all()

@@ -1,0 +1,100 @@
+"""What files say of each other, where nobody has to build or install anything to see it:
+``python tests/tools/lint.py``.
+
+Prints a line for each finding, ``path:line: what``, and ends with 1 if there is one. It asks whether
+
+- every wrong kernel of mutants.py can be made, that is, whether the code it changes stands exactly once;
+- no line of the core is longer than clang-format's limit, as clang-format itself leaves comments alone;
+- every action of the workflows is pinned by the hash of a commit, with its version beside it;
+- CITATION.cff and CHANGELOG.md have the version of pyproject.toml;
+- the figures in the pages are those of the newest release's report, which ``bench/readme.py`` writes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mutants
+
+ROOT = Path(__file__).resolve().parents[2]
+PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+# The check computes nothing: it puts a report into tables. The modules that make these do more, for which
+# they import what is replaced here.
+CHECK_OF_FIGURES = """
+import sys
+from unittest.mock import MagicMock
+sys.modules.update({name: MagicMock() for name in ("numpy", "numpy.typing", "nndl_fast")})
+import readme
+readme.main()
+"""
+
+
+def read(path: str | Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def lines(*patterns: str) -> Iterator[tuple[Path, int, str]]:
+    """Each line of the files of these names, with where it stands. A name that no file has is a mistake."""
+    for pattern in patterns:
+        paths = sorted(ROOT.glob(pattern))
+        if not paths:
+            raise SystemExit(f"lint.py: there is no {pattern}")
+        for path in paths:
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                yield path.relative_to(ROOT), number, line
+
+
+def line_of(text: str, pattern: str) -> tuple[int, str]:
+    """The number of the first line that matches, and what the pattern's group is there; or 1 and nothing."""
+    found = re.search(pattern, text, re.MULTILINE)
+    return (text.count("\n", 0, found.start()) + 1, found[1]) if found else (1, "")
+
+
+def impossible_mutants() -> Iterator[str]:
+    for mutant in mutants.MUTANTS:
+        times = read(f"csrc/{mutant.path}").count(mutant.right)
+        if times != 1:
+            yield f"csrc/{mutant.path}:1: has {mutant.right!r} {times} times, not once ({mutant.what})"
+
+
+def long_lines() -> Iterator[str]:
+    limit = int(line_of(read(".clang-format"), r"^ColumnLimit: (\d+)")[1])
+    for path, number, line in lines("csrc/**/*.[ch]*", "tests/core/*.[ch]*"):
+        if len(line) > limit:
+            yield f"{path}:{number}: is longer than {limit} characters"
+
+
+def unpinned_actions() -> Iterator[str]:
+    for path, number, line in lines(".github/workflows/*.yml"):
+        if "uses:" in line and not PINNED.search(line):
+            yield f"{path}:{number}: {line.strip()!r} is not pinned by hash and version"
+
+
+def other_versions() -> Iterator[str]:
+    expected = line_of(read("pyproject.toml"), r'^version = "(.*)"$')[1]
+    for path, entry in (("CITATION.cff", r"^version: (.*)$"), ("CHANGELOG.md", r"^## (\d.*)$")):
+        number, version = line_of(read(path), entry)
+        if version != expected:
+            yield f"{path}:{number}: the version is {version or 'missing'}; it must be {expected}"
+
+
+def other_figures() -> Iterator[str]:
+    command = [sys.executable, "-c", CHECK_OF_FIGURES, "--check"]
+    result = subprocess.run(command, cwd=ROOT / "bench", text=True, capture_output=True, check=False)
+    if result.returncode:
+        yield f"bench/readme.py:1: {result.stderr.strip().splitlines()[-1]}"
+
+
+def main() -> int:
+    checks = (impossible_mutants, long_lines, unpinned_actions, other_versions, other_figures)
+    findings = [finding for check in checks for finding in check()]
+    for finding in findings:
+        print(finding)
+    return int(bool(findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
