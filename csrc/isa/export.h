@@ -6,7 +6,7 @@
 //
 // A kernel is exported in the namespace that has the name of its instruction set. Everything else in such a file
 // stands in an anonymous namespace: of an inline function that is compiled for AVX-512 and for the baseline, the
-// linker could keep the copy for AVX-512, for everyone (tests/test_core.py reads the symbols).
+// linker could keep the copy for AVX-512, for everyone (tests/core/test_core.py reads the symbols).
 #pragma once
 #include NNDL_SIMD
 #include "../kernels/job.h"

@@ -8,7 +8,8 @@ namespace {
 template <class V, class E = typename V::Element>
 struct Hard {
     const Job<E>& job;
-    static constexpr bool sums = false;
+    static constexpr bool sums = false, stores = true;
+    static constexpr StorePath slowest = StorePath::fast;
 
     template <class L>
     struct Pending {

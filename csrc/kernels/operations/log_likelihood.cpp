@@ -21,7 +21,8 @@ NNDL_INLINE V weighted(V a, V b) {
 template <class V, class E = typename V::Element>
 struct LogLikelihood {
     const Job<E>& job;
-    static constexpr bool sums = true, keeps = true;
+    static constexpr bool sums = true, keeps = true, stores = true;
+    static constexpr StorePath slowest = StorePath::general;
     NNDL_INLINE E sharpness() const { return 1; }
 
     // What storing a row's error needs.
@@ -193,8 +194,8 @@ private:
 
     // If every class has a target.
     template <class L, class PerRow = typename L::PerRow>
-    NNDL_INLINE Wanted<PerRow> want(const L& rows, Strided<const E> z, Strided<const E> y,
-                                    const AtLabels<L>& at) const {
+    NNDL_NOINLINE Wanted<PerRow> want(const L& rows, Strided<const E> z, Strided<const E> y,
+                                      const AtLabels<L>& at) const {
         using D = Double<PerRow>;
         const PerRow maximum = rows.maximum(z);
         const V top = L::spread(maximum);

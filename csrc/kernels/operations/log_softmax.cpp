@@ -8,7 +8,8 @@ namespace {
 template <class V, class E = typename V::Element>
 struct LogSoftmax {
     const Job<E>& job;
-    static constexpr bool sums = true, keeps = false;
+    static constexpr bool sums = true, keeps = false, stores = true;
+    static constexpr StorePath slowest = StorePath::fast;
     NNDL_INLINE E sharpness() const { return job.c; }
 
     template <class L>

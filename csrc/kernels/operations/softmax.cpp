@@ -9,7 +9,8 @@ namespace {
 template <class V, class E = typename V::Element>
 struct Softmax {
     const Job<E>& job;
-    static constexpr bool sums = true, keeps = true;
+    static constexpr bool sums = true, keeps = true, stores = true;
+    static constexpr StorePath slowest = StorePath::corrected;
     NNDL_INLINE E sharpness() const { return job.c; }
 
     template <class L>

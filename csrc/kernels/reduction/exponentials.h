@@ -300,7 +300,7 @@ NNDL_INLINE Split<V> add_up_few(const ColumnLayout<V>& rows, const Exponentials<
 
 // A slice of a row: each segment's sum, and the maximum of all of them.
 template <bool Direct, class V, class E = typename V::Element>
-NNDL_INLINE void add_up_slice(const RowLayout<V>&, RowSlice<E>& slice, E c, Strided<const E> z, Strided<E> exps) {
+NNDL_NOINLINE void add_up_slice(const RowLayout<V>&, RowSlice<E>& slice, E c, Strided<const E> z, Strided<E> exps) {
     using L = RowLayout<V>;
     const Exponentials<L, Direct> exp(Shift<typename L::PerRow>({*slice.near}, c));
     V maximum = V::all(-E(__builtin_inf()));

@@ -21,8 +21,17 @@ NNDL_INLINE Split<typename RowLayout<V>::PerRow> sum_of(const RowLayout<V>& row,
 template <bool Direct, class V, class Previous>
 NNDL_INLINE Split<V> sum_of(const ColumnLayout<V>& rows, const Shift<V>& shift, Strided<const typename V::Element> z,
                             Strided<typename V::Element> exps, V&, Previous& previous) {
-    const Exponentials<ColumnLayout<V>, Direct> exp(shift);
-    return rows.classes <= few_classes ? add_up_few(rows, exp, z, exps) : add_up_many(rows, exp, z, exps, previous);
+    return add_up_many(rows, Exponentials<ColumnLayout<V>, Direct>(shift), z, exps, previous);
+}
+
+// Without a previous row the sum is compiled once for all operations. With one it is compiled into each of them: if the
+// previous row's store stood behind a pointer, each call of it would cost what is in registers (bench/NOTES.md).
+template <bool Direct, class L>
+NNDL_NOINLINE Split<typename L::PerRow> sum_alone(const L& rows, const Shift<typename L::PerRow>& shift,
+                                                  Strided<const typename L::E> z, Strided<typename L::E> exps,
+                                                  typename L::PerRow& maximum) {
+    NoPrevious none_before;
+    return sum_of<Direct>(rows, shift, z, exps, maximum, none_before);
 }
 
 // Where a row's maximum is expected: at that of the previous row.
@@ -85,8 +94,7 @@ struct RowSum {
             sum = rows.summed->sum;
         }
         while (!hint.known && !is_summed(rows)) {  // at most twice
-            sum = shift.direct ? sum_of<true>(rows, shift, z, exps, maximum, previous)
-                               : sum_of<false>(rows, shift, z, exps, maximum, previous);
+            sum = shift.direct ? sum_up<true>(rows, z, exps, previous) : sum_up<false>(rows, z, exps, previous);
             if constexpr (L::max_count > 1) break;
             else if (hint.take(maximum.r, c)) break;
             shift = Shift<PerRow>(maximum, c);
@@ -138,7 +146,7 @@ struct RowSum {
 
     // The sum of all exponentials but the largest, for rows in which that one is nearly all of the sum. It occurs only
     // once there, so the others are those that are less than it.
-    NNDL_INLINE PerRow others(const L& rows, Strided<const E> z, Strided<E> exps) const {
+    NNDL_NOINLINE PerRow others(const L& rows, Strided<const E> z, Strided<E> exps) const {
         const V top = L::spread(peak), least = L::spread(negligible()), zero = V::all(0);
         const auto other = [&](auto step) NNDL_LAMBDA {
             const V e = exponentials(rows, step, z, exps);
@@ -188,6 +196,13 @@ struct RowSum {
     }
 
 private:
+    template <bool Direct, class Previous>
+    NNDL_INLINE Split<PerRow> sum_up(const L& rows, Strided<const E> z, Strided<E> exps, Previous& previous) {
+        if constexpr (L::max_count > 1)
+            if (rows.classes <= few_classes) return add_up_few(rows, Exponentials<L, Direct>(shift), z, exps);
+        if constexpr (std::is_same_v<Previous, NoPrevious>) return sum_alone<Direct>(rows, shift, z, exps, maximum);
+        else return sum_of<Direct>(rows, shift, z, exps, maximum, previous);
+    }
     static NNDL_INLINE bool is_summed(const L& rows) {
         if constexpr (L::max_count > 1) return rows.summed;
         else return false;

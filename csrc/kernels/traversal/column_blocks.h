@@ -9,8 +9,15 @@
 namespace nndl_fast {
 namespace {
 
-template <class T>
-T declare();  // for decltype
+// What a row has as a whole, if no row before it is to be stored (drive.h). Compiled once per layout, for the paths on
+// which a call costs nothing beside what they copy.
+template <class Op, class L, class E = typename L::E>
+NNDL_NOINLINE typename Op::template Pending<L> reduce_alone(const Op& op, const L& rows, ptrdiff_t first,
+                                                            Strided<const E> z, Strided<const E> y, Strided<E> exps,
+                                                            MaxHint<E>& hint) {
+    NoPrevious none_before;
+    return op.reduce(rows, first, z, y, exps, hint, none_before);
+}
 
 // Some columns side by side: tiles, of which the last may be partly filled.
 template <class V, class X>
@@ -202,7 +209,7 @@ struct ColumnDriver {
             Columns columns(r, rows);
             StripSums<V>(strip(columns, job.z), op.sharpness(), job.scratch).run(columns.summed);
             reduce(columns);
-            if (!job.out.data) continue;
+            if (!Op::stores || !job.out.data) continue;
             store(columns, 0, job.classes);
             finish(columns);
         }
@@ -243,16 +250,14 @@ struct ColumnDriver {
                 summed.sum = total.parts();
             });
             reduce(columns);
-            if (!job.out.data) continue;
+            if (!Op::stores || !job.out.data) continue;
             if (slice.task == RowSlice<E>::store) store(columns, slice.first, slice.last);
             else finish(columns);
         }
     }
 
 private:
-    using Pending = decltype(declare<const Op&>().reduce(
-        declare<const ColumnLayout<V>&>(), 0, declare<Strided<const E>>(), declare<Strided<const E>>(),
-        declare<Strided<E>>(), declare<MaxHint<E>&>(), declare<NoPrevious&>()));
+    using Pending = typename Op::template Pending<ColumnLayout<V>>;
 
     // Some tiles of columns that are summed up.
     struct Columns {
@@ -281,17 +286,15 @@ private:
         for (int t = 0; t < strip(columns, job.z).tiles(); ++t) {
             const ptrdiff_t r = columns.row + t * V::size;
             MaxHint<E> none;
-            NoPrevious none_before;
-            const auto pending = op.reduce(tile(columns, t), r, column(job.z, r), column(job.y, r),
-                                           Strided<E>{nullptr, 0}, none, none_before);
-            columns.pending[t] = pending;
-            if (columns.path < pending.path) columns.path = pending.path;
+            columns.pending[t] =
+                reduce_alone(op, tile(columns, t), r, column(job.z, r), column(job.y, r), Strided<E>{nullptr, 0}, none);
+            if (columns.path < columns.pending[t].path) columns.path = columns.pending[t].path;
         }
     }
     // Classes `first` to `last`.
     NNDL_INLINE void store(const Columns& columns, ptrdiff_t first, ptrdiff_t last) const {
         const bool direct = all_direct(columns.summed, strip(columns, job.z).tiles(), op.sharpness());
-        with_store_path(columns.path, [&](auto tag) NNDL_LAMBDA {
+        with_store_path<Op::slowest>(columns.path, [&](auto tag) NNDL_LAMBDA {
             direct ? store_again<tag.path, true>(columns, first, last)
                    : store_again<tag.path, false>(columns, first, last);
         });

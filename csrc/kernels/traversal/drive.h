@@ -7,8 +7,10 @@
 //   op.finish(pending, rows, first)                               does what is left once all is stored
 //
 // `first` is the number of the first row, `exps` an array for its exponentials, and pending.path the
-// fastest StorePath that is right for these rows. An operation that adds up exponentials (Op::sums) also says of which
-// sharpness (op.sharpness()), and whether value() takes them from `exps` (Op::keeps) or takes z instead.
+// fastest StorePath that is right for these rows; Op::slowest is the slowest that an operation has. If its results are
+// one number per row, value() and finish() are not called (Op::stores is false). An operation that adds up exponentials
+// (Op::sums) also says of which sharpness (op.sharpness()), and whether value() takes them from `exps` (Op::keeps) or
+// takes z instead.
 //
 // Long rows are software pipelined: while row r is added up, row r - 1 is stored. Both use one array of
 // exponentials, which therefore stays in the nearest cache:
@@ -64,7 +66,7 @@ private:
         return op_.template value<path>(pending_, rows_, step, z_, y_, exps_);
     }
     NNDL_NOINLINE void store(ptrdiff_t end) {
-        with_store_path(pending_.path, [&](auto tag) NNDL_LAMBDA { store_in<tag.path>(end); });
+        with_store_path<Op::slowest>(pending_.path, [&](auto tag) NNDL_LAMBDA { store_in<tag.path>(end); });
     }
     template <StorePath path>
     NNDL_INLINE void store_in(ptrdiff_t end) {
@@ -135,13 +137,18 @@ private:
                 return r;
         }
     }
+    NNDL_INLINE bool stores() const { return Op::stores && job.out.data; }
     NNDL_INLINE E* area(int i) const { return job.scratch + i * scratch_area(job.classes); }
 
-    template <class L>
-    using PendingOf = decltype(declare<const Op&>().reduce(declare<const L&>(), 0, declare<Strided<const E>>(),
-                                                           declare<Strided<const E>>(), declare<Strided<E>>(),
-                                                           declare<MaxHint<E>&>(), declare<NoPrevious&>()));
-
+    // Tiles are reduced inline, except the small ones that larger tiles leave over.
+    template <class Tile>
+    static NNDL_INLINE auto reduce_tile(const OpOf<Tile, E>& op, const ColumnLayout<Tile>& rows, ptrdiff_t first,
+                                        Strided<const E> z, Strided<const E> y, Strided<E> exps) {
+        MaxHint<E> none;
+        NoPrevious none_before;
+        if constexpr (Tile::size < Big::size) return reduce_alone(op, rows, first, z, y, exps, none);
+        else return op.reduce(rows, first, z, y, exps, none, none_before);
+    }
     template <class X>
     static NNDL_INLINE Strided<X> column(MatrixView<X> x, ptrdiff_t r, ptrdiff_t stride) {
         return {x.data ? x.data + r * x.row : nullptr, stride};
@@ -150,7 +157,7 @@ private:
     NNDL_INLINE void store_tile(const ColumnLayout<Tile>& rows, const Pending& pending, Strided<const E> z,
                                 Strided<const E> y, Strided<E> exps, Strided<E> out) const {
         const OpOf<Tile, E> wide_op{job};
-        with_store_path(pending.path, [&](auto tag) NNDL_LAMBDA {
+        with_store_path<Op::slowest>(pending.path, [&](auto tag) NNDL_LAMBDA {
             rows.for_each([&](auto step) NNDL_LAMBDA {
                 rows.store(out, step, wide_op.template value<tag.path>(pending, rows, step, z, y, exps));
             });
@@ -163,10 +170,8 @@ private:
         const Strided<const E> z = column(job.z, r, job.z.cls), y = column(job.y, r, job.y.cls);
         const Strided<E> out = column(job.out, r, job.out.cls), buffer = {area(0), Tile::size};
         const Strided<E> exps = job.classes <= few_classes ? buffer : out;
-        MaxHint<E> none;
-        NoPrevious none_before;
-        const auto pending = wide_op.reduce(rows, r, z, y, exps, none, none_before);
-        if (!job.out.data) return;
+        const auto pending = reduce_tile(wide_op, rows, r, z, y, exps);
+        if (!stores()) return;
         store_tile(rows, pending, z, y, exps, out);
         wide_op.finish(pending, rows, r);
     }
@@ -192,12 +197,10 @@ private:
             const int other = turn ^ 1;
             const Strided<const E> tile_z = {z[turn], Tile::size},
                                    tile_y = {job.y.data ? y[turn] : nullptr, Tile::size};
-            MaxHint<E> none;
-            NoPrevious none_before;
-            const auto pending = wide_op.reduce(rows, r, tile_z, tile_y, buffer, none, none_before);
+            const auto pending = reduce_tile(wide_op, rows, r, tile_z, tile_y, buffer);
             ColumnLayout<Tile> next = rows_from(r + rows.count);
             if (ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
-            if (job.out.data) {
+            if (stores()) {
                 store_tile(rows, pending, tile_z, tile_y, buffer, buffer);
                 unpack<Tile>(buffer.data, rows.count, job.classes,
                              {job.out.data + r * job.out.row, job.out.row, job.out.cls});
@@ -219,7 +222,7 @@ private:
     }
 
     NNDL_NOINLINE ptrdiff_t panels(ptrdiff_t r, ptrdiff_t last) const {
-        using Pending = PendingOf<ColumnLayout<V>>;
+        using Pending = typename Op::template Pending<ColumnLayout<V>>;
         using P = Panel<V, Pending>;
         P panel[panels_in_hand];
         for (int i = 0; i < panels_in_hand; ++i) {
@@ -247,7 +250,7 @@ private:
             before = now;
             now = next;
             next = free;
-            if (!job.out.data) before->rows = 0;
+            if (!stores()) before->rows = 0;
         } while (now->tiles() || before->tiles());
         return r;
     }
@@ -265,11 +268,10 @@ private:
         }
         MaxHint<E> hint;
         hint.known = &slice;
-        NoPrevious none_before;
-        const auto pending = op.reduce(row, 0, z, y, exps, hint, none_before);
-        if (!job.out.data) return;
+        const auto pending = reduce_alone(op, row, 0, z, y, exps, hint);
+        if (!stores()) return;
         if (slice.task == RowSlice<E>::finish) return op.finish(pending, row, 0);
-        with_store_path(pending.path, [&](auto tag) NNDL_LAMBDA {
+        with_store_path<Op::slowest>(pending.path, [&](auto tag) NNDL_LAMBDA {
             row.for_each(slice.first, slice.last, [&](auto step) NNDL_LAMBDA {
                 row.store(exps, step, op.template value<tag.path>(pending, row, step, z, y, exps));
             });
@@ -279,20 +281,20 @@ private:
     // The software pipeline.
     NNDL_NOINLINE ptrdiff_t rows_as_they_are(ptrdiff_t r) const {
         using L = RowLayout<V>;
-        using Pending = PendingOf<L>;
+        using Pending = typename Op::template Pending<L>;
         const L row{job.classes};
-        const Strided<E> exps = {job.out.data ? area(0) : nullptr, 1};
+        const Strided<E> exps = {stores() ? area(0) : nullptr, 1};
         MaxHint<E> hint;
         Pending pending{};
         for (bool first = true;; first = false) {
             const ptrdiff_t previous = first ? r : r - 1;  // a first row has none, and its storer stores nothing
             Storer<Op, L, Pending> storer(op, row, pending, column(job.z, previous, 1), column(job.y, previous, 1),
                                           exps, column(job.out, previous, 1));
-            if (first || !job.out.data) storer.store_nothing();
+            if (first || !stores()) storer.store_nothing();
             Pending next{};
             if (r < job.rows) next = op.reduce(row, r, column(job.z, r, 1), column(job.y, r, 1), exps, hint, storer);
             storer.store_until(job.classes);
-            if (!first && job.out.data) op.finish(pending, row, previous);
+            if (!first && stores()) op.finish(pending, row, previous);
             if (r == job.rows) return r;
             pending = next;
             ++r;
@@ -303,13 +305,12 @@ private:
         gather(job.z, r, area(1));
         if (job.y.data) gather(job.y, r, area(2));
         MaxHint<E> none;
-        NoPrevious none_before;
         const Strided<const E> z = {area(1), 1}, y = {job.y.data ? area(2) : nullptr, 1};
         const Strided<E> buffer = {area(0), 1};
-        const auto pending = op.reduce(row, r, z, y, buffer, none, none_before);
-        if (!job.out.data) return;
+        const auto pending = reduce_alone(op, row, r, z, y, buffer, none);
+        if (!stores()) return;
         row.for_each([&](auto step) NNDL_LAMBDA {
-            row.store(buffer, step, op.template value<StorePath::general>(pending, row, step, z, y, buffer));
+            row.store(buffer, step, op.template value<Op::slowest>(pending, row, step, z, y, buffer));
         });
         for (ptrdiff_t j = 0; j < job.classes; ++j) element(job.out, r, j) = area(0)[j];
         op.finish(pending, row, r);

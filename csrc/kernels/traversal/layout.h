@@ -48,11 +48,13 @@ template <StorePath Path_>
 struct StorePathTag {
     static constexpr StorePath path = Path_;
 };
-template <class F>
+// `slowest` is the last of them that an operation has, so that no others are compiled for it.
+template <StorePath slowest, class F>
 NNDL_INLINE void with_store_path(StorePath path, F f) {
-    if (path == StorePath::fast) f(StorePathTag<StorePath::fast>());
-    else if (path == StorePath::corrected) f(StorePathTag<StorePath::corrected>());
-    else f(StorePathTag<StorePath::general>());
+    constexpr StorePath corrected = slowest < StorePath::corrected ? slowest : StorePath::corrected;
+    if (slowest == StorePath::fast || path == StorePath::fast) f(StorePathTag<StorePath::fast>());
+    else if (slowest == StorePath::corrected || path == StorePath::corrected) f(StorePathTag<corrected>());
+    else f(StorePathTag<slowest>());
 }
 
 template <class V, int K>

@@ -48,10 +48,11 @@ public:
     NNDL_NOINLINE void move(ptrdiff_t end) {
         if (next_.full()) copy<panel_tiles>(end, panel_tiles);
         else copy<1>(end, next_.tiles());
-        with_store_path(path_, [&](auto tag) NNDL_LAMBDA {
-            if (previous_.full()) store<tag.path, panel_tiles>(end, panel_tiles);
-            else store<tag.path, 1>(end, previous_.tiles());
-        });
+        if (Op::stores)
+            with_store_path<Op::slowest>(path_, [&](auto tag) NNDL_LAMBDA {
+                if (previous_.full()) store<tag.path, panel_tiles>(end, panel_tiles);
+                else store<tag.path, 1>(end, previous_.tiles());
+            });
         done_ = end;
     }
 
