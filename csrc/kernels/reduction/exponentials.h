@@ -143,9 +143,12 @@ struct NoPrevious {
     NNDL_INLINE void store_until(ptrdiff_t) const {}
 };
 
-// Two vectors at a time, or four if a vector is one register and there are 32: independent operations hide latency.
 template <class V>
-using Several = std::conditional_t<registers >= 32 && std::is_same_v<V, typename V::Register>, Pair<Pair<V>>, Pair<V>>;
+constexpr bool is_one_of_many_registers = registers >= 32 && std::is_same_v<V, typename V::Register>;
+
+// Two vectors at a time, or four if a vector is one register of many: independent operations hide latency.
+template <class V>
+using Several = std::conditional_t<is_one_of_many_registers<V>, Pair<Pair<V>>, Pair<V>>;
 
 // Adds up a row's exponentials and writes each to `exps`, if there is such an array. Before a
 // block of `exps` is overwritten, `previous` stores the previous row up to the end of that block, because it still

@@ -87,19 +87,13 @@ private:
     }
 };
 
-// The vector of a tile: at least two registers, so that the machine has something to do while it waits for one.
-template <class V, class R>
-struct TileVector {
-    using Type = V;
-};
+// The vector of a tile: two registers if there are many, so that the machine has something to do while it waits for one.
 template <class V>
-struct TileVector<V, V> {
-    using Type = Pair<V>;
-};
+using TileVector = std::conditional_t<is_one_of_many_registers<V>, Pair<V>, V>;
 
 template <template <class, class> class OpOf, class V, class E = typename V::Element>
 struct Driver {
-    using Big = typename TileVector<V, typename V::Register>::Type;
+    using Big = TileVector<V>;
     using Op = OpOf<V, E>;
     const Job<E>& job;
     const Op& op;
