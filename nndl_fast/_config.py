@@ -132,7 +132,8 @@ def get_include() -> str:
     >>> os.path.exists(os.path.join(nf.get_include(), "nndl_fast.h"))
     True
     """
-    return str(Path(__file__).parent / "include")
+    # beside the compiled core, which an editable install has elsewhere than its Python files
+    return str(Path(_core.__file__).parent / "include")
 
 
 def show_config() -> dict[str, object]:

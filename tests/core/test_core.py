@@ -16,6 +16,7 @@ from networks import TRAINED
 from programs import CXX
 
 import nndl_fast as nf
+from nndl_fast import _core, kernels
 
 ROOT = Path(__file__).parents[2]
 HASHES = str(ROOT / "tests/hashes.txt")
@@ -83,6 +84,18 @@ def test_kernels_are_exported_in_the_namespace_of_their_instruction_set(build):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("module", [_core, kernels], ids=lambda module: module.__name__)
+def test_what_the_modules_export(module):
+    """A template of the standard library that one of them exported could be the copy that others run."""
+    if not sys.platform.startswith("linux") or not shutil.which("nm"):
+        pytest.skip("reads the symbols of a Linux library with nm")
+    symbols = run("nm", "--dynamic", "--defined-only", module.__file__).splitlines()
+    name = module.__name__.rpartition(".")[2]
+    # by the second one threadpoolctl tells our _core from those of others
+    expected = {f"PyInit_{name}"} | ({"nndl_fast_get_num_threads"} if module is _core else set())
+    assert {symbol.split()[-1] for symbol in symbols} == expected
+
+
 def test_threads_share_out_work(build, tmp_path):
     output = run(str(build / "threads_test"), str(tmp_path / "groups"))
     assert "threads by pool" in output
