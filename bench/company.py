@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import measure
 import numpy as np
 import peers
-import results
 import steps
 import summary
 from peers import Array, Call
@@ -205,21 +204,15 @@ def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[s
     }
 
 
-def shape_name(record: dict[str, Any]) -> str:
-    return " x ".join(map(str, record["shape"]))
-
-
 def company_table(records: list[dict[str, Any]]) -> summary.Table:
     rows = []
     for record in records:
         one = record["one thread"]["median"]
-        for name in OTHERS:
-            if f"after {name}" not in record:
-                continue
+        for name in summary.named([record], "after "):
             ours, other = record[f"after {name}"], record[f"beside {name}"]
             slowed = other["median"] / record[f"other {name}"]["median"]
             rows.append(
-                [shape_name(record), name, summary.microseconds(one)]
+                [summary.shape_name(record["shape"]), name, summary.microseconds(one)]
                 + [summary.number(ours[kind] / one) for kind in ("median", "mean", "late")]
                 + [f"{slowed:.2f}"]
             )
@@ -240,54 +233,13 @@ def company_table(records: list[dict[str, Any]]) -> summary.Table:
     )
 
 
-def steps_table(records: list[dict[str, Any]]) -> summary.Table:
-    rows = []
-    names = [name for name in steps.STEP if name != "nndl_fast" and any(f"step {name}" in r for r in records)]
-    for record in records:
-        ours, one = record["step nndl_fast"]["median"], record["one thread"]["median"]
-        products = record["products"]["median"]
-        peer = [record.get(f"step {name}") for name in names]
-        rows.append(
-            [shape_name(record), summary.microseconds(ours)]
-            + [summary.against_us(step["median"] / ours if step else None) for step in peer]
-            + [f"{products / ours:.2f}", f"{ours / (products + one):.2f}"]
-        )
-    return summary.Table(
-        "A whole step: product, cost and delta, product",
-        "How many times as long as the step with nndl_fast the others take. The products are NumPy's, but "
-        "for PyTorch's step; the column before the last has the part of our step that they take alone. The "
-        "last is our step over its products alone and one thread of nndl_fast alone.",
-        [
-            "rows x features x classes",
-            "nndl_fast, µs",
-            *names,
-            "products alone",
-            "over products + one thread",
-        ],
-        rows,
-    )
-
-
-def losses(report: dict[str, Any], times: results.Times) -> list[str]:
-    """All that another library does faster: the kernels', worst first, and whole steps."""
-    found = summary.losses(times)
-    for record in report.get("company", []):
-        for name in steps.STEP:
-            if (step := record.get(f"step {name}")) is None or name == "nndl_fast":
-                continue
-            ratio = step["median"] / record["step nndl_fast"]["median"]
-            if "slower" in summary.against_us(ratio):
-                found.append(f"{name} at a step in company, {shape_name(record)} ({ratio:.2f})")
-    return found
-
-
 def alone_table(records: list[dict[str, Any]]) -> summary.Table:
     rows = []
     for record in records:
         one, alone, callers = (record[name]["median"] for name in ("one thread", "alone", "callers"))
         more = [record[f"{n} threads"]["median"] / alone for n in MORE_THREADS]
         ratios = [one / alone, record["child"]["median"], callers / (one / nf.get_num_threads()), *more]
-        rows.append([shape_name(record), *(f"{ratio:.2f}" for ratio in ratios)])
+        rows.append([summary.shape_name(record["shape"]), *(f"{ratio:.2f}" for ratio in ratios)])
     return summary.Table(
         "Cost and delta alone, and called by many threads",
         "One thread's time over that of all threads, here and in a child of fork; with "
@@ -306,7 +258,7 @@ def alone_table(records: list[dict[str, Any]]) -> summary.Table:
 
 
 def tables(records: list[dict[str, Any]]) -> list[summary.Table]:
-    return [steps_table(records), company_table(records), alone_table(records)]
+    return [summary.steps_table(records), company_table(records), alone_table(records)]
 
 
 def run(

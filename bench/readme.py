@@ -1,28 +1,79 @@
 """Writes the figures of the newest release's report into the README, between the comments that name them:
-``python bench/readme.py [--check]``. ``--check`` only says whether they are there as they should be."""
+``python bench/readme.py [--check | --keep REPORT]``. ``--check`` only says whether they are there as they
+should be, and needs nothing but Python; ``--keep`` first puts REPORT, the report.json of a new release, into
+bench/reports, without what nobody reads there."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
-import company
 import results
 import summary
 
 BENCH = Path(__file__).resolve().parent
 REPORTS = BENCH / "reports"
 README = BENCH.parent / "README.md"
+LEFT_OUT = "scikit-learn's loss"  # which the README's table of company does not show
+# What is read of the measurements in company whose names begin so.
+COMPANY = {
+    "one thread": ["median"],
+    "products": ["median"],
+    "step ": ["median"],
+    "other ": ["median"],
+    "beside ": ["median"],
+    "after ": ["mean", "late"],
+}
 BLOCK = re.compile(r"(<!-- figures: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def reports() -> list[Path]:
     """Of each release, the oldest first."""
     return sorted(REPORTS.glob("*.json"), key=lambda path: [int(part) for part in path.stem.split(".")])
+
+
+def kept(report: dict[str, Any]) -> dict[str, Any]:
+    """What the pages, ``history.py`` and ``report.py --against`` read of a report."""
+    names = ["format", "date", *results.DESCRIBED, *results.SETTINGS, "times"]
+    found = {name: report[name] for name in names}
+    found["machine"] = {key: value for key, value in report["machine"].items() if key != results.LOAD}
+    found["company"] = [
+        {
+            "shape": record["shape"],
+            **{
+                name: {kind: spread[kind] for kind in kinds}
+                for name, spread in record.items()
+                for start, kinds in COMPANY.items()
+                if name.startswith(start) and not name.endswith(LEFT_OUT)
+            },
+        }
+        for record in report["company"]
+    ]
+    return found
+
+
+def as_text(report: dict[str, Any]) -> str:
+    """As JSON, with one line for each entry and each record, so that a change shows as what it is."""
+
+    def value(content: Any) -> str:
+        if not isinstance(content, list):
+            return json.dumps(content, ensure_ascii=False)
+        return "[\n" + ",\n".join(f"  {json.dumps(item, ensure_ascii=False)}" for item in content) + "\n ]"
+
+    return "{\n" + ",\n".join(f' "{name}": {value(content)}' for name, content in report.items()) + "\n}\n"
+
+
+def keep(path: Path) -> Path:
+    """Puts what is read of a report beside those of the other releases."""
+    report, _ = results.read_report(path)
+    found = REPORTS / f"{report['versions']['nndl_fast']}.json"
+    found.write_text(as_text(kept(report)), encoding="utf-8")
+    return found
 
 
 def paragraph(text: str) -> str:
@@ -49,13 +100,13 @@ def machine(report: dict[str, Any]) -> str:
 
 
 def step(report: dict[str, Any]) -> str:
-    found = company.steps_table(report["company"])
+    found = summary.steps_table(report["company"])
     at = [0, *range(2, len(found.header) - 1)]  # without our own time, and the last
     return summary.markdown_rows([found.header[i] for i in at], [[row[i] for i in at] for row in found.rows])
 
 
 def in_company(report: dict[str, Any]) -> str:
-    others = [name for name in company.OTHERS if name != "scikit-learn's loss"]
+    others = [name for name in summary.named(report["company"], "after ") if name != LEFT_OUT]
     rows = []
     for record in report["company"]:
         one = record["one thread"]["median"]
@@ -64,7 +115,7 @@ def in_company(report: dict[str, Any]) -> str:
             ours = record[f"after {name}"]
             cells.append(f"{ours['mean'] / one:.2f}; {ours['late'] / one:.1f}")
             slowed.append(record[f"beside {name}"]["median"] / record[f"other {name}"]["median"])
-        rows.append([company.shape_name(record), *cells, f"{min(slowed):.2f} to {max(slowed):.2f}"])
+        rows.append([summary.shape_name(record["shape"]), *cells, f"{min(slowed):.2f} to {max(slowed):.2f}"])
     header = [
         "rows x features x classes",
         *(f"after {name}" for name in others),
@@ -117,7 +168,7 @@ def bridge(times: results.Times) -> str:
 
 
 def losses(report: dict[str, Any], times: results.Times) -> str:
-    found = company.losses(report, times)
+    found = summary.losses(times, report["company"])
     return "".join(f"- {line}\n" for line in found or ["None in this run."])
 
 
@@ -141,8 +192,12 @@ def filled(text: str, content: dict[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--check", action="store_true")
+    group.add_argument("--keep", type=Path, metavar="REPORT")
+    options = parser.parse_args()
+    if options.keep:
+        keep(options.keep)
     content = blocks(reports()[-1])
     for page in (
         README,
@@ -150,9 +205,9 @@ def main() -> None:
         BENCH.parent / "docs" / "howto" / "pytorch.md",
     ):
         text = page.read_text(encoding="utf-8")
-        if check and filled(text, content) != text:
+        if options.check and filled(text, content) != text:
             sys.exit(f"{page.name} has other figures than the report: python bench/readme.py writes them")
-        if not check:
+        if not options.check:
             page.write_text(filled(text, content), encoding="utf-8")
 
 

@@ -141,7 +141,7 @@ def write_page(
     cache = report["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
     drawn = pictures.write(times, cache, folder)
     cost_and_delta, softmax, limits, processors = (page.picture(path) for path in drawn)
-    losses = company.losses(report, times)
+    losses = summary.losses(times, report.get("company", []))
     facts = {
         k: report[k] for k in ("date", "commit", "machine", "versions", "config", "threads", "environment")
     }

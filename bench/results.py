@@ -159,15 +159,21 @@ def changes(new: Times, old: Times) -> list[Change]:
     ]
 
 
+# What is compared beside the times: the first by their entries.
+DESCRIBED = ("machine", "versions", "config", "environment")
+SETTINGS = ("threads", "rounds", "quick", "keep_memory", "commit")
+LOAD = "load_before"  # of the machine; it differs between any two runs
+
+
 def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
     """What else has changed between two reports, so that a ratio need not be the code's doing."""
     lines = []
-    for name in ("machine", "versions", "config", "environment"):
+    for name in DESCRIBED:
         here, there = new.get(name) or {}, old.get(name) or {}
-        for key in sorted({*here, *there} - {"load_before"}):
+        for key in sorted({*here, *there} - {LOAD}):
             if here.get(key) != there.get(key):
                 lines.append(f"{name}, {key.replace('_', ' ')}: {there.get(key)} before, {here.get(key)} now")
-    for key in ("threads", "rounds", "quick", "keep_memory", "commit"):
+    for key in SETTINGS:
         if new.get(key) != old.get(key):
             lines.append(f"{key.replace('_', ' ')}: {old.get(key)} before, {new.get(key)} now")
     return lines

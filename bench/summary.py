@@ -36,8 +36,8 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
-def shape_name(shape: Shape) -> str:
-    return f"{shape[0]} x {shape[1]}"
+def shape_name(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def number(value: float | None) -> str:
@@ -83,8 +83,8 @@ def ratio_table(times: Times, operation: str) -> Table:
 PARTS = ("products alone", "the cost alone")
 
 
-def losses(times: Times) -> list[str]:
-    """Every operation and shape at which a peer is faster, worst first."""
+def losses(times: Times, company: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+    """Every operation and shape at which a peer is faster, worst first; then the steps in company."""
     found = []
     training = [operation for operation in results.operations(times) if operation.startswith("training")]
     for operation in (*TITLES, *training):
@@ -94,7 +94,47 @@ def losses(times: Times) -> list[str]:
             for shape, ratio in results.ratios(times, operation, name).items():
                 if "slower" in against_us(ratio):
                     found.append((ratio, f"{name} at {operation}, {shape_name(shape)} ({ratio:.2f})"))
-    return [text for _, text in sorted(found)]
+    lines = [text for _, text in sorted(found)]
+    for record in company:
+        for name in named([record], "step "):
+            ratio = record[f"step {name}"]["median"] / record[f"step {OURS}"]["median"]
+            if "slower" in against_us(ratio):
+                lines.append(f"{name} at a step in company, {shape_name(record['shape'])} ({ratio:.2f})")
+    return lines
+
+
+def named(records: Iterable[Mapping[str, Any]], start: str) -> list[str]:
+    """Whose measurements in company begin so, as in ``step PyTorch``."""
+    names = (key for record in records for key in record if key.startswith(start))
+    return list(dict.fromkeys(name.removeprefix(start) for name in names))
+
+
+def steps_table(records: list[dict[str, Any]]) -> Table:
+    rows = []
+    names = [name for name in named(records, "step ") if name != OURS]
+    for record in records:
+        ours, one = record[f"step {OURS}"]["median"], record["one thread"]["median"]
+        products = record["products"]["median"]
+        peer = [record.get(f"step {name}") for name in names]
+        rows.append(
+            [shape_name(record["shape"]), microseconds(ours)]
+            + [against_us(step["median"] / ours if step else None) for step in peer]
+            + [f"{products / ours:.2f}", f"{ours / (products + one):.2f}"]
+        )
+    return Table(
+        "A whole step: product, cost and delta, product",
+        "How many times as long as the step with nndl_fast the others take. The products are NumPy's, but "
+        "for PyTorch's step; the column before the last has the part of our step that they take alone. The "
+        "last is our step over its products alone and one thread of nndl_fast alone.",
+        [
+            "rows x features x classes",
+            f"{OURS}, µs",
+            *names,
+            "products alone",
+            "over products + one thread",
+        ],
+        rows,
+    )
 
 
 def varied(times: Times, what: str) -> dict[str, dict[Shape, dict[str, float]]]:

@@ -13,6 +13,7 @@ import floors
 import model
 import numpy as np
 import pytest
+import readme
 import results
 import summary
 from results import Key, Time
@@ -223,6 +224,44 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     content, found = results.read_report(write(tmp_path, report()))
     assert found == times()
     assert content == report()
+
+
+def test_what_is_kept_of_a_report_is_all_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a release's report, to which what is not read is added again."""
+    release = readme.reports()[-1]
+    known = json.loads(release.read_text(encoding="utf-8"))
+    unread = {"median": 1.0, "mean": 1.0, "late": 1.0}
+    company = [
+        {
+            **{name: {**unread, **spread} for name, spread in record.items() if name != "shape"},
+            **{f"{place} {readme.LEFT_OUT}": unread for place in ("other", "after", "beside")},
+            "alone": unread,
+            "shape": record["shape"],
+        }
+        for record in known["company"]
+    ]
+    machine = {**known["machine"], "load_before": 0.5}
+    beside = {"notes": ["A note."], "errors": [], "ratios": []}
+    full = write(tmp_path / "full", {**known, **beside, "machine": machine, "company": company})
+    monkeypatch.setattr(readme, "REPORTS", tmp_path)
+    kept = readme.keep(full)
+    assert readme.blocks(kept) == readme.blocks(full)
+    (old, old_times), (less, less_times) = results.read_report(full), results.read_report(kept)
+    new_times = {
+        key: time._replace(seconds=time.seconds * (1 + i % 3))
+        for i, (key, time) in enumerate(old_times.items())
+    }
+    tables = summary.comparison_tables(results.changes(new_times, old_times))
+    assert all(table.rows for table in tables)
+    assert summary.comparison_tables(results.changes(new_times, less_times)) == tables
+    assert results.differences({}, less) == results.differences({}, old)
+    # Nothing else is kept, and of what is kept everything.
+    assert less == known
+    text = kept.read_text(encoding="utf-8")
+    assert kept.name == release.name and text == release.read_text(encoding="utf-8")
+    assert readme.keep(kept).read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(

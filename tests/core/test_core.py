@@ -83,7 +83,6 @@ def test_kernels_are_exported_in_the_namespace_of_their_instruction_set(build):
             assert not any("_GLOBAL__sub_I" in symbol[-1] for symbol in symbols), path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", [_core, kernels], ids=lambda module: module.__name__)
 def test_what_the_modules_export(module):
     """A template of the standard library that one of them exported could be the copy that others run."""
@@ -96,6 +95,7 @@ def test_what_the_modules_export(module):
     assert {symbol.split()[-1] for symbol in symbols} == expected
 
 
+@pytest.mark.slow
 def test_threads_share_out_work(build, tmp_path):
     output = run(str(build / "threads_test"), str(tmp_path / "groups"))
     assert "threads by pool" in output

@@ -87,7 +87,8 @@ private:
     }
 };
 
-// The vector of a tile: two registers if there are many, so that the machine has something to do while it waits for one.
+// The vector of a tile: two registers if there are many, so that the machine has something to do while it waits for
+// one.
 template <class V>
 using TileVector = std::conditional_t<is_one_of_many_registers<V>, Pair<V>, V>;
 
