@@ -12,6 +12,7 @@ def lint(session: nox.Session) -> None:
     session.install("ruff==0.17.5", "clang-format==23.1.5")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("python", "tests/tools/lint.py")
     files = [path for folder in ("csrc", "tests") for path in Path(folder).rglob("*")]
     sources = [str(path) for path in files if path.suffix in {".h", ".cpp"}]
     session.run("clang-format", "--dry-run", "-Werror", *sources)
@@ -20,11 +21,12 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     session.install(".[test]")
-    session.run("pytest", "tests/test_typing.py", *session.posargs)
+    session.run("pytest", "-m", "", "tests/project/test_typing.py", *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
+    """The default tier; ``nox -s tests -- -m ""`` for all of them."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
 
@@ -32,7 +34,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     session.install(".[docs]", "pytest>=8.2")
-    session.run("pytest", "tests/test_docstrings.py")
+    session.run("pytest", "tests/project/test_docstrings.py")
     session.run("sphinx-build", "-W", "docs", *(session.posargs or [session.create_tmp()]))
 
 

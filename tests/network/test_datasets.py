@@ -1,5 +1,6 @@
 """The bundled digits, and the reader of MNIST's files with small files made here."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -177,11 +178,9 @@ def test_too_few_training_images_are_refused(tmp_path):
         datasets.load_mnist(tmp_path)
 
 
+@pytest.mark.skipif("NNDL_FAST_MNIST" not in os.environ, reason="NNDL_FAST_MNIST names no folder")
 def test_the_real_mnist():
-    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "mnist"
-    if not folder.is_dir():
-        pytest.skip("MNIST's files are not beside the repository, in shared/data/mnist")
-    split = datasets.load_mnist(folder)
+    split = datasets.load_mnist(os.environ["NNDL_FAST_MNIST"])
     assert [x.shape for x, _ in split] == [(50_000, 784), (10_000, 784), (10_000, 784)]
     assert [y.shape for _, y in split] == [(50_000,), (10_000,), (10_000,)]
     assert all(x.min() == 0 and x.max() == 1 and y.min() == 0 and y.max() == 9 for x, y in split)
