@@ -1,14 +1,17 @@
-"""Negative controls: kernels that are wrong on purpose, each of which the core's own tests must catch.
+"""Negative controls: kernels that are wrong on purpose, each of which the tests must catch.
 
-``python tests/tools/mutants.py`` builds each in a folder of its own (a minute each) and ends with 1 if one is
-not caught; ``python tests/tools/mutants.py scale`` takes only those whose names have that word."""
+``python tests/tools/mutants.py`` installs each in an environment of its own, runs the default tier of the
+tests (all of them for a mutant that says why it is slow) until one fails, and ends with 1 if none does; a
+minute each. ``python tests/tools/mutants.py scale`` takes only those whose names have that word."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import venv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +23,7 @@ class Mutant(NamedTuple):
     path: str
     right: str
     wrong: str
+    slow: str = ""  # why only the slow tier can see it
 
 
 MUTANTS = [
@@ -112,46 +116,86 @@ MUTANTS = [
 ]
 
 
-# What is run, quick ones first, and with which argument.
-TESTS = {"threads_test": "", "training_test": "", "core_test": ROOT / "tests/hashes.txt"}
+# The tests that see most of them stand first.
+FIRST = [
+    "tests/functions/test_same_bits.py",
+    "tests/network/test_trained_networks.py",
+    "tests/core/test_process.py",
+]
 
 
-def caught(mutant: Mutant, folder: Path) -> bool:
-    """Whether the core's tests fail on it. A mutant that cannot be made or built is an error."""
-    for part in ("CMakeLists.txt", "csrc", "tests/core"):
-        source, target = ROOT / part, folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-    path = folder / "csrc" / mutant.path
-    text = path.read_text(encoding="utf-8")
-    if mutant.right not in text:
-        raise SystemExit(f"mutants.py: {mutant.path} has no {mutant.right!r} ({mutant.what})")
-    path.write_text(text.replace(mutant.right, mutant.wrong, 1), encoding="utf-8")
-    build = folder / "build"
-    subprocess.run(
-        ["cmake", "-S", str(folder), "-B", str(build), "-DNNDL_FAST_CORE_TEST=ON"],
-        check=True,
-        capture_output=True,
-    )
-    subprocess.run(
-        ["cmake", "--build", str(build), "--parallel", "2", "--target", *TESTS],
-        check=True,
-        capture_output=True,
-    )
-    return any(
-        subprocess.run([str(build / test), str(argument)], check=False, capture_output=True).returncode
-        for test, argument in (TESTS | {"threads_test": build / "groups"}).items()
-    )
+class Project:
+    """A copy of the project with an environment of its own, in which each mutant is installed in turn."""
+
+    def __init__(self, folder: Path) -> None:
+        self.source, self.build = folder / "source", folder / "build"
+        names = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        for name in filter(None, names.stdout.split("\0")):
+            target = self.source / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target)
+        venv.create(folder / "venv", with_pip=True)
+        self.python = folder / "venv" / "bin" / "python"
+        self.run("-m", "pip", "install", "--quiet", "--upgrade", "pip")
+        self.run("-m", "pip", "install", "--quiet", "--group", "dev")
+        self.install(".[test]")
+        # From here on kernels are compiled for this machine's best instruction set and the baseline alone.
+        best = self.run("-c", "from nndl_fast import _core; print(_core.isa())").stdout.strip()
+        self.isas = "" if best == "baseline" else best
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [self.python, *command], cwd=self.source, capture_output=True, text=True, timeout=1800
+        )
+        if check and result.returncode:
+            raise SystemExit(f"mutants.py: {command} failed\n{result.stdout}{result.stderr}")
+        return result
+
+    def install(self, *options: str) -> None:
+        """Compiles what has changed."""
+        command = ["-m", "pip", "install", "--quiet", "--no-build-isolation", f"-Cbuild-dir={self.build}"]
+        self.run(*command, *options)
+
+    def first_failure(self, *options: str) -> str | None:
+        """The first test that fails, or how the tests ended otherwise."""
+        try:
+            result = self.run("-m", "pytest", "-xq", *FIRST, "tests", *options, check=False)
+        except subprocess.TimeoutExpired:
+            return "a test that does not end"
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", result.stdout, re.MULTILINE)
+        if result.returncode in (0, 1):
+            return failed[1] if failed else None
+        if result.returncode < 0:
+            return f"a crash with signal {-result.returncode}"
+        raise SystemExit(f"mutants.py: pytest failed\n{result.stdout}{result.stderr}")
+
+    def caught_by(self, mutant: Mutant) -> str | None:
+        path = self.source / "csrc" / mutant.path
+        text = path.read_text(encoding="utf-8")
+        if mutant.right not in text:
+            raise SystemExit(f"mutants.py: {mutant.path} has no {mutant.right!r} ({mutant.what})")
+        path.write_text(text.replace(mutant.right, mutant.wrong, 1), encoding="utf-8")
+        try:
+            self.install("--no-deps", f"-Ccmake.define.NNDL_FAST_ISAS={self.isas}", ".")
+            return self.first_failure(*(["-m", ""] if mutant.slow else []))
+        finally:
+            path.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
     missed = []
     words = sys.argv[1:]
-    for mutant in [m for m in MUTANTS if not words or any(word in m.what for word in words)]:
-        with tempfile.TemporaryDirectory() as folder:
-            found = caught(mutant, Path(folder))
-        print(f"{'caught' if found else 'MISSED'}  {mutant.what}", flush=True)
-        missed += [] if found else [mutant.what]
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder))
+        failure = project.first_failure()
+        if failure:
+            raise SystemExit(f"mutants.py: {failure} fails without a mutant")
+        for mutant in [m for m in MUTANTS if not words or any(word in m.what for word in words)]:
+            test = project.caught_by(mutant)
+            print(f"{'caught' if test else 'MISSED'}  {mutant.what}: {test}", flush=True)
+            missed += [] if test else [mutant.what]
     if missed:
         sys.exit(f"not caught: {', '.join(missed)}")
 

@@ -1,4 +1,4 @@
-"""The core's test, the suite and the fuzzer, compiled with clang's sanitizers:
+"""The core's test, the suite and the fuzzer, compiled with sanitizers:
 ``python tests/tools/sanitize.py core threads suite fuzz`` (some of them, or all but the fuzzer; each takes
 minutes).
 
@@ -6,8 +6,8 @@ core: the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer. th
 suite: the Python tests, the extension under the first two. fuzz: ``fuzz.py`` under atheris, the extension
 under AddressSanitizer; what follows goes to libFuzzer (``fuzz -max_total_time=1800 FOLDER``).
 
-Needs clang++ (Debian: clang), for suite and fuzz this project's build requirements and test extra beside it,
-and for fuzz atheris."""
+Needs clang++ (Debian: clang), or with CXX=g++ in the environment g++; for suite and fuzz this project's build
+requirements and test extra beside it, and for fuzz atheris, which needs clang."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CLANG = os.environ.get("CXX", "clang++")
+CXX = os.environ.get("CXX", "clang++")
+GCC = "g++" in CXX and "clang" not in CXX
 
 
 def run(*command: str, cwd: Path = ROOT, **environment: str) -> None:
@@ -28,14 +29,16 @@ def run(*command: str, cwd: Path = ROOT, **environment: str) -> None:
     subprocess.run(command, check=True, cwd=cwd, env={**os.environ, **environment})
 
 
-def clang(*options: str) -> str:
-    return subprocess.run([CLANG, *options], text=True, capture_output=True, check=True).stdout.strip()
+def library(name: str) -> str:
+    """The path of one of the compiler's own libraries."""
+    command = [CXX, f"-print-file-name={name}"]
+    return subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
 
 
 def core_tests(folder: Path, sanitizers: str, **environment: str) -> None:
     """Builds the core's own tests and runs them."""
     options = [
-        f"-DCMAKE_CXX_COMPILER={CLANG}",
+        f"-DCMAKE_CXX_COMPILER={CXX}",
         f"-DNNDL_FAST_SANITIZE={sanitizers}",
         "-DNNDL_FAST_CORE_TEST=ON",
     ]
@@ -59,7 +62,7 @@ def extension(folder: Path, sanitizers: str) -> None:
     """Installs the package there, compiled so."""
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(folder / "site")]
     settings = [f"-Ccmake.define.NNDL_FAST_SANITIZE={sanitizers}", f"-Cbuild-dir={folder / 'build'}"]
-    compilers = {"CC": CLANG.replace("++", ""), "CXX": CLANG}
+    compilers = {"CC": CXX.replace("g++", "gcc") if GCC else CXX.replace("++", ""), "CXX": CXX}
     run(sys.executable, "-m", "pip", "install", *options, *settings, str(ROOT), **compilers)
 
 
@@ -78,7 +81,10 @@ ADDRESS = {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
 
 def suite(folder: Path) -> None:
     extension(folder, "address,undefined")
-    preload = clang("-print-file-name=libclang_rt.asan-x86_64.so")
+    # GCC's needs the C++ runtime to be there when it is loaded.
+    preload = (
+        f"{library('libasan.so')} {library('libstdc++.so')}" if GCC else library("libclang_rt.asan-x86_64.so")
+    )
     tests = [
         str(ROOT / "tests"),
         "--ignore",
