@@ -237,5 +237,15 @@ private:
     }
 };
 
+// An operation's reduce() (traversal/drive.h) if there is no previous row to be stored. It is compiled once per layout,
+// for the paths on which a call costs nothing beside what they copy.
+template <class Op, class L, class E = typename L::E>
+NNDL_NOINLINE typename Op::template Pending<L> reduce_alone(const Op& op, const L& rows, ptrdiff_t first,
+                                                            Strided<const E> z, Strided<const E> y, Strided<E> exps,
+                                                            MaxHint<E>& hint) {
+    NoPrevious none_before;
+    return op.reduce(rows, first, z, y, exps, hint, none_before);
+}
+
 }  // namespace
 }  // namespace nndl_fast

@@ -9,16 +9,6 @@
 namespace nndl_fast {
 namespace {
 
-// What a row has as a whole, if no row before it is to be stored (drive.h). Compiled once per layout, for the paths on
-// which a call costs nothing beside what they copy.
-template <class Op, class L, class E = typename L::E>
-NNDL_NOINLINE typename Op::template Pending<L> reduce_alone(const Op& op, const L& rows, ptrdiff_t first,
-                                                            Strided<const E> z, Strided<const E> y, Strided<E> exps,
-                                                            MaxHint<E>& hint) {
-    NoPrevious none_before;
-    return op.reduce(rows, first, z, y, exps, hint, none_before);
-}
-
 // Some columns side by side: tiles, of which the last may be partly filled.
 template <class V, class X>
 struct Strip {
