@@ -139,18 +139,19 @@ def test_no_more_threads_than_are_set_take_part():
     code = """
 nf._core.assume_processors(8)
 few, many = (np.broadcast_to(z[0], (n, 1000)) for n in (10_000, 400_000))
-most = 0
-for _ in range(8):
+found = []
+for _ in range(9):
     before, start = busy(), time.process_time()
     with nf.num_threads(7):
         nf.logsumexp(few)
     with nf.num_threads(3):
         nf.logsumexp(many)
     enough = 0.04e9 * (time.process_time() - start)
-    most = max(most, sum(now - before.get(task, 0) > enough for task, now in busy().items()))
-print(most)
+    found.append(sum(now - before.get(task, 0) > enough for task, now in busy().items()))
+print(sorted(found)[4])
 """
-    assert ended(COUNT_THREADS + BUSY + code) in ("1", "2")  # a busy machine may leave one of them no time
+    # of nine attempts the middle one: on a busy machine threads get more or less time than their share
+    assert ended(COUNT_THREADS + BUSY + code) in ("1", "2")
 
 
 @needs_proc
