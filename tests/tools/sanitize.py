@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -54,8 +55,11 @@ def core_tests(folder: Path, sanitizers: str, **environment: str) -> None:
         "--parallel",
     )
     run(str(folder / "threads_test"), str(folder / "groups"), **environment)
-    run(str(folder / "training_test"), **environment)
-    run(str(folder / "core_test"), str(ROOT / "tests/hashes.txt"), **environment)
+    # Minutes each, on one thread most of the time.
+    with ThreadPoolExecutor() as pool:
+        training = pool.submit(run, str(folder / "training_test"), **environment)
+        run(str(folder / "core_test"), str(ROOT / "tests/hashes.txt"), **environment)
+        training.result()
 
 
 def extension(folder: Path, sanitizers: str) -> None:
