@@ -38,10 +38,10 @@ MUTANTS = [
         "0x1.f6747ep-1f",
     ),
     Mutant(
-        "order of summation: blocks of 4 vectors",
-        "kernels/reduction/exponentials.h",
-        "block_vectors = 8",
-        "block_vectors = 4",
+        "order of summation: segments of 32 blocks",
+        "kernels/reduction/bounds.h",
+        "segment_classes = 64 * 8",
+        "segment_classes = 32 * 8",
     ),
     Mutant(
         "tail lane dropped",
