@@ -9,7 +9,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    session.install("ruff==0.17.5", "clang-format==23.1.5")
+    session.install("--group", "dev")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tests/tools/lint.py")
