@@ -154,7 +154,8 @@ def softmax_pytorch(z: Array, axis: int = -1) -> Call:
     return lambda: torch.softmax(tensor, axis)
 
 
-def softmax_onnxruntime(z: Array, axis: int = -1) -> Call:
+def softmax_onnxruntime(z: Array, axis: int = -1, spinning: bool = False) -> Call:
+    """With ``spinning``, by a session as people have it."""
     import onnxruntime
     from onnx import TensorProto, helper
 
@@ -165,8 +166,9 @@ def softmax_onnxruntime(z: Array, axis: int = -1) -> Call:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
-    # Its threads would go on spinning between calls, and take the cores from whoever is measured next.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if not spinning:
+        # Its threads would go on spinning between calls, and take the cores from whoever is measured next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include <atomic>
 #include <stdexcept>
 
 namespace nndl_fast {
@@ -40,7 +41,7 @@ std::vector<const Table*> runnable() {
     return tables;
 }
 
-const Table* active = runnable().front();
+std::atomic<const Table*> active{runnable().front()};
 
 }  // namespace
 
@@ -54,7 +55,7 @@ void activate_isa(const std::string& name) {
     std::string possible;
     for (const Table* table : runnable()) {
         if (name.empty() || name == table->name) {
-            active = table;
+            active.store(table, std::memory_order_release);
             return;
         }
         possible += (possible.empty() ? "" : ", ") + std::string(table->name);
@@ -62,6 +63,6 @@ void activate_isa(const std::string& name) {
     throw std::invalid_argument("NNDL_FAST_ISA is '" + name + "'; this machine can run " + possible);
 }
 
-const Table& active_table() { return *active; }
+const Table& active_table() { return *active.load(std::memory_order_acquire); }
 
 }  // namespace nndl_fast

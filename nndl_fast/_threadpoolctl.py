@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -56,6 +57,9 @@ class _Finder:
 
 
 def register_when_imported() -> None:
+    """Does nothing if ``NNDL_FAST_UNOBTRUSIVE`` asks for a process that is left as it is."""
+    if os.environ.get("NNDL_FAST_UNOBTRUSIVE", "0") not in ("", "0"):
+        return
     if "threadpoolctl" in sys.modules:
         register(sys.modules["threadpoolctl"])
     else:

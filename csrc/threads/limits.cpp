@@ -20,13 +20,26 @@
 namespace nndl_fast {
 namespace {
 
-std::atomic<int> setting{0}, known_processors{0}, assumed_processors{0};  // 0: none, not known yet
-thread_local int limit = 0;  // of calls from this thread, as OpenMP has it; 0: none
+std::atomic<int> setting{0}, assumed_processors{0};  // 0: none
+thread_local int limit = 0;                          // of calls from this thread, as OpenMP has it; 0: none
+
+// The processors that this thread found, and how many more times it takes their number for true: looking takes as long
+// as some elements, and they change seldom. What control groups leave is in files, so that is read every second.
+struct Found {
+    int processors = 1, uses = 0;
+};
+thread_local Found found;
+constexpr int uses_of_a_look = 64;
+std::atomic<double> share{0};
+std::atomic<int64_t> share_known_until{0};
 
 // A child may have been given other processors than its parent.
 [[maybe_unused]] const bool watching_forks = [] {
 #if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, [] { known_processors = 0; });
+    pthread_atfork(nullptr, nullptr, [] {
+        forget_processors();
+        share_known_until = 0;
+    });
 #endif
     return true;
 }();
@@ -108,15 +121,17 @@ double quota(const std::string& groups, const std::string& root) {
 
 int processors() {
     if (const int assumed = assumed_processors) return assumed;
-    int n = known_processors;
-    if (!n) {
-        n = affinity();
-        const double share = quota(text_of("/proc/self/cgroup"), "/sys/fs/cgroup");
-        if (share > 0) n = std::min(n, std::max(1, int(std::ceil(share))));
-        known_processors = n;
+    if (found.uses-- > 0) return found.processors;
+    int n = affinity();
+    if (now() >= share_known_until) {
+        share = quota(text_of("/proc/self/cgroup"), "/sys/fs/cgroup");
+        share_known_until = now() + 1'000'000'000;
     }
+    if (share > 0) n = std::min(n, std::max(1, int(std::ceil(share))));
+    found = {n, uses_of_a_look};
     return n;
 }
+void forget_processors() { found.uses = 0; }
 void assume_processors(int n) { assumed_processors = n; }
 
 int thread_limit() {

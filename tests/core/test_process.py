@@ -1,6 +1,7 @@
 """Memory, threads and what importing does to the process."""
 
 import concurrent.futures
+import os
 import threading
 import tracemalloc
 from pathlib import Path
@@ -121,37 +122,56 @@ print(before, small, threads())
     assert ended(COUNT_THREADS + code) == "0 0 3"
 
 
-BUSY = """
-def busy():  # for how many nanoseconds each of them has had a processor
-    found = {}
-    for task in os.listdir("/proc/self/task"):
-        if open(f"/proc/self/task/{task}/comm").read().strip() == "nndl_fast":
-            found[task] = int(open(f"/proc/self/task/{task}/schedstat").read().split()[0])
-    return found
+@needs_proc
+def test_threads_that_the_system_refused_are_asked_for_again():
+    code = """
+import resource
+out = np.empty_like(z)
+_, most = resource.getrlimit(resource.RLIMIT_AS)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, most))  # no room for the stack of a thread
+nf.softmax(z, out=out)
+refused = threads()
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+time.sleep(0.1)
+nf.softmax(z, out=out)
+print(refused, threads())
+"""
+    assert ended(COUNT_THREADS + code) == "0 3"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_the_number_of_threads_follows_the_affinity():
+    code = """
+import os, nndl_fast as nf
+usable = os.sched_getaffinity(0)
+before = nf.get_num_threads()
+os.sched_setaffinity(0, {min(usable)})
+one = nf.get_num_threads()
+os.sched_setaffinity(0, usable)
+print(one, nf.get_num_threads() == before)
+"""
+    assert ended(code) == "1 True"
+
+
+HELD = """
+import sys
+nf.softmax(z)
+time.sleep(0.1)
+tasks = [t for t in os.listdir("/proc/self/task") if "nndl_fast" in open(f"/proc/self/task/{t}/comm").read()]
+usable = os.sched_getaffinity(0)
+held = [os.sched_getaffinity(int(task)) != usable for task in tasks]
+hooks = [finder for finder in sys.meta_path if type(finder).__module__.startswith("nndl_fast")]
+print(len(tasks), any(held), len(hooks))
 """
 
 
 @needs_proc
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not count so finely")
-def test_no_more_threads_than_are_set_take_part():
-    """Two beside the caller, while others that have just had work are awake: a call for which six are woken,
-    with a fortieth of the other's work, goes before."""
-    code = """
-nf._core.assume_processors(8)
-few, many = (np.broadcast_to(z[0], (n, 1000)) for n in (10_000, 400_000))
-found = []
-for _ in range(9):
-    before, start = busy(), time.process_time()
-    with nf.num_threads(7):
-        nf.logsumexp(few)
-    with nf.num_threads(3):
-        nf.logsumexp(many)
-    enough = 0.04e9 * (time.process_time() - start)
-    found.append(sum(now - before.get(task, 0) > enough for task, now in busy().items()))
-print(sorted(found)[4])
-"""
-    # of nine attempts the middle one: on a busy machine threads get more or less time than their share
-    assert ended(COUNT_THREADS + BUSY + code) in ("1", "2")
+@pytest.mark.parametrize("unobtrusive", ["0", "1"])
+def test_the_process_is_left_as_it_is_if_asked_to(unobtrusive):
+    switch = f"import os; os.environ['NNDL_FAST_UNOBTRUSIVE'] = '{unobtrusive}'\n"
+    held = unobtrusive == "0" and len(os.sched_getaffinity(0)) > 1
+    assert ended(switch + COUNT_THREADS + HELD) == f"3 {held} {int(unobtrusive == '0')}"
 
 
 @needs_proc

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "../../csrc/threads/implementation.h"
+#include "../../csrc/threads/task.h"
 #include "check.h"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -177,6 +178,104 @@ void check_quota(const std::string& folder) {
 }
 #endif
 
+#if defined(__linux__)
+cpu_set_t processors_of_this_thread() {
+    cpu_set_t set{};
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+}
+bool is_only(int processor, const cpu_set_t& set) { return CPU_COUNT(&set) == 1 && CPU_ISSET(processor, &set); }
+
+// Runs f on a thread of its own, which may use these processors.
+template <class F>
+void with_processors(std::vector<int> allowed, F f) {
+    std::thread([&] {
+        cpu_set_t set{};
+        for (int processor : allowed) CPU_SET(processor, &set);
+        sched_setaffinity(0, sizeof set, &set);
+        f();
+    }).join();
+}
+
+void check_places(const std::vector<int>& all) {
+    const int a = all[0], b = all[1];
+    with_processors({a, b}, [&] {
+        const Thread wide = Thread::current();
+        with_processors({a}, [&] {
+            check(!(Place::beside(a, wide) != Place::only(b)), "beside a caller, by the caller's affinity");
+            check(!(Place::beside(a, Thread::current()) != Place::only(a)), "beside one that has no other");
+        });
+        Helper helper;
+        const Place place = Place::only(b);
+        for (bool by_itself : {true, false}) {
+            helper.stay(place);
+            check(is_only(b, processors_of_this_thread()), "a helper stays where it is put");
+            std::thread([&] { check(helper.move_to(a), "a helper is moved"); }).join();
+            check(is_only(a, processors_of_this_thread()), "to its caller's processor");
+            by_itself ? helper.go_back() : helper.stay(place);
+            check(is_only(b, processors_of_this_thread()), "and goes back");
+        }
+    });
+}
+
+// A helper that does not run, in the middle of a piece, is moved to the processor of the caller that waits for it. (The
+// caller may itself be moved to the helper's processor by the system: then it is tried again.)
+void check_handing_over() {
+    assume_processors(2);
+    bool moved = false;
+    for (int round = 0; round < 20 && !moved; ++round) {
+        const std::thread::id caller = std::this_thread::get_id();
+        std::atomic<bool> helper_is_in{false};
+        share_out(2, 2, long_work, [&](ptrdiff_t, ptrdiff_t) {
+            if (std::this_thread::get_id() == caller) {
+                for (int i = 0; i < 1000 && !helper_is_in; ++i)
+                    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                return;
+            }
+            helper_is_in = true;
+            const cpu_set_t before = processors_of_this_thread();
+            for (int i = 0; i < 1000 && !moved; ++i) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                const cpu_set_t now = processors_of_this_thread();
+                moved = CPU_COUNT(&now) == 1 && !CPU_EQUAL(&now, &before);
+            }
+        });
+    }
+    check(moved, "a helper without a processor gets its caller's");
+}
+
+void check_processors(const std::vector<int>& all) {
+    assume_processors(0);
+    const int before = processors();
+    with_processors(all, [&] {
+        check(processors() == before, "the same for another thread");
+        with_processors({all[0]}, [&] { check(processors() == 1, "one for a thread that may use one"); });
+        cpu_set_t set{};
+        CPU_SET(all[0], &set);
+        sched_setaffinity(0, sizeof set, &set);
+        int found = 0;
+        for (int call = 0; call < 100; ++call) found = processors();
+        check(found == 1, "what was true once is not taken for true for ever");
+        for (int processor : all) CPU_SET(processor, &set);
+        sched_setaffinity(0, sizeof set, &set);
+        forget_processors();
+        check(processors() == before, "what is forgotten is looked for");
+    });
+}
+
+void check_affinities() {
+    if (std::string(threads_by()) != "pool") return;
+    std::vector<int> all;
+    const cpu_set_t set = processors_of_this_thread();
+    for (int processor = 0; processor < CPU_SETSIZE; ++processor)
+        if (CPU_ISSET(processor, &set)) all.push_back(processor);
+    check_processors(all);
+    if (all.size() < 2) return;
+    check_places(all);
+    check_handing_over();
+}
+#endif
+
 void check_limits() {
     assume_processors(4);
     if (std::string(threads_by()) != "pool") return;
@@ -258,6 +357,9 @@ int main([[maybe_unused]] int count, [[maybe_unused]] char** arguments) {
     check_callers();
     check_failure();
     check_watch();
+#if defined(__linux__)
+    check_affinities();
+#endif
 #if defined(__unix__) || defined(__APPLE__)
     check_signals();
     check_fork();
