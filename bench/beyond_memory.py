@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dask
 import dask.array as da
+import machine
 import numpy as np
 from distributed import Client, LocalCluster
 
@@ -67,4 +68,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

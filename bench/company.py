@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import machine
 import measure
 import numpy as np
 import peers
@@ -280,4 +281,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

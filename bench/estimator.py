@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import machine
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -60,4 +61,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import machine
 import measure
 import numpy as np
 import peers
@@ -136,4 +137,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

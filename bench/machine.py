@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,13 @@ PACKAGES = [
     "numba",
     "pytest-benchmark",
 ]
-# What in the environment changes threads, instruction sets or memory.
-PREFIXES = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMBA_", "XLA_", "JAX_", "NNDL_FAST_", "MALLOC_")
+# What in the environment changes threads, instruction sets or memory: of OpenMP and its runtimes, of BLAS
+# libraries, of the peers, of malloc and of nndl_fast itself.
+SETTINGS = re.compile(
+    "(G?OMP|KMP|MKL|GOTO|BLIS|VECLIB|DNNL|ONEDNN|ATEN|TORCH|NPY|NUMBA|XLA|JAX|NNDL_FAST|MALLOC)_|.*BLAS"
+)
 FOLDERS = ["NNDL_FAST_MNIST"]  # which say nothing of speed, and where they are is nobody's business
+KEEP = "--keep-environment"
 DEFAULT_CACHE = 32 << 20  # bytes, where the system does not say
 
 SYSTEM_CPU = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -55,6 +61,46 @@ def usable_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def settings() -> dict[str, str]:
+    """What the environment sets of all this."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if SETTINGS.match(name) and name not in FOLDERS
+    }
+
+
+def restart_without_settings() -> None:
+    """Starts this program again without them, unless it was given ``--keep-environment``: libraries are to
+    be measured as their users have them, and OPENBLAS_CORETYPE, say, makes NumPy multiply with the kernels
+    of another processor."""
+    if KEEP in sys.argv:
+        sys.argv.remove(KEEP)
+    elif found := settings():
+        print(
+            f"measured without {', '.join(f'{k}={v}' for k, v in found.items())}", file=sys.stderr, flush=True
+        )
+        others = {name: value for name, value in os.environ.items() if name not in found}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], others)
+
+
+def blas() -> list[str]:
+    """Which kernels the BLAS of each package runs, as threadpoolctl finds them in this process."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return []
+    found = []
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            path = Path(library["filepath"])
+            package = next((part for part in path.parts if part.endswith(".libs")), path.name)
+            name = f"{package.removesuffix('.libs')}: {library['internal_api']} {library['version']}"
+            kernels = library.get("architecture") or "kernels unknown"
+            found.append(f"{name}, {kernels}, {library['num_threads']} threads")
+    return found
 
 
 def commit() -> str | None:
@@ -98,7 +144,5 @@ def description() -> dict[str, Any]:
         },
         "threads": nf.get_num_threads(),
         "commit": commit(),
-        "environment": {
-            k: v for k, v in sorted(os.environ.items()) if k.startswith(PREFIXES) and k not in FOLDERS
-        },
+        "environment": settings(),
     }

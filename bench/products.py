@@ -8,6 +8,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, NamedTuple
 
+import machine
 import measure
 import numpy as np
 from numpy.typing import NDArray
@@ -127,4 +128,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

@@ -20,7 +20,8 @@ BENCH = Path(__file__).resolve().parent
 REPORTS = BENCH / "reports"
 README = BENCH.parent / "README.md"
 LEFT_OUT = "scikit-learn's loss"  # which the README's table of company does not show
-# What is read of the measurements in company whose names begin so.
+# What is read of the measurements in turn with others, and of those in company, whose names begin so.
+TURNS = {"one thread": ["mean"], "after ": ["mean", "last"], "beside ": ["mean"], "other ": ["mean"]}
 COMPANY = {
     "one thread": ["median"],
     "products": ["median"],
@@ -37,23 +38,24 @@ def reports() -> list[Path]:
     return sorted(REPORTS.glob("*.json"), key=lambda path: [int(part) for part in path.stem.split(".")])
 
 
+def reduced(record: dict[str, Any], read: dict[str, list[str]]) -> dict[str, Any]:
+    """What is read of a record."""
+    found = {
+        name: {kind: spread[kind] for kind in kinds}
+        for name, spread in record.items()
+        for start, kinds in read.items()
+        if name.startswith(start) and not (read is COMPANY and name.endswith(LEFT_OUT))
+    }
+    return {"shape": record["shape"], **found}
+
+
 def kept(report: dict[str, Any]) -> dict[str, Any]:
     """What the pages, ``history.py`` and ``report.py --against`` read of a report."""
-    names = ["format", "date", *results.DESCRIBED, *results.SETTINGS, "times"]
+    names = ["format", "date", *results.DESCRIBED, *results.SETTINGS, "blas", "times"]
     found = {name: report[name] for name in names}
     found["machine"] = {key: value for key, value in report["machine"].items() if key != results.LOAD}
-    found["company"] = [
-        {
-            "shape": record["shape"],
-            **{
-                name: {kind: spread[kind] for kind in kinds}
-                for name, spread in record.items()
-                for start, kinds in COMPANY.items()
-                if name.startswith(start) and not name.endswith(LEFT_OUT)
-            },
-        }
-        for record in report["company"]
-    ]
+    found["company"] = [reduced(record, COMPANY) for record in report["company"]]
+    found["turns"] = [reduced(record, TURNS) for record in report["turns"]]
     return found
 
 
@@ -124,6 +126,28 @@ def in_company(report: dict[str, Any]) -> str:
     return summary.markdown_rows(header, rows)
 
 
+def in_turn(report: dict[str, Any]) -> str:
+    others = [name for name in summary.named(report["turns"], "after ") if name != "nothing"]
+    rows = []
+    for record in report["turns"]:
+        one = record["one thread"]["mean"]
+        ours = [record[f"after {name}"] for name in others]
+        slowed = [record[f"beside {name}"]["mean"] / record[f"other {name}"]["mean"] for name in others]
+        cells = [f"{spread['mean'] / one:.2f}; {spread['last'] / one:.2f}" for spread in ours]
+        rows.append([summary.shape_name(record["shape"]), *cells, f"{min(slowed):.2f} to {max(slowed):.2f}"])
+    header = ["examples x classes", *(f"after {name}" for name in others), "the other's work, slowed"]
+    return summary.markdown_rows(header, rows)
+
+
+def awake(times: results.Times, operation: str) -> dict[str, results.Standing]:
+    """How we stand in turn with each peer, the threads of both awake."""
+    found = {
+        name: results.ratios(times, summary.in_turn(operation, name), name)
+        for name in results.peers_of(times, operation)
+    }
+    return {name: results.standing(ratios) for name, ratios in found.items() if ratios}
+
+
 def kernels(times: results.Times) -> str:
     names = ["PyTorch", "scikit-learn", "JAX", "Numba", "NumPy"]
     found = {name: results.ratios(times, summary.COST_AND_DELTA, name) for name in names}
@@ -132,8 +156,12 @@ def kernels(times: results.Times) -> str:
         for shape in results.shapes(times, summary.COST_AND_DELTA)
     ]
     means = [summary.against_us(results.standing(found[name]).geometric_mean) for name in names]
+    in_turn = awake(times, summary.COST_AND_DELTA)
+    last = [summary.against_us(in_turn[name].geometric_mean) if name in in_turn else "" for name in names]
     header = ["examples x classes", *names[:-1], "NumPy by hand"]
-    return summary.markdown_rows(header, [*rows, ["geometric mean", *means]])
+    return summary.markdown_rows(
+        header, [*rows, ["geometric mean", *means], ["the same, threads awake", *last]]
+    )
 
 
 def softmax(times: results.Times) -> str:
@@ -144,7 +172,14 @@ def softmax(times: results.Times) -> str:
         f"{summary.shape_name(s.worst_shape)})"
         for name, s in found
     ]
-    return paragraph(f"softmax alone, geometric mean of the same shapes: {', '.join(parts)}.")
+    in_turn = [
+        f"{summary.number(s.geometric_mean)} against {name} (least {summary.number(s.worst)})"
+        for name, s in awake(times, summary.SOFTMAX).items()
+    ]
+    return paragraph(
+        f"softmax alone, geometric mean of the same shapes: {', '.join(parts)}. In turn with each, "
+        f"while the threads of both are awake: {', '.join(in_turn)}."
+    )
 
 
 def last_layer(times: results.Times) -> str:
@@ -178,6 +213,7 @@ def blocks(path: Path) -> dict[str, str]:
         "machine": machine(report),
         "steps": step(report),
         "company": in_company(report),
+        "turns": in_turn(report),
         "kernels": kernels(times),
         "softmax": softmax(times),
         "last layer": last_layer(times),

@@ -23,13 +23,16 @@ import pytest
 import results
 import steps
 import summary
+import turns
 
 BENCH = Path(__file__).resolve().parent
 ROUNDS = 15
 QUICK_ROUNDS = 3
 BUSY = 0.5  # load average
 GATE = 1.3  # of a tripwire, which has to lie above the noise of a shared machine
+TURN_ROUNDS = 5
 QUICK_SHAPES = ["10x10", "60000x10", "1024x1000"]
+TURNS_QUICK = 1, 3, turns.SHAPES[:2]  # rounds, turns, shapes
 COMPANY_QUICK = 1, 0.1, steps.SHAPES[:3]  # rounds, seconds of a measurement, shapes
 
 
@@ -50,8 +53,9 @@ def measured(rounds: int, quick: bool, keep_memory: bool) -> dict[results.Key, r
 
 
 def elsewhere(rounds: int) -> dict[results.Key, results.Time]:
-    """What is measured in another way: PyTorch's bridge, and a last layer without logits."""
-    found = {}
+    """What is measured in another way: peers whose threads are awake, PyTorch's bridge, and a last layer
+    without logits."""
+    found = turns.beside_peers(min(rounds, TURN_ROUNDS))
     if not peers.missing("PyTorch"):
         import torch_bridge
 
@@ -122,9 +126,11 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
         "quick": quick,
         "keep_memory": keep_memory,
         **described,
+        "blas": machine.blas(),  # of all that have been loaded meanwhile
         "notes": notes(rounds, quick, keep_memory, described["machine"]["load_before"]),
         "times": results.to_records(times),
         "company": company.run(*COMPANY_QUICK) if quick else company.run(),
+        "turns": turns.run(*TURNS_QUICK) if quick else turns.run(),
         "errors": accuracy.errors(),
         **derived(times, cache),
     }
@@ -143,7 +149,8 @@ def write_page(
     cost_and_delta, softmax, limits, processors = (page.picture(path) for path in drawn)
     losses = summary.losses(times, report.get("company", []))
     facts = {
-        k: report[k] for k in ("date", "commit", "machine", "versions", "config", "threads", "environment")
+        k: report.get(k)
+        for k in ("date", "commit", "machine", "versions", "config", "threads", "blas", "environment")
     }
     ratio_tables = {
         name: page.section(summary.ratio_table(times, name))
@@ -158,7 +165,8 @@ def write_page(
     ]
     for name, table in ratio_tables.items():
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
-    parts[4:4] = [page.section(table) for table in company.tables(report.get("company", []))]
+    together = [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]
+    parts[4:4] = [page.section(table) for table in together]
     parts += [page.section(floors.limits_table(times, cache)), limits]
     # a report of before them has none
     later = [floors.floors_table(times, cache), summary.layouts_table(times), summary.widths_table(times)]
@@ -211,6 +219,11 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         help="take the folder's report.json as it is, and write the rest anew",
     )
     parser.add_argument(
+        machine.KEEP,
+        action="store_true",
+        help="measure with what the environment sets for libraries (OPENBLAS_CORETYPE, say), not without it",
+    )
+    parser.add_argument(
         "--plain-malloc",
         action="store_true",
         help="leave malloc as it is; the page faults of large fresh results are then measured with them",
@@ -240,7 +253,8 @@ def main(arguments: list[str] | None = None) -> None:
         text = "\n".join([*map(summary.markdown, comparison), *(f"- {line}" for line in remarks)]) + "\n"
         (options.folder / "comparison.md").write_text(text, encoding="utf-8")
     write_page(report, times, comparison, remarks, options.folder)
-    for table in company.tables(report.get("company", [])):
+    print("\n".join(["BLAS in this process:", *report.get("blas", [])]))
+    for table in [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]:
         print(summary.markdown(table))
     for name in (summary.COST_AND_DELTA, summary.SOFTMAX):
         print(summary.markdown(summary.ratio_table(times, name)))
@@ -252,4 +266,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

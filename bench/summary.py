@@ -29,6 +29,11 @@ TITLES = {
 WIDTHS = [(256, 100, 112), (1024, 250, 256), (1024, 1001, 1008)]
 
 
+def in_turn(operation: str, peer: str) -> str:
+    """The operation while the threads of both are awake: in turn with the peer, without a pause."""
+    return f"{operation}, in turn with {peer}"
+
+
 class Table(NamedTuple):
     title: str
     note: str
@@ -59,9 +64,19 @@ def against_us(ratio: float | None) -> str:
     return f"{text} slower" if float(text) < 1 else text
 
 
+def ratios_beside(times: Times, operation: str) -> dict[str, dict[Shape, float]]:
+    """By column: each peer alone, and after it the same in turn with us if that was measured."""
+    columns = {}
+    for name in results.peers_of(times, operation):
+        columns[name] = results.ratios(times, operation, name)
+        if awake := results.ratios(times, in_turn(operation, name), name):
+            columns[f"{name}, awake"] = awake
+    return columns
+
+
 def ratio_table(times: Times, operation: str) -> Table:
-    peers = results.peers_of(times, operation)
-    by_peer = {name: results.ratios(times, operation, name) for name in peers}
+    by_peer = ratios_beside(times, operation)
+    peers = list(by_peer)
     rows = []
     for shape in results.shapes(times, operation):
         ours = [microseconds(results.seconds(times, operation, shape, name)) for name in (OURS, OURS_OUT)]
@@ -73,7 +88,8 @@ def ratio_table(times: Times, operation: str) -> Table:
     return Table(
         TITLES.get(operation, operation),
         f"How many times as long as {OURS} each library takes, both with a fresh result in every call; where "
-        f"it says slower, {OURS} takes longer.",
+        f"it says slower, {OURS} takes longer. Awake: in turn with {OURS}, without a pause, so that the "
+        "threads of both may still spin; means.",
         ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *peers],
         rows,
     )
@@ -91,9 +107,13 @@ def losses(times: Times, company: Iterable[Mapping[str, Any]] = ()) -> list[str]
         for name in results.peers_of(times, operation):
             if name in PARTS:
                 continue
-            for shape, ratio in results.ratios(times, operation, name).items():
-                if "slower" in against_us(ratio):
-                    found.append((ratio, f"{name} at {operation}, {shape_name(shape)} ({ratio:.2f})"))
+            for by, place in (
+                (operation, operation),
+                (in_turn(operation, name), f"{operation} in turn with us"),
+            ):
+                for shape, ratio in results.ratios(times, by, name).items():
+                    if "slower" in against_us(ratio):
+                        found.append((ratio, f"{name} at {place}, {shape_name(shape)} ({ratio:.2f})"))
     lines = [text for _, text in sorted(found)]
     for record in company:
         for name in named([record], "step "):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -69,6 +72,28 @@ def write(folder: Path, content: Any) -> Path:
     path = folder / "report.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_the_environment_sets_is_not_measured_with(keep: bool) -> None:
+    code = "import os, machine; machine.restart_without_settings(); print(*map(os.environ.get, NAMES))"
+    code = f"NAMES = 'OPENBLAS_CORETYPE', 'NVPL_BLAS_X', 'NPY_DISABLE_CPU_FEATURES', 'HOME'; {code}"
+    set_here = {
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NVPL_BLAS_X": "1",
+        "NPY_DISABLE_CPU_FEATURES": "",
+        "HOME": "/",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, *["--keep-environment"] * keep],
+        env={**os.environ, **set_here},
+        cwd=readme.BENCH,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.rstrip("\n") == ("Haswell 1  /" if keep else "None None None /")
+    assert ("OPENBLAS_CORETYPE=Haswell" in done.stderr) != keep
 
 
 def test_rounds_become_a_median_and_its_noise() -> None:

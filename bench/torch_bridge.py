@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 import linear
+import machine
 import measure
 import numpy as np
 import torch
@@ -97,4 +98,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

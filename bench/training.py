@@ -13,6 +13,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import machine
 import measure
 import numpy as np
 from numpy.typing import NDArray
@@ -327,4 +328,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

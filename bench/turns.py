@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
+import machine
 import measure
 import numpy as np
 import peers
+import results
 import summary
 from peers import Array, Call
 
@@ -153,10 +155,10 @@ def table(records: list[dict[str, Any]]) -> summary.Table:
             )
     return summary.Table(
         "Softmax in turn with another library",
-        f"{OTHERS_TURN * 1e3:.0f} ms of the other's work on all cores, {OUR_TURN * 1e3:.0f} ms of ours with a "
-        "result that is given as out=, and so on: the mean time of a call over that of one thread alone, in "
-        f"the first {AN_END * 1e3:.0f} ms of a turn, in all of it and in the last {AN_END * 1e3:.0f} ms; and "
-        "the other's mean time over that in turn with one thread of ours.",
+        f"{OTHERS_TURN * 1e3:.0f} ms of the other's work on all cores, {OUR_TURN * 1e3:.0f} ms of ours with "
+        "out=, and so on: the mean time of a call over that of one thread alone, "
+        f"in the first {AN_END * 1e3:.0f} ms of a turn, in all of it and in the "
+        f"last {AN_END * 1e3:.0f} ms, and the other's mean time over that in turn with one thread of ours.",
         [
             "examples x classes",
             "after",
@@ -169,6 +171,50 @@ def table(records: list[dict[str, Any]]) -> summary.Table:
         ],
         rows,
     )
+
+
+# Those whose threads stay awake for a while.
+AWAKE: dict[str, dict[str, Callable[[peers.Batch], Call]]] = {
+    summary.SOFTMAX: {
+        results.OURS: lambda batch: peers.softmax_nndl_fast(batch.z),
+        "ONNX Runtime": lambda batch: peers.softmax_onnxruntime(batch.z, spinning=True),
+        "PyTorch": lambda batch: peers.softmax_pytorch(batch.z),
+        "JAX": lambda batch: peers.softmax_jax(batch.z),
+    },
+    summary.COST_AND_DELTA: {
+        results.OURS: lambda batch: peers.cost_and_delta_nndl_fast(batch.z, batch.y),
+        "PyTorch": lambda batch: peers.cost_and_delta_pytorch(batch.z, batch.y),
+        "scikit-learn": lambda batch: peers.cost_and_delta_sklearn(batch.z, batch.y),
+        "Numba": lambda batch: peers.cost_and_delta_numba(batch.z, batch.y),
+        "JAX": lambda batch: peers.cost_and_delta_jax(batch.z, batch.y),
+    },
+}
+PEERS_TURN, PEERS_TURNS = 0.03, 5  # seconds; in a round
+
+
+def beside_peers(
+    rounds: int, shapes: Iterable[tuple[int, int]] = tuple(peers.SHAPES)
+) -> dict[results.Key, results.Time]:
+    """Each peer in turn with us, turns of the same length and no pause between: means of a call."""
+    found: dict[results.Key, list[float]] = {}
+    for shape in shapes:
+        batch = peers.batch(*shape)
+        for operation, libraries in AWAKE.items():
+            calls = {name: make(batch) for name, make in libraries.items() if not peers.missing(name)}
+            for _ in range(rounds):
+                for name in list(calls)[1:]:
+                    players = [(calls[who], PEERS_TURN) for who in (name, results.OURS)]
+                    for who, its in zip(
+                        (name, results.OURS), taking_turns(players, PEERS_TURNS), strict=True
+                    ):
+                        key = results.Key(summary.in_turn(operation, name), *shape, who)
+                        found.setdefault(key, []).append(its.mean())
+            for call in calls.values():
+                if operation == summary.SOFTMAX:
+                    peers.check_softmax(call(), batch.a)
+                else:
+                    peers.check_cost_and_delta(call(), batch)
+    return {key: results.summary(values) for key, values in found.items()}
 
 
 def run(
@@ -193,4 +239,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

@@ -1,11 +1,39 @@
-"""Estimators on the bundled digits, one process alone and two at once on the same cores:
-``python bench/two_processes.py``. Each process takes the median of its fits; of two the slower counts."""
+"""Two processes on the same cores: ``python bench/two_processes.py``. First softmax on all threads over one
+thread, while another process multiplies on all cores, or as many as there are cores do nothing but count.
+Then fits of estimators on the bundled digits, one process alone and two at once; of two the slower counts."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import machine
+import measure
+import numpy as np
+import peers
+import turns
+
+import nndl_fast as nf
+
+SHAPES = [(1024, 1000), (60000, 10), (256, 100)]
+RUNS, BLOCK, BLOCKS = 10, 0.1, 20  # seconds of a block of calls, and the blocks of each kind in a run
+
+MULTIPLY = """
+import numpy as np
+a, w = np.ones((1024, 512), np.float32), np.ones((512, 1000), np.float32)
+z = a @ w
+print("it works", flush=True)
+while True:
+    np.matmul(a, w, out=z)
+"""
+COUNT = "print('it works', flush=True)\nwhile True: pass"
+BESIDE = {
+    "a process that multiplies on all cores": [MULTIPLY],
+    "a process for each core that counts": [COUNT] * machine.usable_processors(),
+}
 
 FIT = """
 import sys, time, warnings
@@ -29,20 +57,68 @@ print(np.median(times[1:]))
 """
 
 
-def seconds(name: str, processes: int) -> float:
+@contextmanager
+def others(programs: list[str]) -> Iterator[None]:
+    """They work meanwhile."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) for program in programs
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            process.stdout.readline()
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def all_over_one(shape: tuple[int, int]) -> float:
+    """The mean time of a call on all threads over that on one, block by block in turn."""
+    batch = peers.batch(*shape)
+    out = np.empty_like(batch.z)
+    every = nf.get_num_threads()
+    took: dict[int, list[float]] = {1: [], every: []}
+    measure.wait_for_idle_threads()
+    for _ in range(BLOCKS):
+        for threads, times in took.items():
+            with nf.num_threads(threads):
+                times.extend(
+                    seconds for _, seconds in turns.turn(lambda: nf.softmax(batch.z, out=out), BLOCK)
+                )
+    peers.check_softmax(out, batch.a)
+    return float(np.mean(took[every]) / np.mean(took[1]))
+
+
+def fit(name: str, processes: int) -> float:
+    """Seconds of the slowest process."""
     command = [sys.executable, "-c", FIT, name]
-    start = {"stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parent}
-    started = [subprocess.Popen(command, **start) for _ in range(processes)]  # type: ignore[call-overload]
+    folder = Path(__file__).parent
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) for _ in range(processes)
+    ]
     return max(float(process.communicate()[0]) for process in started)
 
 
 def main() -> None:
+    for what, programs in BESIDE.items():
+        for shape in SHAPES:
+            found = []
+            for _ in range(RUNS):
+                with others(programs):
+                    found.append(f"{all_over_one(shape):.2f}")
+            print(
+                f"softmax {shape[0]} x {shape[1]} beside {what}, all threads over one: {' '.join(found)}",
+                flush=True,
+            )
     for processes in (1, 2):
-        ours, theirs = seconds("SoftmaxClassifier", processes), seconds("MLPClassifier", processes)
+        ours, theirs = fit("SoftmaxClassifier", processes), fit("MLPClassifier", processes)
         print(
             f"{processes} at once: SoftmaxClassifier {ours:.2f} s, MLPClassifier / ours {theirs / ours:.1f}"
         )
 
 
 if __name__ == "__main__":
+    machine.restart_without_settings()
     main()

@@ -6,7 +6,7 @@
 //
 // A helper that finds no work spins for a while and then sleeps. Waking it takes tens of microseconds on some
 // machines, so a caller does it only for work that is worth it, by what earlier wake-ups took. Several threads
-// may call at once: each has a slot for its task, and helpers look for pieces in all slots.
+// may call at once: each has a task of its own, and helpers look for pieces in all tasks.
 #include <algorithm>
 #include <atomic>
 #include <exception>
