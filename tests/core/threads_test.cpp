@@ -18,6 +18,7 @@
 
 #include "../../csrc/threads/implementation.h"
 #include "../../csrc/threads/task.h"
+#include "../../csrc/threads/wake_price.h"
 #include "check.h"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -297,6 +298,33 @@ void check_limits() {
     check(threads_for(100, 1e3) == 1 && threads_for(100, 1e9) == 4 && threads_for(1, 1e9) == 1, "threads by work");
 }
 
+// Waking that took milliseconds is not taken to do so for ever.
+void check_wake_price() {
+    const auto pass = [](int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); };
+    WakePrice price;
+    check(price.is_paid_by(1.1e5) && !price.is_paid_by(4e4), "what waking takes at first");
+    for (int i = 0; i < 30; ++i) {
+        price.call();
+        pass(2);
+        price.arrive();
+    }
+    check(!price.is_paid_by(2e5), "dear when it took long");
+    pass(20);
+    check(price.is_paid_by(1.1e5), "as at first 20 ms later");
+    for (int i = 0; i < 30; ++i) {
+        price.call();
+        price.arrive();
+    }
+    check(price.is_paid_by(4e4), "cheap when it was fast");
+    pass(20);
+    check(price.is_paid_by(4e4) && !price.is_paid_by(4e3), "and no cheaper by itself");
+    price.call();
+    price.nobody_comes();
+    pass(2);
+    price.arrive();
+    check(price.is_paid_by(4e4), "who was not called teaches nothing");
+}
+
 // Work of so many units, each of a millisecond, until its watch says no at the question of that number. How many
 // units were done, or -1 where one was left out or done twice.
 ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bool& interrupted) {
@@ -357,6 +385,7 @@ int main([[maybe_unused]] int count, [[maybe_unused]] char** arguments) {
     check_callers();
     check_failure();
     check_watch();
+    check_wake_price();
 #if defined(__linux__)
     check_affinities();
 #endif
