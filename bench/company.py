@@ -1,5 +1,6 @@
-"""The layer in company: its time right after other libraries have worked on all cores, what that costs them,
-and whole steps of a network: ``python bench/company.py``. All settings are the default ones."""
+"""The layer in company: its time right after other libraries have worked on all cores, and in turn with them,
+what that costs them, and whole steps of a network: ``python bench/company.py``. All settings are the default
+ones."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ import numpy as np
 import peers
 import steps
 import summary
+import turns
 from peers import Array, Call
 
 import nndl_fast as nf
@@ -276,7 +278,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.keep_memory:
         measure.keep_freed_memory()
-    for table in tables(run(options.rounds, options.seconds)):
+    for table in [*tables(run(options.rounds, options.seconds)), turns.table(turns.run(options.rounds))]:
         print(summary.markdown(table), flush=True)
 
 

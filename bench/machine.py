@@ -33,6 +33,7 @@ FOLDERS = ["NNDL_FAST_MNIST"]  # which say nothing of speed, and where they are 
 KEEP = "--keep-environment"
 DEFAULT_CACHE = 32 << 20  # bytes, where the system does not say
 
+STARTED_WITH = Path("/proc/self/environ")
 SYSTEM_CPU = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -63,13 +64,18 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
+def started_with() -> dict[str, str]:
+    """The environment when the program was started: threadpoolctl sets more when it is imported."""
+    if not STARTED_WITH.exists():
+        return dict(os.environ)
+    entries = os.fsdecode(STARTED_WITH.read_bytes()).split("\0")
+    return {name: value for name, is_one, value in (entry.partition("=") for entry in entries) if is_one}
+
+
 def settings() -> dict[str, str]:
-    """What the environment sets of all this."""
-    return {
-        name: value
-        for name, value in sorted(os.environ.items())
-        if SETTINGS.match(name) and name not in FOLDERS
-    }
+    """What it sets of all this."""
+    found = sorted(started_with().items())
+    return {name: value for name, value in found if SETTINGS.match(name) and name not in FOLDERS}
 
 
 def restart_without_settings() -> None:
@@ -78,11 +84,10 @@ def restart_without_settings() -> None:
     of another processor."""
     if KEEP in sys.argv:
         sys.argv.remove(KEEP)
-    elif found := settings():
-        print(
-            f"measured without {', '.join(f'{k}={v}' for k, v in found.items())}", file=sys.stderr, flush=True
-        )
-        others = {name: value for name, value in os.environ.items() if name not in found}
+    elif STARTED_WITH.exists() and (found := settings()):  # elsewhere it might go on for ever
+        listed = ", ".join(f"{name}={value}" for name, value in found.items())
+        print(f"measured without {listed} ({KEEP} keeps them)", file=sys.stderr, flush=True)
+        others = {name: value for name, value in started_with().items() if name not in found}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], others)
 
 

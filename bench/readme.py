@@ -126,8 +126,25 @@ def in_company(report: dict[str, Any]) -> str:
     return summary.markdown_rows(header, rows)
 
 
+def companions(report: dict[str, Any]) -> list[str]:
+    return [name for name in summary.named(report["turns"], "after ") if name != "nothing"]
+
+
+def in_short(report: dict[str, Any]) -> str:
+    """Of the turns."""
+    (record,) = (record for record in report["turns"] if record["shape"] == [1024, 1000])
+    names, one = companions(report), record["one thread"]["mean"]
+    ours = [record[f"after {name}"]["mean"] / one for name in names]
+    slowed = [record[f"beside {name}"]["mean"] / record[f"other {name}"]["mean"] for name in names]
+    return paragraph(
+        "When another library works for 12 ms, then softmax of 1024 x 1000 is called for 30 ms, and so on "
+        f"({', '.join(names)}), a call takes {min(ours):.2f} to {max(ours):.2f} of the time of one thread in "
+        f"the mean, and the other's work {min(slowed):.2f} to {max(slowed):.2f} of its own."
+    )
+
+
 def in_turn(report: dict[str, Any]) -> str:
-    others = [name for name in summary.named(report["turns"], "after ") if name != "nothing"]
+    others = companions(report)
     rows = []
     for record in report["turns"]:
         one = record["one thread"]["mean"]
@@ -214,6 +231,7 @@ def blocks(path: Path) -> dict[str, str]:
         "steps": step(report),
         "company": in_company(report),
         "turns": in_turn(report),
+        "turns in short": in_short(report),
         "kernels": kernels(times),
         "softmax": softmax(times),
         "last layer": last_layer(times),

@@ -76,7 +76,8 @@ def write(folder: Path, content: Any) -> Path:
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_what_the_environment_sets_is_not_measured_with(keep: bool) -> None:
-    code = "import os, machine; machine.restart_without_settings(); print(*map(os.environ.get, NAMES))"
+    code = "import os, machine; os.environ['KMP_SET_LATER'] = '1'; machine.restart_without_settings()"
+    code += "; print(*map(os.environ.get, NAMES))"
     code = f"NAMES = 'OPENBLAS_CORETYPE', 'NVPL_BLAS_X', 'NPY_DISABLE_CPU_FEATURES', 'HOME'; {code}"
     set_here = {
         "OPENBLAS_CORETYPE": "Haswell",
@@ -94,6 +95,7 @@ def test_what_the_environment_sets_is_not_measured_with(keep: bool) -> None:
     )
     assert done.stdout.rstrip("\n") == ("Haswell 1  /" if keep else "None None None /")
     assert ("OPENBLAS_CORETYPE=Haswell" in done.stderr) != keep
+    assert "KMP" not in done.stderr
 
 
 def test_rounds_become_a_median_and_its_noise() -> None:
@@ -122,6 +124,18 @@ def test_losses_are_said_in_words() -> None:
     assert table.rows[-1][4] == "0.50 slower (10 x 10)"
     assert len(summary.losses(times())) == 2 * len(summary.TITLES)
     assert summary.losses(times(NumPy=2e-6)) == []
+
+
+def test_a_peer_whose_threads_are_awake_has_a_column_and_its_losses() -> None:
+    measured = times(NumPy=2e-6)
+    for library, seconds in (("nndl_fast", 4e-6), ("PyTorch", 3e-6)):
+        key = Key(summary.in_turn("softmax", "PyTorch"), *B, library)
+        measured[key] = Time(seconds, 0.02, 5)
+    table = summary.ratio_table(measured, "softmax")
+    assert table.header[3:] == ["PyTorch", "PyTorch, awake", "NumPy"]
+    assert [row[3:5] for row in table.rows[:2]] == [["2.00", ""], ["2.00", "0.75 slower"]]
+    assert summary.losses(measured) == ["PyTorch at softmax in turn with us, 1024 x 1000 (0.75)"]
+    assert readme.awake(measured, "softmax") == {"PyTorch": results.Standing(0.75, 0.75, B)}
 
 
 def test_large_shapes_are_held_against_the_copy_past_the_cache() -> None:

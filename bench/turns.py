@@ -34,8 +34,9 @@ class Turns(NamedTuple):
     took: Array
 
     def mean(self, first: float = 0.0, last: float = np.inf) -> float:
-        """Of the calls that began within a part of their turn."""
-        return float(np.mean(self.took[(self.started >= first) & (self.started < last)]))
+        """Of the calls that began within a part of their turn; of all if none did, each being too long."""
+        its = self.took[(self.started >= first) & (self.started < last)]
+        return float(np.mean(its if its.size else self.took))
 
     def late(self) -> float:
         return float(np.percentile(self.took, 99))

@@ -324,7 +324,7 @@ def bench(folder: Path, quick: bool, against: Path | None, show: bool) -> None:
     """Measures this machine: nndl_fast beside the libraries that are installed, alone and in company.
 
     FOLDER gets report.html, report.json and pictures. It needs the extra bench; leave the machine alone
-    meanwhile, which is about ten minutes.
+    meanwhile, which is about twenty minutes.
     """
     if missing := [name for name in ("pytest", "pytest_benchmark", "matplotlib") if not find_spec(name)]:
         raise click.ClickException(f"{', '.join(missing)} not installed: pip install 'nndl_fast[bench]'")

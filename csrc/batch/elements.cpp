@@ -71,7 +71,8 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
 template <class E>
 void run_parts(MapKernel<E> kernel, const MapJob<E>& job) {
     const ptrdiff_t chunks = (job.n + elements_at_once - 1) / elements_at_once;
-    share_out(chunks, get_num_threads(), nanoseconds(kernel, job.n), [&](ptrdiff_t first, ptrdiff_t last) {
+    const double time = nanoseconds(kernel, job.n);
+    share_out(chunks, threads_for(chunks, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         MapJob<E> part = job;
         part.n = std::min(job.n, last * elements_at_once) - first * elements_at_once;
         part.z = job.z + first * elements_at_once;

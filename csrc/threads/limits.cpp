@@ -23,22 +23,23 @@ namespace {
 std::atomic<int> setting{0}, assumed_processors{0};  // 0: none
 thread_local int limit = 0;                          // of calls from this thread, as OpenMP has it; 0: none
 
-// The processors that this thread found, and how many more times it takes their number for true: looking takes as long
-// as some elements, and they change seldom. What control groups leave is in files, so that is read every second.
-struct Found {
-    int processors = 1, uses = 0;
+// The processors that this thread found, and until when it takes their number for true: looking takes as long as some
+// elements. What control groups leave is in files, so that is read every second.
+struct Look {
+    int processors = 1;
+    int64_t good_until = 0;
 };
-thread_local Found found;
-constexpr int uses_of_a_look = 64;
+thread_local Look last_look;
+constexpr int64_t a_look_is_good_for = 10'000'000, a_share_is_good_for = 1'000'000'000;  // nanoseconds
 std::atomic<double> share{0};
-std::atomic<int64_t> share_known_until{0};
+std::atomic<int64_t> share_good_until{0};
 
 // A child may have been given other processors than its parent.
 [[maybe_unused]] const bool watching_forks = [] {
 #if defined(__unix__) || defined(__APPLE__)
     pthread_atfork(nullptr, nullptr, [] {
         forget_processors();
-        share_known_until = 0;
+        share_good_until = 0;
     });
 #endif
     return true;
@@ -121,17 +122,18 @@ double quota(const std::string& groups, const std::string& root) {
 
 int processors() {
     if (const int assumed = assumed_processors) return assumed;
-    if (found.uses-- > 0) return found.processors;
+    const int64_t time = now();
+    if (time < last_look.good_until) return last_look.processors;
     int n = affinity();
-    if (now() >= share_known_until) {
+    if (time >= share_good_until) {
         share = quota(text_of("/proc/self/cgroup"), "/sys/fs/cgroup");
-        share_known_until = now() + 1'000'000'000;
+        share_good_until = time + a_share_is_good_for;
     }
     if (share > 0) n = std::min(n, std::max(1, int(std::ceil(share))));
-    found = {n, uses_of_a_look};
+    last_look = {n, time + a_look_is_good_for};
     return n;
 }
-void forget_processors() { found.uses = 0; }
+void forget_processors() { last_look.good_until = 0; }
 void assume_processors(int n) { assumed_processors = n; }
 
 int thread_limit() {

@@ -43,14 +43,16 @@ class Pool {
 public:
     void share_out(ptrdiff_t units, int threads, double nanoseconds, Body body) {
         const Present caller(callers_);
-        // The other callers have a processor each.
-        const int helpers = std::min({threads, processors() - (caller.number - 1), Helpers::most + 1}) - 1;
+        const int most = std::min(processors() - 1, Helpers::most);
+        // The other callers have a processor each, most likely of these.
+        const int helpers = std::min(threads - 1, most - (caller.number - 1));
         const int spinning = spinning_.load(std::memory_order_relaxed);
         const bool waking = spinning < helpers && price_.is_paid_by(nanoseconds);
         Task* const task = helpers > 0 && (spinning > 0 || waking) ? free_task() : nullptr;
         if (!task) return body.run(body.context, 0, units);
+        // From here on nothing is thrown until all are out.
         task->publish(Cut(units, helpers + 1, nanoseconds), body);
-        if (waking) wake(helpers - spinning);
+        if (waking) wake(helpers - spinning, helpers, most);
         const bool good = task->work(helpers_);
         task->taken.store(false, std::memory_order_release);
         if (!good) throw std::bad_alloc();
@@ -71,15 +73,15 @@ private:
         return nullptr;
     }
 
-    // No lock is held here that a helper without a processor could hold as well.
-    void wake(int n) {
+    void wake(int n, int wanted, int most) noexcept {
         const Place place = Place::beside(this_processor(), Thread::current());
-        price_.call();
         to_wake_.store(n, std::memory_order_relaxed);
         const int woken = wake_two(place);
-        if (!woken) price_.nobody_comes();
-        if (woken == std::min(n, 2)) return;
-        for (int i = woken; i < n && helpers_.may_start(processors() - 1); ++i) start_one(place);
+        // If two were woken, they wake the others there are.
+        const int limit = woken == 2 ? wanted : most;
+        if (now() < no_thread_before_.load(std::memory_order_relaxed)) return;
+        for (int i = woken; i < n && helpers_.may_start(limit); ++i)
+            if (!start_one(place)) return;
     }
     int wake_two(const Place& place) {
         int woken = 0;
@@ -88,21 +90,23 @@ private:
                 [](Helper& h) { return h.asleep.load(std::memory_order_relaxed) && h.asleep.exchange(false); });
             if (!helper) break;
             helper->stay(place);
+            helper->called_at = now();
             helper->called.post();
             ++woken;
         }
         return woken;
     }
 
-    void start_one(const Place& place) {
+    bool start_one(const Place& place) {
         const BlockedSignals blocked;  // helpers inherit it: a signal is for the threads of the program
         try {
-            if (now() >= no_thread_before_.load(std::memory_order_relaxed))
-                return std::thread([this, place] { live(place); }).detach();
+            std::thread([this, place] { live(place); }).detach();
+            return true;
         } catch (const std::exception&) {  // no more threads, no memory for one: the work is done without it
             no_thread_before_.store(now() + before_another_try, std::memory_order_relaxed);
+            helpers_.not_started();
+            return false;
         }
-        helpers_.not_started();
     }
 
     // What a helper does until the process ends.
@@ -143,7 +147,7 @@ private:
         self.asleep.store(true);
         self.called.wait();
         spinning_.fetch_add(1, std::memory_order_relaxed);
-        price_.arrive();
+        price_.learn(now() - self.called_at);
         wake_two(self.place);
     }
 };

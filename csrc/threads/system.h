@@ -15,7 +15,6 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
-#include <sys/resource.h>
 #include <time.h>
 #endif
 
@@ -30,8 +29,8 @@ inline void relax() {
 #endif
 }
 
-// What one thread waits for and others post. Whoever posts is held up by nobody who has lost its processor, but for
-// the few instructions in which the lock is held.
+// What one thread waits for and others post. The lock is held for a few instructions only, since whoever holds it may
+// lose its processor.
 class Semaphore {
 public:
     void post() {
@@ -84,13 +83,6 @@ inline void name_this_thread() { pthread_setname_np(pthread_self(), "nndl_fast")
 // The processor on which this thread runs; -1 if that is not known.
 inline int this_processor() { return sched_getcpu(); }
 
-// How many times the system has taken the processor from this thread.
-inline int64_t interruptions_of_this_thread() {
-    rusage usage{};
-    getrusage(RUSAGE_THREAD, &usage);
-    return usage.ru_nivcsw;
-}
-
 // A thread that has not ended.
 class Thread {
 public:
@@ -99,8 +91,8 @@ public:
         thread.id_ = pthread_self();
         return thread;
     }
-    // Whether it does not run just now: its processor time stands still.
-    bool waits_for_a_processor() const {
+    // Whether it does not run just now: its processor time does not go on.
+    bool stands_still() const {
         const int64_t before = processor_time();
         for (int i = 0; i < 64; ++i) relax();
         return before >= 0 && processor_time() == before;
@@ -118,14 +110,11 @@ private:
     }
 };
 
-// Unless the environment asks for a process that is left as it is.
-inline bool may_set_affinity() {
-    static const bool may = [] {
-        const char* const text = std::getenv("NNDL_FAST_UNOBTRUSIVE");
-        return !text || !*text || !std::strcmp(text, "0");
-    }();
-    return may;
-}
+// Unless the environment asked for a process that is left as it is when the library was loaded.
+inline const bool may_set_affinity = [] {
+    const char* const text = std::getenv("NNDL_FAST_UNOBTRUSIVE");
+    return !text || !*text || !std::strcmp(text, "0");
+}();
 
 // The processors on which a helper may run.
 class Place {
@@ -134,7 +123,7 @@ public:
     // choose that one, and the two would take turns.
     static Place beside(int processor, Thread thread) {
         Place place;  // not known if there are more than 1024 processors
-        place.known_ = may_set_affinity() && !pthread_getaffinity_np(thread.id_, sizeof place.set_, &place.set_);
+        place.known_ = may_set_affinity && !pthread_getaffinity_np(thread.id_, sizeof place.set_, &place.set_);
         if (place.known_ && processor >= 0 && CPU_COUNT(&place.set_) > 1) CPU_CLR(processor, &place.set_);
         return place;
     }
@@ -158,12 +147,11 @@ private:
 
 inline void name_this_thread() {}
 inline int this_processor() { return -1; }
-inline int64_t interruptions_of_this_thread() { return 0; }
 
 class Thread {
 public:
     static Thread current() { return {}; }
-    bool waits_for_a_processor() const { return false; }
+    bool stands_still() const { return false; }
 };
 
 class Place {

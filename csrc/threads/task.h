@@ -17,7 +17,8 @@ namespace nndl_fast {
 constexpr int most_rounds = 5;
 constexpr double least_piece = 2e3;  // nanoseconds
 
-// Nanoseconds that a caller waits before it looks whether a helper has lost its processor, and then sleeps at once.
+// Nanoseconds that a caller waits before it looks whether a helper has lost its processor, and for which it sleeps at a
+// time.
 constexpr int64_t spin_before_handing_over = 50'000, sleep_of_a_caller = 500'000;
 
 // How units are cut into pieces.
@@ -70,24 +71,28 @@ class Task;
 // A thread of the pool.
 struct Helper {
     const Thread thread = Thread::current();
-    Place place;  // of whoever took it out of its sleep, or else its own
     std::atomic<bool> asleep{false};
+    std::atomic<const Task*> at{
+        nullptr};                    // the task of which it has a piece, or is about to claim or has just left one
+    std::atomic<bool> moved{false};  // to its caller's processor
+    // The rest is the helper's own, or while it sleeps of whoever has claimed it.
+    Place place;  // where it stays if it is not moved
     Semaphore called;
-    std::atomic<const Task*> at{nullptr};  // the task of which it has a piece, or is about to claim one
-    std::atomic<bool> moved{false};        // to its caller's processor
+    int64_t called_at = 0;
 
     void stay(const Place& where) {
         if (moved.exchange(false) || where != place) where.hold(thread);
         place = where;
     }
-    // Whether it could be moved. It goes back by itself.
+    // Whether it could be moved. It goes back by itself, perhaps even before it is moved, or this function goes on.
     bool move_to(int processor) {
-        if (!Place::only(processor).hold(thread)) return false;
         moved.store(true);
-        return true;
+        const bool held = Place::only(processor).hold(thread);
+        moved.store(true);
+        return held;
     }
     void go_back() {
-        if (moved.load(std::memory_order_relaxed) && moved.exchange(false)) place.hold(thread);
+        if (moved.load(std::memory_order_relaxed) && moved.exchange(false) && !place.hold(thread)) place = Place();
     }
 };
 
@@ -109,17 +114,16 @@ public:
     // The first of which something is true, or null.
     template <class F>
     Helper* first(F is_true) const {
-        for (const std::atomic<Helper*>& entry : all_) {
-            Helper* const helper = entry.load();
-            if (!helper) break;
-            if (is_true(*helper)) return helper;
+        for (int i = 0, n = count_.load(); i < n; ++i) {
+            Helper* const helper = all_[i].load();
+            if (helper && is_true(*helper)) return helper;
         }
         return nullptr;
     }
 
 private:
     std::atomic<int> started_{0}, count_{0};
-    std::atomic<Helper*> all_[most + 1]{};  // a null comes after the last one
+    std::atomic<Helper*> all_[most]{};
 };
 
 // What is not atomic is written by the caller before it publishes the task, and read by those who have claimed a
@@ -205,16 +209,21 @@ private:
     }
 
     // Waits for those who have pieces. A helper that has lost its processor in a piece gets it back after a slice of
-    // the scheduler, milliseconds; and since it is held off ours, that one would idle meanwhile. So it is moved here.
-    // Only then is this processor yielded: earlier, a thread of another process would take it for a slice.
+    // the scheduler, milliseconds; and since it is held off ours, that one would idle meanwhile. So it is moved here,
+    // one helper at a time. Only then is this processor yielded: earlier, a thread of another process would take it for
+    // a slice.
     void wait(const Helpers& helpers) {
+        Helper* moved = nullptr;
         while (!all_are_out()) {
-            if (somebody_leaves(relax)) continue;
-            if (hand_over(helpers) && somebody_leaves(std::this_thread::yield)) continue;
-            sleep();
+            if (somebody_leaves(moved ? std::this_thread::yield : relax)) continue;
+            if (!moved || moved->at.load() != this) moved = hand_over(helpers);
+            else sleep();
+            if (!moved) sleep();
         }
+        // It has woken us before it went back, and needs this processor to do so.
+        if (moved && moved->moved.load()) Place::beside(this_processor(), Thread::current()).hold(moved->thread);
     }
-    // Before long.
+    // Whether a helper does within the time before handing over.
     bool somebody_leaves(void (*pause)()) const {
         const int before = seats();
         const int64_t start = now();
@@ -226,10 +235,12 @@ private:
         } while (now() - start < spin_before_handing_over);
         return false;
     }
-    bool hand_over(const Helpers& helpers) {
-        Helper* const helper =
-            helpers.first([&](const Helper& h) { return h.at.load() == this && h.thread.waits_for_a_processor(); });
-        return helper && helper->move_to(this_processor());
+    // The helper that was moved to this processor, or null.
+    Helper* hand_over(const Helpers& helpers) {
+        const int before = seats();
+        Helper* const helper = helpers.first(
+            [&](const Helper& h) { return seats() != before || (h.at.load() == this && h.thread.stands_still()); });
+        return helper && seats() == before && helper->move_to(this_processor()) ? helper : nullptr;
     }
     void sleep() {
         uint64_t word = left_.load(std::memory_order_relaxed);

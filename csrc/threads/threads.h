@@ -70,7 +70,7 @@ int thread_limit();
 void set_thread_limit(int n);
 
 // The processors that this thread may use: its affinity mask, and the processor time that control groups leave the
-// process, rounded up. Looked for again after some calls, or in the next one if they are forgotten.
+// process, rounded up. Looked for again after a while, or in the next call if they are forgotten.
 int processors();
 void forget_processors();
 void assume_processors(int n);  // for tests; 0: the true number

@@ -24,29 +24,24 @@ public:
         return missed >= price;
     }
 
-    void call() { called_at_.store(now(), std::memory_order_relaxed); }
-    void nobody_comes() { called_at_.store(0, std::memory_order_relaxed); }
-    // A helper is awake. The first one after a call counts.
-    void arrive() {
-        const int64_t called_at = called_at_.exchange(0, std::memory_order_relaxed);
-        if (!called_at) return;
-        const int64_t time = now(), latency = time - called_at;
-        const int64_t price = price_.load(std::memory_order_relaxed), less = expected(time);
-        // Steps up and down tend to the median, which a helper that had to wait for milliseconds once does not move.
-        const int64_t next = latency < less ? less - less / 8 : latency < price ? price - price / 8 : price + price / 8;
+    // What it took. Steps up and down tend to the median, which a helper that had to wait for milliseconds once does
+    // not move.
+    void learn(int64_t latency) {
+        const int64_t time = now(), price = price_.load(std::memory_order_relaxed), less = expected(time);
+        const int64_t next = latency < less ? less - less / 8 : (latency < price ? less + less / 8 : price + price / 8);
         price_.store(std::min(std::max(next, least), most), std::memory_order_relaxed);
         learnt_at_.store(time, std::memory_order_relaxed);
     }
 
 private:
     static constexpr int64_t first = 50'000, least = 5'000, most = 1'000'000, half_life = 4'000'000;
-    std::atomic<int64_t> price_{first}, learnt_at_{0}, called_at_{0}, end_of_last_{0}, missed_{0};
+    std::atomic<int64_t> price_{first}, learnt_at_{0}, end_of_last_{0}, missed_{0};
 
     // What was dear while others had the processors may be cheap again.
     int64_t expected(int64_t time) const {
         const int64_t price = price_.load(std::memory_order_relaxed);
         const int64_t halvings = (time - learnt_at_.load(std::memory_order_relaxed)) / half_life;
-        return std::min(price, std::max(first, price >> std::min<int64_t>(halvings, 20)));
+        return std::min(price, std::max(first, price >> std::clamp<int64_t>(halvings, 0, 20)));
     }
 };
 
