@@ -208,8 +208,9 @@ private:
     }
     // The label of example r as a class of the block, or -1 if it is none.
     ptrdiff_t label_in_block(ptrdiff_t r) const {
+        if (is_ignored(r)) return -1;  // such a label may be any number, and too small to subtract from
         const ptrdiff_t j = job_.cost.labels[first_ + r] - class_;
-        return !is_ignored(r) && j >= 0 && j < width() ? j : -1;
+        return j >= 0 && j < width() ? j : -1;
     }
     double weight_of_class(ptrdiff_t j) const {
         return job_.cost.class_weight ? double(job_.cost.class_weight[class_ + j]) : 1;

@@ -41,13 +41,16 @@ def linear_log_likelihood(
 
 def _layer(inputs: Array, w: ArrayLike, b: ArrayLike | None) -> tuple[Array, Array]:
     """The layer's parameters in the dtype of its inputs."""
-    weights = np.asarray(w, inputs.dtype)
+    weights = _core.as_floats(w, "linear_log_likelihood", "w")[0].astype(inputs.dtype, copy=False)
     if inputs.ndim != 2 or weights.ndim != 2 or inputs.shape[1] != weights.shape[1]:
         raise ValueError(
             f"linear_log_likelihood: a has shape {inputs.shape} and w {weights.shape}; "
             "they must be (n, features) and (classes, features)"
         )
-    biases = np.zeros(len(weights), inputs.dtype) if b is None else np.array(b, inputs.dtype, order="C")
+    if b is None:
+        biases = np.zeros(len(weights), inputs.dtype)
+    else:
+        biases = np.array(_core.as_floats(b, "linear_log_likelihood", "b")[0], inputs.dtype, order="C")
     if biases.shape not in ((len(weights),), (len(weights), 1)):
         raise ValueError(
             f"linear_log_likelihood: b has shape {biases.shape}; for w of shape {weights.shape} it must be "

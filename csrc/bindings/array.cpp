@@ -164,12 +164,32 @@ py::array to_array(py::handle object, Argument argument) {
     return result;
 }
 
+namespace {
+
+// Whether the type is one of NumPy's own. Those that other packages add have letters and sizes of their own choice:
+// ml_dtypes.float8_e5m2 calls itself 'f'.
+bool is_numpys(const py::dtype& dtype) {
+    constexpr int first_of_others = 256;  // NPY_USERDEF
+    return dtype.num() >= 0 && dtype.num() < first_of_others;
+}
+
+// Strides of 0 make arrays of any size, and buffers are some hundred times as large as a row.
+void require_size(const py::array& array, Argument argument) {
+    constexpr ptrdiff_t most = ptrdiff_t(1) << (sizeof(ptrdiff_t) == 8 ? 48 : 24);
+    if (array.size() > most)
+        throw py::value_error(argument + " has shape " + shape_of(array) + ", more than " + std::to_string(most) +
+                              " elements");
+}
+
+}  // namespace
+
 Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
     py::array array = to_array(object, argument);
     const py::dtype dtype = array.dtype();
     const char kind = dtype.kind();
     const ptrdiff_t size = dtype.itemsize();
-    if (kind == 'f' && (size == 4 || size == 8)) {
+    require_size(array, argument);
+    if (kind == 'f' && (size == 4 || size == 8) && is_numpys(dtype)) {
         const py::dtype native = size == 4 ? py::dtype::of<float>() : py::dtype::of<double>();
         return {usable(array), native, size == 4};
     }
@@ -181,7 +201,10 @@ Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
 
 void require_real(const py::array& array, Argument argument) {
     const char kind = array.dtype().kind();
-    if ((kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || dtype_of(array) == "bfloat16") return;
+    require_size(array, argument);
+    if (is_numpys(array.dtype()) ? (kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u'
+                                 : dtype_of(array) == "bfloat16")
+        return;
     throw py::type_error(argument + " has dtype " + dtype_of(array) +
                          "; it must be float16, bfloat16, float32, float64 or an integer type");
 }

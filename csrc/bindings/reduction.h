@@ -45,7 +45,8 @@ public:
         lost_ += std::fabs(sum_) >= std::fabs(x) ? (sum_ - next) + x : (x - next) + sum_;
         sum_ = next;
     }
-    double value() const { return sum_ + lost_; }
+    // Of an infinite sum nothing finite is lost, and what was computed of it is NaN.
+    double value() const { return std::isfinite(sum_) ? sum_ + lost_ : sum_; }
 
 private:
     double sum_ = 0, lost_ = 0;

@@ -2,6 +2,8 @@
 
 Labels, targets and weights are in test_labels_and_weights.py, and ``out`` is in test_out.py."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,69 @@ def test_types_that_may_not_be(z, match):
             f(z)
     with pytest.raises(TypeError, match=f"log_likelihood_cost: z .*{match}"):
         nf.log_likelihood_cost(z, 0)
+
+
+ROW_FUNCTIONS = [nf.softmax, nf.log_softmax, nf.logsumexp, nf.hardmax, nf.sigmoid, nf.inverse_softmax]
+
+
+def types_of_ml_dtypes():
+    """All that it has, whatever letter and size they have; some look like NumPy's own."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    found = [getattr(ml_dtypes, name) for name in dir(ml_dtypes) if name not in ("finfo", "iinfo")]
+    return [np.dtype(kind) for kind in found if isinstance(kind, type)]
+
+
+def test_types_of_other_packages():
+    others = [dtype for dtype in types_of_ml_dtypes() if dtype != "bfloat16"]
+    assert "float8_e5m2" in map(str, others)
+    for dtype in others:
+        z = np.zeros((2, 4), dtype)
+        for f in ROW_FUNCTIONS:
+            with pytest.raises(TypeError, match=f"{f.__name__}: [az] has dtype {dtype}"):
+                f(z)
+        for wrong in (
+            {"z": z},
+            {"sample_weight": z[:, 0]},
+            {"class_weight": z[0]},
+            {"y": z},
+            {"y": z[:, 0]},
+        ):
+            (name,) = wrong
+            with pytest.raises(TypeError, match=f"{name} has dtype {dtype}"):
+                nf.log_likelihood_cost(**{"z": np.zeros((2, 4)), "y": [0, 1]} | wrong)
+        with pytest.raises(TypeError, match=f"dtype {dtype}"):
+            nf.softmax(np.zeros((2, 4)), out=z)
+        for name in "awb":
+            arguments = {"a": np.zeros((2, 4)), "w": np.zeros((3, 4)), "b": np.zeros(3), "y": [0, 1]}
+            arguments[name] = arguments[name].astype(dtype)
+            with pytest.raises(TypeError, match=f"linear_log_likelihood: {name} has dtype {dtype}"):
+                nf.linear_log_likelihood(**arguments)
+        net = nf.Network([4, 3])
+        for give, what in ((net.predict_proba, z), (net.feedforward, z.T), (net.accuracy, (z, [0, 1]))):
+            with pytest.raises(TypeError, match=f"dtype {dtype}"):
+                give(what)
+
+
+@pytest.mark.parametrize(
+    "z",
+    [
+        np.broadcast_to(F4(1), (1, 2**64 // 12)),
+        np.broadcast_to(np.float16(1), (1, 2**62 - 1)),
+        np.broadcast_to(F8(1), (2**29, 2**29)),
+    ],
+    ids=lambda z: f"{z.dtype}-{z.shape[-1]}",
+)
+def test_arrays_that_no_memory_holds(z):
+    """Strides of 0 make them; the sizes of buffers would wrap around."""
+    if sys.maxsize < 2**62:
+        pytest.skip("such arrays cannot be made here")
+    for f in (*ROW_FUNCTIONS, lambda z: nf.log_likelihood_cost(z, np.broadcast_to(0, len(z)))):
+        with pytest.raises(ValueError, match=r"[az] has shape \(.*\), more than 281474976710656 elements"):
+            f(z)
+    for of_a in (True, False):
+        a, w = (z, np.ones((2, 3), z.dtype)) if of_a else (np.ones((1, 3), z.dtype), z)
+        with pytest.raises(ValueError, match=r"linear_log_likelihood: [aw] has shape"):
+            nf.linear_log_likelihood(a, w, None, [0])
 
 
 def test_subclasses_are_read_as_plain_arrays():

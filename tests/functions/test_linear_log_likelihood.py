@@ -76,6 +76,25 @@ def test_nothing_and_one_class():
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"reduction": "sum"},
+        {"reduction": "none"},
+        {"sample_weight": [2.0, 1.0]},
+        {"class_weight": [1.0, 3.0]},
+        {"label_smoothing": 0.1},
+    ],
+)
+def test_an_infinite_cost_is_infinite(options):
+    """A compensated sum of it would be NaN."""
+    a, w, b, y = np.ones((2, 1)), np.zeros((2, 1)), np.array([-np.inf, 0]), [0, 1]
+    whole = nf.log_likelihood_cost(a @ w.T + b, y, **options)
+    assert np.max(whole) == np.inf
+    np.testing.assert_array_equal(nf.linear_log_likelihood(a, w, b, y, gradients=False, **options), whole)
+
+
+@pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"a": np.ones(7)}, ValueError, r"a has shape \(7,\) and w \(40, 7\)"),
@@ -89,7 +108,17 @@ def test_nothing_and_one_class():
         ({"reduction": "max"}, ValueError, "reduction is 'max'"),
         ({"sample_weight": -np.ones(50)}, ValueError, "sample_weight is -1.0 at example 0"),
         ({"label_smoothing": 2}, ValueError, "label_smoothing is 2.0"),
-        ({"a": np.ones((50, 7), complex)}, TypeError, "complex"),
+        *(
+            ({name: kind(np.ones(shape))}, TypeError, f"linear_log_likelihood: {name} .*{what}")
+            for name, shape in {"a": (50, 7), "w": (40, 7), "b": 40}.items()
+            for kind, what in [
+                (lambda x: x.astype(complex), "dtype complex128"),
+                (lambda x: x.astype(bool), "dtype bool"),
+                (lambda x: x.astype(str), "dtype <U32"),
+                (lambda x: np.full_like(x, None, object), "dtype object"),
+                (np.ma.masked_array, "masked"),
+            ]
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(change, error, message):

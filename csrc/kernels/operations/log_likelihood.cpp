@@ -63,8 +63,8 @@ struct LogLikelihood {
                 for (int lane = 0; lane < rows.count; ++lane)
                     if (is_ignored(first + lane)) job.row_result[first + lane] = 0;
         }
+        if (!job.out.data) return Pending<L>{};
         Pending<L> pending;
-        if (!job.out.data) return pending;
         // rounded first, so that a and the target are multiplied by the same number
         PerRow alpha = PerRow::all(E(job.scale));
         if (job.sample_weight) alpha = from_double<PerRow>(sample_weight(rows, first) * Double<PerRow>::all(job.scale));
@@ -155,7 +155,8 @@ private:
         bool ignored = false;
         if constexpr (L::max_count > 1) {
             if (by_number(rows) && !job.ignore && !job.class_weight) {
-                // Plain reads without a branch, which can be vectorised: the label is only compared here.
+                // Plain reads without a branch, which can be vectorised. If another thread changes the label meanwhile,
+                // any number may be read: it is only compared here.
                 for (int lane = 0; lane < rows.count; ++lane) at.label[lane] = E(int32_t(job.labels[first + lane]));
                 const V labels = V::load(at.label, rows.count, 0);
                 V logit = V::all(0);

@@ -76,7 +76,7 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
     const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
     do {
-        // The next tile begins with what stands there.
+        // The next tile begins with what stands there. (Of the last tile this is beyond the array: no prefetch minds.)
         for (int i = 0; i < Rows; ++i)
             for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
         V sum[Rows][Panels];
