@@ -295,9 +295,9 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
         next_ = order + start + m;
         next_end_ = order + std::min(n, start + m + mini_batch);
         gather(examples, order + start, m);
-        momentum_power_ *= rule.momentum;
-        beta2_power_ *= rule.beta2;
         const auto step = [&] {
+            momentum_power_ *= rule.momentum;
+            beta2_power_ *= rule.beta2;
             const double scale = (rule.optimizer == Optimizer::sgd ? -rule.eta : 1) / double(m);
             forward(m);
             is_wide() ? train_wide(m, examples.labels, scale, rule) : output_error(m, examples.labels, scale);
@@ -324,17 +324,20 @@ double Network<E>::time_of_step(ptrdiff_t m) const {
     return nanoseconds(all);
 }
 
-// A step of which nothing is left if it is interrupted.
+// A step of which nothing is left if it is interrupted: neither of the parameters nor of what the optimizer keeps.
 template <class E>
 template <class F>
 void Network<E>::undoing(F step) {
-    std::vector<Buffer> before(2 * layers_.size());
-    // f(a buffer of parameters, its copy)
+    const double momentum_power = momentum_power_, beta2_power = beta2_power_;
+    std::vector<Buffer> before(4 * layers_.size());
+    // f(a buffer that the step changes, its copy)
     const auto for_each_buffer = [&](auto f) {
-        for (size_t i = 0; i < layers_.size(); ++i) {
-            f(layers_[i].weights, before[2 * i]);
-            f(layers_[i].biases, before[2 * i + 1]);
-        }
+        auto copy = before.begin();
+        for (Layer& layer : layers_)
+            for (Buffer* buffer : {&layer.weights, &layer.biases, &layer.first, &layer.second}) {
+                if (buffer->size()) f(*buffer, *copy);
+                ++copy;
+            }
     };
     for_each_buffer(
         [](const Buffer& now, Buffer& copy) { std::memcpy(copy.reserve(now.size()), now.data(), now.size()); });
@@ -343,6 +346,8 @@ void Network<E>::undoing(F step) {
     } catch (...) {
         for_each_buffer(
             [](const Buffer& now, const Buffer& copy) { std::memcpy(now.data(), copy.data(), now.size()); });
+        momentum_power_ = momentum_power;
+        beta2_power_ = beta2_power;
         throw;
     }
 }

@@ -6,7 +6,9 @@ they were after a whole mini-batch.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +16,30 @@ from . import _core, costs
 from ._backpropagation import Parameters, gradients, plain
 from ._optimizers import Optimizer
 from ._types import Array
+
+P = ParamSpec("P")
+S = TypeVar("S")
+R = TypeVar("R")
+_in_training: dict[int, object] = {}  # what is, by its address
+
+
+def one_at_a_time(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """A method that trains its object: a call in the middle of another one, from another thread or from a
+    signal's handler, is refused."""
+
+    @wraps(method)
+    def alone(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        call = object()
+        if _in_training.setdefault(id(self), call) is not call:  # one atomic step
+            raise RuntimeError(
+                f"{method.__name__}: this {type(self).__name__} is being trained by another call"
+            )
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            del _in_training[id(self)]
+
+    return alone
 
 
 class Trainable(Protocol):

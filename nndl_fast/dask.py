@@ -20,6 +20,7 @@ from ._backpropagation import Parameters
 from ._blas import one_thread_of_blas
 from ._estimator import Fitted, check_parameters, weighted_inputs
 from ._optimizers import Optimizer
+from ._trainers import one_at_a_time
 from ._types import Array
 from .network import Network
 
@@ -132,6 +133,7 @@ class SoftmaxClassifier(Fitted):
         self.random_state = random_state
         self.verbose = verbose
 
+    @one_at_a_time
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SoftmaxClassifier:
         """Fit to examples and their labels.
 

@@ -96,6 +96,7 @@ class Network(Predicting):
     ) -> None:
         super().__init__(sizes, cost, hidden, dtype, rng, classes)
 
+    @_trainers.one_at_a_time
     def SGD(
         self,
         training_data: Data,
@@ -173,6 +174,8 @@ class Network(Predicting):
             If a number is something else, or if labels are not integers.
         IndexError
             If a label has no output neuron.
+        RuntimeError
+            If the network is being trained by another call, in another thread, say.
 
         Warns
         -----
@@ -239,7 +242,7 @@ class Network(Predicting):
                         f"SGD: the training diverges: {fault} after epoch {epoch}. A lower eta than "
                         f"{rate:g}, features of the size of 1 or a smaller lmbda may help",
                         RuntimeWarning,
-                        stacklevel=2,
+                        stacklevel=3,  # the decorator is between
                     )
                 if fault == _NO_NUMBERS:
                     break  # no further epoch changes it
@@ -259,6 +262,7 @@ class Network(Predicting):
             return _NO_NUMBERS
         return next((f"{name} is {value}" for name, value in values.items() if not np.isfinite(value)), "")
 
+    @_trainers.one_at_a_time
     def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: float) -> None:
         """Take one step of gradient descent.
 
@@ -279,6 +283,8 @@ class Network(Predicting):
             If shapes do not fit, if ``n`` is not positive, or if a number is not finite.
         TypeError
             If ``eta``, ``lmbda`` or ``n`` is not a number.
+        RuntimeError
+            If the network is being trained by another call.
         """
         x, y = self._examples(mini_batch, "mini_batch")
         given = {"eta": eta, "lmbda": lmbda, "n": n}

@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from . import functional as f
 from ._estimator import ACTIVATIONS, check_parameters, different, weighted_inputs
 from ._sklearn import Fitting
+from ._trainers import one_at_a_time
 from ._types import Array
 
 
@@ -174,6 +175,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         self.random_state = random_state
         self.verbose = verbose
 
+    @one_at_a_time
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
         """Fit to examples and their labels.
 
@@ -223,6 +225,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         return self
 
     @available_if(_by_mini_batches)  # type: ignore[untyped-decorator]
+    @one_at_a_time
     def partial_fit(
         self,
         X: Any,

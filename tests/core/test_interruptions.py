@@ -55,6 +55,35 @@ assert nf.softmax([0.0, 0.0]).tolist() == [0.5, 0.5]  # and another call goes we
 
 
 @signals
+def test_a_handler_may_not_train_the_network_that_is_trained():
+    """It gets an error, and the training goes on as if nothing had happened."""
+    code = """
+x, y = np.random.default_rng(0).normal(size=(500, 64)), np.arange(500) % 10
+def train(net):
+    net.SGD((x, y), 60, 10, 0.1)
+    return net.digest()
+expected = train(nf.Network([64, 200, 10], rng=0))
+net, refused = nf.Network([64, 200, 10], rng=0), []
+def handler(*_):
+    step = lambda: net.update_mini_batch((x[:9], y[:9]), 0.1, 0, 9)
+    for call in (lambda: net.SGD((x, y), 1, 10, 0.1), step):
+        try:
+            call()
+        except RuntimeError as error:
+            refused.append(str(error))
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+digest = train(net)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(digest == expected, sorted({text.split(" by ")[0] for text in refused}))
+net.SGD((x, y), 1, 10, 0.1)
+"""
+    assert ended(INTERRUPTED + code) == (
+        "True ['SGD: this Network is being trained', 'update_mini_batch: this Network is being trained']"
+    )
+
+
+@signals
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions take no notes")
 def test_an_interrupted_call_says_that_its_result_is_unfinished():
     ended(

@@ -285,6 +285,66 @@ void check_digits(const std::string& path) {
     std::printf("the digits are learned: %s\n", expected.c_str());
 }
 
+// A long step that is interrupted leaves nothing: after interruptions at every place where it is asked, the network and
+// its next step are as if there had been none.
+void check_undone() {
+    const std::vector<ptrdiff_t> sizes{1024, 1024, 16};
+    const ptrdiff_t n = 8192;
+    const std::vector<float> x = numbers<float>(n * sizes[0], 7);
+    std::vector<int64_t> labels, order;
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        labels.push_back(i % sizes[2]);
+        order.push_back(i);
+    }
+    std::vector<float> weights[2], biases[2];
+    for (int i = 0; i < 2; ++i) {
+        weights[i] = numbers<float>(sizes[size_t(i)] * sizes[size_t(i) + 1], 8, 0.05);
+        biases[i] = numbers<float>(sizes[size_t(i) + 1], 9);
+    }
+    Examples<float> examples;
+    examples.x = x.data();
+    examples.row = sizes[0];
+    examples.labels = labels.data();
+    activate_isa("");
+    set_num_threads(2);
+    for (Optimizer optimizer : {Optimizer::sgd, Optimizer::momentum, Optimizer::nesterov, Optimizer::adam}) {
+        Rule rule;
+        rule.optimizer = optimizer;
+        rule.momentum = 0.9;
+        rule.eta = 0.01;
+        int interruptions = 0;
+        std::string whole;
+        for (bool disturbed : {false, true}) {
+            Network<float> network(sizes, Hidden::sigmoid, Cost::log_likelihood);
+            const auto now = [&] {
+                std::vector<float> w[2] = {weights[0], weights[1]}, b[2] = {biases[0], biases[1]}, all;
+                network.give({w[0].data(), w[1].data()}, {b[0].data(), b[1].data()});
+                for (const auto& part : {w[0], b[0], w[1], b[1]}) all.insert(all.end(), part.begin(), part.end());
+                return digest(all);
+            };
+            network.use({weights[0].data(), weights[1].data()}, {biases[0].data(), biases[1].data()});
+            network.train(examples, order.data(), 100, 100, rule);  // the optimizer has something to keep
+            if (!disturbed) {
+                network.train(examples, order.data(), n, n, rule);
+                whole = now();
+                continue;
+            }
+            const std::string before = now();
+            for (int answers = 1; now() == before; ++answers) {
+                int left = answers;
+                const Watch watch([](void* left) { return --*static_cast<int*>(left) > 0; }, &left);
+                try {
+                    network.train(examples, order.data(), n, n, rule);
+                } catch (const Interrupted&) {  // in the step, or after it
+                    ++interruptions;
+                }
+            }
+            check(now() == whole, "the step after interrupted ones, optimizer " + std::to_string(int(optimizer)));
+        }
+        check(interruptions >= 2, "a long step is interrupted: " + std::to_string(interruptions));
+    }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -295,6 +355,7 @@ int main(int count, char** arguments) {
     check_turns<double>("float64");
     check_training<float>("float32", "cb0275b8");
     check_training<double>("float64", "96169745");
+    check_undone();
     if (count > 1 && *arguments[1]) check_digits(arguments[1]);
     return summary();
 }

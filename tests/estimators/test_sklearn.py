@@ -161,6 +161,29 @@ def test_warm_start_and_partial_fit():
     assert not hasattr(SoftmaxClassifier(), "partial_fit")
 
 
+def test_an_estimator_is_trained_by_one_thread_at_a_time():
+    """The others get an error; what they would have changed is as it was."""
+    x, y = make_classification(4000, 40, random_state=0)
+    model = SoftmaxClassifier((50,), solver="adam", random_state=0).partial_fit(x, y, classes=[0, 1])
+    refused = []
+
+    def train(_):
+        for _ in range(20):
+            try:
+                model.partial_fit(x, y)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(train, range(4)))
+    assert set(refused) == {"partial_fit: this SoftmaxClassifier is being trained by another call"}
+    assert model.n_iter_ == 1 + 80 - len(refused) == len(model.loss_curve_)
+    same = SoftmaxClassifier((50,), solver="adam", random_state=0)
+    for _ in range(model.n_iter_):
+        same.partial_fit(x, y, classes=[0, 1])
+    assert same.network_.digest() == model.network_.digest()
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_is_set_between_calls_holds():
     x, y = make_classification(300, random_state=0)
