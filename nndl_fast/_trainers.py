@@ -7,8 +7,9 @@ they were after a whole mini-batch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -20,7 +21,13 @@ from ._types import Array
 P = ParamSpec("P")
 S = TypeVar("S")
 R = TypeVar("R")
-_in_training: dict[int, object] = {}  # what is, by its address
+
+
+class _Call:
+    """A call of a method that trains, which has not ended as long as this is there."""
+
+
+_in_training: dict[int, ref[_Call]] = {}  # by the address of what is trained
 
 
 def one_at_a_time(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
@@ -29,15 +36,18 @@ def one_at_a_time(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenat
 
     @wraps(method)
     def alone(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        call = object()
-        if _in_training.setdefault(id(self), call) is not call:  # one atomic step
-            raise RuntimeError(
-                f"{method.__name__}: this {type(self).__name__} is being trained by another call"
-            )
+        call = _Call()
+        # Forgotten when the call is: an exception may come at any line here, and no line need be reached.
+        entry: ref[_Call] | None = ref(call, partial(_in_training.pop, id(self)))
         try:
+            if _in_training.setdefault(id(self), entry) is not entry:  # type: ignore[arg-type]  # one atomic step
+                entry = None  # before the call, which else would forget the other one
+                raise RuntimeError(
+                    f"{method.__name__}: this {type(self).__name__} is being trained by another call"
+                )
             return method(self, *args, **kwargs)
         finally:
-            del _in_training[id(self)]
+            del call
 
     return alone
 
