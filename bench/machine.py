@@ -73,7 +73,7 @@ def started_with() -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """What it sets of all this."""
+    """What the environment set when the program was started that changes how fast libraries are."""
     found = sorted(started_with().items())
     return {name: value for name, value in found if SETTINGS.match(name) and name not in FOLDERS}
 

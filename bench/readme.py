@@ -107,17 +107,24 @@ def step(report: dict[str, Any]) -> str:
     return summary.markdown_rows([found.header[i] for i in at], [[row[i] for i in at] for row in found.rows])
 
 
+def slowed(record: dict[str, Any], names: list[str], kind: str) -> list[float]:
+    """The others' times beside ours over their times without."""
+    return [record[f"beside {name}"][kind] / record[f"other {name}"][kind] for name in names]
+
+
+def least_to_most(values: list[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
+
+
 def in_company(report: dict[str, Any]) -> str:
     others = [name for name in summary.named(report["company"], "after ") if name != LEFT_OUT]
     rows = []
     for record in report["company"]:
         one = record["one thread"]["median"]
-        cells, slowed = [], []
-        for name in others:
-            ours = record[f"after {name}"]
-            cells.append(f"{ours['mean'] / one:.2f}; {ours['late'] / one:.1f}")
-            slowed.append(record[f"beside {name}"]["median"] / record[f"other {name}"]["median"])
-        rows.append([summary.shape_name(record["shape"]), *cells, f"{min(slowed):.2f} to {max(slowed):.2f}"])
+        ours = [record[f"after {name}"] for name in others]
+        cells = [f"{spread['mean'] / one:.2f}; {spread['late'] / one:.1f}" for spread in ours]
+        cells.append(least_to_most(slowed(record, others, "median")))
+        rows.append([summary.shape_name(record["shape"]), *cells])
     header = [
         "rows x features x classes",
         *(f"after {name}" for name in others),
@@ -135,11 +142,10 @@ def in_short(report: dict[str, Any]) -> str:
     (record,) = (record for record in report["turns"] if record["shape"] == [1024, 1000])
     names, one = companions(report), record["one thread"]["mean"]
     ours = [record[f"after {name}"]["mean"] / one for name in names]
-    slowed = [record[f"beside {name}"]["mean"] / record[f"other {name}"]["mean"] for name in names]
     return paragraph(
         "When another library works for 12 ms, then softmax of 1024 x 1000 is called for 30 ms, and so on "
-        f"({', '.join(names)}), a call takes {min(ours):.2f} to {max(ours):.2f} of the time of one thread in "
-        f"the mean, and the other's work {min(slowed):.2f} to {max(slowed):.2f} of its own."
+        f"({', '.join(names)}), a call takes {least_to_most(ours)} of the time of one thread in the mean, "
+        f"and the other's work {least_to_most(slowed(record, names, 'mean'))} of its own."
     )
 
 
@@ -149,9 +155,9 @@ def in_turn(report: dict[str, Any]) -> str:
     for record in report["turns"]:
         one = record["one thread"]["mean"]
         ours = [record[f"after {name}"] for name in others]
-        slowed = [record[f"beside {name}"]["mean"] / record[f"other {name}"]["mean"] for name in others]
         cells = [f"{spread['mean'] / one:.2f}; {spread['last'] / one:.2f}" for spread in ours]
-        rows.append([summary.shape_name(record["shape"]), *cells, f"{min(slowed):.2f} to {max(slowed):.2f}"])
+        cells.append(least_to_most(slowed(record, others, "mean")))
+        rows.append([summary.shape_name(record["shape"]), *cells])
     header = ["examples x classes", *(f"after {name}" for name in others), "the other's work, slowed"]
     return summary.markdown_rows(header, rows)
 

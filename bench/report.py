@@ -136,6 +136,10 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
     }
 
 
+def tables_in_company(report: dict[str, Any]) -> list[summary.Table]:
+    return [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]
+
+
 def write_page(
     report: dict[str, Any],
     times: results.Times,
@@ -165,8 +169,7 @@ def write_page(
     ]
     for name, table in ratio_tables.items():
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
-    together = [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]
-    parts[4:4] = [page.section(table) for table in together]
+    parts[4:4] = [page.section(table) for table in tables_in_company(report)]
     parts += [page.section(floors.limits_table(times, cache)), limits]
     # a report of before them has none
     later = [floors.floors_table(times, cache), summary.layouts_table(times), summary.widths_table(times)]
@@ -254,7 +257,7 @@ def main(arguments: list[str] | None = None) -> None:
         (options.folder / "comparison.md").write_text(text, encoding="utf-8")
     write_page(report, times, comparison, remarks, options.folder)
     print("\n".join(["BLAS in this process:", *report.get("blas", [])]))
-    for table in [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]:
+    for table in tables_in_company(report):
         print(summary.markdown(table))
     for name in (summary.COST_AND_DELTA, summary.SOFTMAX):
         print(summary.markdown(summary.ratio_table(times, name)))

@@ -107,13 +107,13 @@ def losses(times: Times, company: Iterable[Mapping[str, Any]] = ()) -> list[str]
         for name in results.peers_of(times, operation):
             if name in PARTS:
                 continue
-            for by, place in (
-                (operation, operation),
-                (in_turn(operation, name), f"{operation} in turn with us"),
-            ):
-                for shape, ratio in results.ratios(times, by, name).items():
-                    if "slower" in against_us(ratio):
-                        found.append((ratio, f"{name} at {place}, {shape_name(shape)} ({ratio:.2f})"))
+            places = {operation: operation, in_turn(operation, name): f"{operation} in turn with us"}
+            found += [
+                (ratio, f"{name} at {place}, {shape_name(shape)} ({ratio:.2f})")
+                for measured, place in places.items()
+                for shape, ratio in results.ratios(times, measured, name).items()
+                if "slower" in against_us(ratio)
+            ]
     lines = [text for _, text in sorted(found)]
     for record in company:
         for name in named([record], "step "):

@@ -188,8 +188,8 @@ Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
     const py::dtype dtype = array.dtype();
     const char kind = dtype.kind();
     const ptrdiff_t size = dtype.itemsize();
-    require_size(array, argument);
     if (kind == 'f' && (size == 4 || size == 8) && is_numpys(dtype)) {
+        require_size(array, argument);
         const py::dtype native = size == 4 ? py::dtype::of<float>() : py::dtype::of<double>();
         return {usable(array), native, size == 4};
     }

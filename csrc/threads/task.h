@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <exception>
 #include <thread>
 
 #include "implementation.h"
@@ -72,8 +71,8 @@ class Task;
 struct Helper {
     const Thread thread = Thread::current();
     std::atomic<bool> asleep{false};
-    std::atomic<const Task*> at{
-        nullptr};                    // the task of which it has a piece, or is about to claim or has just left one
+    // The task of which it has a piece, or is about to claim one, or has just finished the last.
+    std::atomic<const Task*> at{nullptr};
     std::atomic<bool> moved{false};  // to its caller's processor
     // The rest is the helper's own, or while it sleeps of whoever has claimed it.
     Place place;  // where it stays if it is not moved
