@@ -13,6 +13,7 @@ constexpr ptrdiff_t good = -1, no_memory = -2;
 template <class E>
 ptrdiff_t run(RowKernel<E> kernel, ptrdiff_t rows, Job<E> job) noexcept {
     if (rows <= 0 || job.classes <= 0) return good;
+    if (rows > most_elements / job.classes) return no_memory;
     const DefaultFloatingPoint environment;
     Batch batch;
     batch.append(rows, job.z.row, 0, job.out.row);
@@ -38,6 +39,7 @@ ptrdiff_t softmax(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row
 template <class E>
 ptrdiff_t both(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, ptrdiff_t z_class, const int64_t* labels,
                double scale, double* costs, E* out, ptrdiff_t out_row, ptrdiff_t out_class) {
+    if (classes > 0 && rows > most_elements / classes) return no_memory;  // as run() says, but before labels are read
     if (const ptrdiff_t wrong = first_wrong_label(labels, rows, classes); wrong != rows) return wrong;
     Job<E> job;
     job.classes = classes;

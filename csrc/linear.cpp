@@ -1,6 +1,7 @@
 #include "linear.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -95,12 +96,18 @@ private:
         if (has_targets_ && !in_parts_)
             to_panels(job_.cost.y.data + first_ * job_.cost.y.row, job_.cost.y.row, job_.cost.y.cls, m_, job_.classes,
                       y_);
+        // What is ignored is read as zeros: a NaN in it would be one in the products, whatever multiplies it.
+        if (job_.cost.ignore)
+            for (ptrdiff_t r = 0; r < m_; ++r)
+                for (ptrdiff_t k = 0; k < job_.features && is_ignored(r); ++k)
+                    turned_[(r / size * job_.features + k) * size + r % size] = 0;
         if (!gradients_) return;
         for (ptrdiff_t k = 0; k < job_.features; k += size)
             for (ptrdiff_t r = 0; r < m_; ++r) {
                 E* const to = a_ + k * m_ + r * size;
                 for (ptrdiff_t lane = 0; lane < size; ++lane)
-                    to[lane] = k + lane < job_.features ? a[r * job_.a_row + (k + lane) * job_.a_step] : E(0);
+                    to[lane] = k + lane < job_.features && !is_ignored(r) ? a[r * job_.a_row + (k + lane) * job_.a_step]
+                                                                          : E(0);
             }
     }
 
@@ -199,13 +206,15 @@ private:
     void give_inputs() {
         from_panels(handed_down_, job_.features * size, m_, job_.features, job_.delta_a + first_ * job_.delta_a_row,
                     job_.delta_a_row);
+        for (ptrdiff_t r = 0; r < m_; ++r)  // zeros, too, if w is infinite
+            if (is_ignored(r)) std::fill_n(job_.delta_a + (first_ + r) * job_.delta_a_row, job_.features, E(0));
+    }
+    bool is_ignored(ptrdiff_t r) const {
+        return job_.cost.ignore && job_.cost.labels[first_ + r] == job_.cost.ignore_index;
     }
 
     // ---- Blocks of some classes ----
 
-    bool is_ignored(ptrdiff_t r) const {
-        return job_.cost.ignore && job_.cost.labels[first_ + r] == job_.cost.ignore_index;
-    }
     // The label of example r as a class of the block, or -1 if it is none.
     ptrdiff_t label_in_block(ptrdiff_t r) const {
         if (is_ignored(r)) return -1;  // such a label may be any number, and too small to subtract from
@@ -263,9 +272,12 @@ private:
         const ptrdiff_t blocks = (job_.classes + width_ - 1) / width_;
         log_sum_exp(sums_.data(), blocks, m_, pairs_.data() + m_);
         if (targets_everywhere_) {
-            for (ptrdiff_t r = 0; r < m_; ++r)
-                cost.row_result[first_ + r] =
-                    weights_[r] == 0 ? 0 : weights_[r] * (all_weights_[r] * double(pairs_[m_ + r]) - products_[r]);
+            for (ptrdiff_t r = 0; r < m_; ++r) {
+                const double sum = double(pairs_[m_ + r]);  // infinite if a logit is, and such a row is NaN
+                const double of_weight_1 = sum == INFINITY ? NAN : all_weights_[r] * sum - products_[r];
+                const bool nothing = is_ignored(r) || (weights_[r] == 0 && !std::isnan(of_weight_1));
+                cost.row_result[first_ + r] = nothing ? 0 : weights_[r] * of_weight_1;
+            }
             return;
         }
         for (ptrdiff_t r = 0; r < m_; ++r) labels_[r] = is_ignored(r) ? -1 : 0;
@@ -332,6 +344,9 @@ private:
             job.labels = targets_everywhere_ ? nullptr : labels_.data() + r;
             job.sample_weight = weights_.data() + r;
         });
+        if (!targets_everywhere_) return;
+        for (ptrdiff_t r = 0; r < m_; ++r)  // has no targets that would say so, and w or b may be infinite
+            for (ptrdiff_t j = 0; j < width() && is_ignored(r); ++j) z_[place(r, j)] = 0;
     }
 
     const LinearJob<E>& job_;

@@ -12,14 +12,20 @@ from . import _core
 from ._types import Array
 
 
-def number(value: Any, function: str, name: str) -> float:
-    """Returns the value as a finite float."""
+def number(value: Any, function: str, name: str, least: float = -np.inf) -> float:
+    """Returns the value as a finite float that is at least ``least``."""
     try:
+        if isinstance(value, (str, bytes, bytearray)):  # "0.5", which float() would take
+            raise TypeError("text is no number")
         result = float(value)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{function}: {name} is {value!r}; it must be a number") from error
+    except OverflowError:
+        result = np.inf
     if not np.isfinite(result):
         raise ValueError(f"{function}: {name} is {result}; it must be finite")
+    if result < least:
+        raise ValueError(f"{function}: {name} is {result}; it must be at least {least:g}")
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import _core, _serialization, _state
+from . import _core, _serialization, _state, costs
 from ._backpropagation import ACTIVATIONS, Parameters
 from ._types import Array
 
@@ -36,7 +36,7 @@ class Layers:
             raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it must be float32 or float64")
         self.sizes: list[int] = [int(n) for n in sizes]
         self.num_layers: int = len(self.sizes)
-        self.cost = cost
+        self.cost = _cost(cost)
         self.hidden = hidden
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.rng: np.random.Generator = np.random.default_rng(rng)
@@ -56,7 +56,7 @@ class Layers:
         <Network 784-30-10: hidden sigmoid, LogLikelihoodCost, float32, 23,860 parameters>
         """
         sizes = "-".join(map(str, self.sizes))
-        cost = getattr(self.cost, "__name__", repr(self.cost))
+        cost = getattr(self.cost, "__name__", type(self.cost).__name__)
         hidden = f"hidden {self.hidden}" if self.num_layers > 2 else "no hidden layer"
         return (
             f"<{type(self).__name__} {sizes}: {hidden}, {cost}, {self.dtype}, {self.num_parameters:,} "
@@ -272,3 +272,19 @@ def _names(given: Iterable[Any] | None, name: str, kind: str, wanted: int) -> li
     if len(names) != wanted:
         raise ValueError(f"Network: {name} has {len(names)} {kind}; it must have {wanted}")
     return names
+
+
+def _cost(cost: Any) -> Any:
+    """The cost that a name stands for; a class with a cost's functions, or an instance of one, as it is."""
+    if isinstance(cost, str):
+        if cost not in costs.NAMES:
+            known = ", ".join(map(repr, costs.NAMES))
+            raise ValueError(f"Network: cost is {cost!r}; it must be one of {known}, or a class")
+        return costs.NAMES[cost]
+    missing = [name for name in ("fn", "delta") if not callable(getattr(cost, name, None))]
+    if missing:
+        raise TypeError(
+            f"Network: cost is {cost!r}, which has no {' and no '.join(missing)}; it must be one of "
+            f"{', '.join(map(repr, costs.NAMES))}, or a class with fn(a, y) and delta(z, a, y)"
+        )
+    return cost

@@ -31,8 +31,8 @@ def log_likelihood_cost(
         Weighted inputs, of any shape and strides.
     y : array_like
         Integer labels, of the shape of ``z`` without ``axis``; or targets of the shape of ``z``, which are
-        one-hot or probabilities. Targets must be finite and not negative, and are taken as they are if
-        they do not sum to 1.
+        one-hot (booleans, too) or probabilities. Targets must be finite and not negative, and are taken as
+        they are if they do not sum to 1.
     axis : int, default=-1
         The axis along which the classes stand.
     reduction : {'mean', 'sum', 'none'}, default='mean'

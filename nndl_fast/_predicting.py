@@ -194,7 +194,7 @@ class Predicting(Layers):
         TypeError
             If ``lmbda`` is not a number.
         """
-        lmbda = _inputs.number(lmbda, "total_cost", "lmbda")
+        lmbda = _inputs.number(lmbda, "total_cost", "lmbda", 0)
         return self._judge(*self._examples(data, "data"), lmbda)[0]
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:

@@ -75,9 +75,10 @@ def load(filename: str | PathLike[str]) -> Content:
     return header, biases, weights
 
 
-def name_of(cost: Any) -> Any:
-    """What stands for a cost class in a file: its name; with its module's, if one of ours has the same."""
-    name = getattr(cost, "__name__", cost)
+def name_of(cost: Any) -> str:
+    """What stands for a cost in a file: its class's name; with its module's, if one of ours has the same."""
+    cost = cost if hasattr(cost, "__name__") else type(cost)
+    name: str = cost.__name__
     return name if costs.BY_NAME.get(name, cost) is cost else f"{cost.__module__}.{name}"
 
 

@@ -29,11 +29,6 @@ except ImportError as error:
         "nndl-fast needs packages that are not installed: pip install 'nndl_fast[train]'"
     ) from error
 
-COSTS = {
-    "log-likelihood": costs.LogLikelihoodCost,
-    "cross-entropy": costs.CrossEntropyCost,
-    "quadratic": costs.QuadraticCost,
-}
 # What --hidden, --epochs, --eta and --lambda are if they are not given.
 DIGITS: dict[str, Any] = {"hidden": [60], "epochs": 60, "eta": 2.0, "lmbda": 0.05}
 MNIST: dict[str, Any] = {"hidden": [100], "epochs": 30, "eta": 0.5, "lmbda": 5.0}
@@ -144,7 +139,7 @@ _LABEL = click.option(
     callback=_finite,
     help="L2 regularisation.  [default: 0.05; MNIST 5; tables 0.1]",
 )
-@click.option("--cost", default="log-likelihood", show_default=True, type=click.Choice(sorted(COSTS)))
+@click.option("--cost", default="log-likelihood", show_default=True, type=click.Choice(sorted(costs.NAMES)))
 @click.option(
     "--seed",
     default=1,
@@ -193,7 +188,7 @@ def train(
     sizes = "-".join(map(str, layers))
     dtype = problem.scale.dtype if problem.scale else np.float32
     try:
-        net = Network(layers, cost=COSTS[cost], dtype=dtype, rng=seed)
+        net = Network(layers, cost=cost, dtype=dtype, rng=seed)
     except (MemoryError, OverflowError, ValueError) as error:  # as the sizes are beyond NumPy's too, or C's
         message = f"a network of {sizes} neurons does not fit into memory"
         raise click.BadParameter(message, param_hint="--hidden") from error

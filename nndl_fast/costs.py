@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _inputs
+from . import _core, _inputs
 from . import functional as f
 from ._types import Array
 
@@ -84,18 +84,20 @@ class LogLikelihoodCost:
         IndexError
             If a label is outside 0..n_classes-1.
         """
-        a, y = np.asarray(a), np.asarray(y)
+        name = "LogLikelihoodCost.fn"
+        a, y = _core.as_floats(a, name, "a")[0], _core.as_array(y, name, "y")
         if y.shape == a.shape:
+            a, y, _ = _core.as_targets_of(a, y, name, "a")
             return float(0 - _weighted_log(y, a).sum())
         if y.shape != a.shape[1:]:
             raise ValueError(
-                f"LogLikelihoodCost.fn: y has shape {y.shape}; for a of shape {a.shape} it must be "
+                f"{name}: y has shape {y.shape}; for a of shape {a.shape} it must be "
                 f"{a.shape[1:]} (labels) or {a.shape} (targets)"
             )
         if y.dtype.kind not in "iu":
-            raise TypeError(f"LogLikelihoodCost.fn: y has dtype {y.dtype}; labels must be integers")
+            raise TypeError(f"{name}: y has dtype {y.dtype}; labels must be integers")
         labels = np.array(y)  # another thread may change the caller's after the check
-        _inputs.check_labels(labels, len(a), "LogLikelihoodCost.fn")
+        _inputs.check_labels(labels, len(a), name)
         with np.errstate(divide="ignore"):
             return float(0 - np.log(np.take_along_axis(a, labels[None], axis=0)).sum())
 
@@ -191,8 +193,15 @@ class CrossEntropyCost:
         -------
         float
             The cost, summed over neurons and columns.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has another shape than ``a``.
+        TypeError
+            If ``a`` or ``y`` is no array of real numbers.
         """
-        a, y = np.asarray(a), np.asarray(y)
+        a, y, _ = _core.as_targets_of(a, y, "CrossEntropyCost.fn", "a")
         return float(0 - (_weighted_log(y, a) + _weighted_log(1 - y, 1 - a)).sum())
 
     @staticmethod
@@ -211,9 +220,17 @@ class CrossEntropyCost:
         Returns
         -------
         ndarray
-            The error, a - y, equation (68) of the book.
+            The error, a - y, equation (68) of the book, of the dtype of ``a``.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has another shape than ``a``.
+        TypeError
+            If ``a`` or ``y`` is no array of real numbers.
         """
-        return np.subtract(a, y)
+        a, y, dtype = _core.as_targets_of(a, y, "CrossEntropyCost.delta", "a")
+        return np.asarray(np.subtract(a, y), dtype)
 
     @staticmethod
     def from_z(z: ArrayLike, y: ArrayLike) -> float:
@@ -271,8 +288,16 @@ class QuadraticCost:
         -------
         float
             Half the sum of the squared differences.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has another shape than ``a``.
+        TypeError
+            If ``a`` or ``y`` is no array of real numbers.
         """
-        difference = np.subtract(a, y)
+        a, y, _ = _core.as_targets_of(a, y, "QuadraticCost.fn", "a")
+        difference = a - y
         return float(0.5 * np.sum(difference * difference))
 
     @staticmethod
@@ -291,12 +316,26 @@ class QuadraticCost:
         Returns
         -------
         ndarray
-            The error, (a - y) sigma'(z), of the shape of ``z``.
+            The error, (a - y) sigma'(z), of the shape and dtype of ``z``.
+
+        Raises
+        ------
+        ValueError
+            If ``a`` or ``y`` has another shape than ``z``.
+        TypeError
+            If ``z``, ``a`` or ``y`` is no array of real numbers.
         """
-        return np.subtract(a, y) * f.sigmoid_prime(z)
+        name = "QuadraticCost.delta"
+        z, a, dtype = _core.as_targets_of(z, a, name, "z")
+        a, y, _ = _core.as_targets_of(a, y, name, "a")
+        return np.asarray((a - y) * f.sigmoid_prime(z), dtype)
 
 
-# Those that have a name in files and a compiled training.
-BY_NAME: dict[str, Any] = {
-    cost.__name__: cost for cost in (LogLikelihoodCost, CrossEntropyCost, QuadraticCost)
+# What a caller may write for them.
+NAMES: dict[str, Any] = {
+    "log-likelihood": LogLikelihoodCost,
+    "cross-entropy": CrossEntropyCost,
+    "quadratic": QuadraticCost,
 }
+# Those that have a name in files and a compiled training.
+BY_NAME: dict[str, Any] = {cost.__name__: cost for cost in NAMES.values()}

@@ -34,9 +34,9 @@ class Network(Predicting):
     ----------
     sizes : sequence of int
         The numbers of neurons in each layer, the inputs first: ``[784, 30, 10]``.
-    cost : class, default=LogLikelihoodCost
-        A class with ``fn(a, y)`` and ``delta(z, a, y)`` as in ``network2.py``; see
-        :mod:`nndl_fast.costs`. With :class:`LogLikelihoodCost` the output layer is softmax; with
+    cost : {'log-likelihood', 'cross-entropy', 'quadratic'} or class, default=LogLikelihoodCost
+        A name; or a class with ``fn(a, y)`` and ``delta(z, a, y)`` as in ``network2.py``, or an instance of
+        one; see :mod:`nndl_fast.costs`. With :class:`LogLikelihoodCost` the output layer is softmax; with
         another it is sigmoid, or what the class's own ``activation`` says.
     hidden : {'sigmoid', 'tanh', 'relu'}, default='sigmoid'
         The activation of the hidden layers.
@@ -130,9 +130,9 @@ class Network(Predicting):
         mini_batch_size : int
             The number of examples in a mini-batch.
         eta : float or callable
-            The learning rate, or a function that gives it for an epoch, from 1 on.
+            The learning rate, at least 0, or a function that gives it for an epoch, from 1 on.
         lmbda : float, default=0.0
-            The regularisation parameter lambda.
+            The regularisation parameter lambda, at least 0.
         evaluation_data : tuple of array_like, or iterable of pairs, optional
             Examples to measure the network on after each epoch.
         monitor_evaluation_cost, monitor_evaluation_accuracy : bool, default=False
@@ -204,9 +204,10 @@ class Network(Predicting):
         epochs = _inputs.count(epochs, "epochs", 0)
         mini_batch_size = min(n, _inputs.count(mini_batch_size, "mini_batch_size", 1))
         early_stopping_n = _inputs.count(early_stopping_n, "early_stopping_n", 0)
-        lmbda, momentum = _inputs.number(lmbda, "SGD", "lmbda"), _inputs.number(momentum, "SGD", "momentum")
+        lmbda = _inputs.number(lmbda, "SGD", "lmbda", 0)
+        momentum = _inputs.number(momentum, "SGD", "momentum")
         if not callable(eta):
-            _inputs.number(eta, "SGD", "eta")
+            _inputs.number(eta, "SGD", "eta", 0)
         rule = _core.rule(optimizer, weight_decay=lmbda / n, momentum=momentum)
         wanted = {
             "evaluation_cost": monitor_evaluation_cost,
@@ -226,7 +227,7 @@ class Network(Predicting):
         trainer = _trainers.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
-                rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta")
+                rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta", 0)
                 order = self.rng.permutation(n)
                 trainer.run(x, y, order, mini_batch_size, rate)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
@@ -288,7 +289,9 @@ class Network(Predicting):
         """
         x, y = self._examples(mini_batch, "mini_batch")
         given = {"eta": eta, "lmbda": lmbda, "n": n}
-        rate, lmbda, n = (_inputs.number(value, "update_mini_batch", name) for name, value in given.items())
+        rate, lmbda, n = (
+            _inputs.number(value, "update_mini_batch", name, 0) for name, value in given.items()
+        )
         if n <= 0:
             raise ValueError(f"update_mini_batch: n is {n}; it must be at least 1")
         trainer = _trainers.trainer_for(self, _core.rule("sgd", weight_decay=lmbda / n))
@@ -361,8 +364,8 @@ def load(filename: str | PathLike[str], cost: Any = None) -> Network:
     ----------
     filename : str or path-like
         The name of the file: ``.npz``, ``.safetensors``, or the JSON of ``network2``.
-    cost : class, optional
-        The network's cost if it is a class of your own, which is not in the file.
+    cost : str or class, optional
+        The network's cost if it is a class of your own, which is not in the file; as for :class:`Network`.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _replace, costs
+from . import _replace, _serialization, costs
 from .network import Network
 
 try:
@@ -97,7 +97,8 @@ def _parts(net: Network, classes: Any, x: str, label: str, probabilities: str, p
     activation = getattr(net.cost, "activation", None)
     if activation not in (None, costs.LogLikelihoodCost.activation):
         raise ValueError(
-            f"to_onnx: the cost {net.cost.__name__} has an activation of its own, which ONNX does not know"
+            f"to_onnx: the cost {_serialization.name_of(net.cost)} has an activation of its own, which ONNX "
+            "does not know"
         )
     nodes, constants = [], []
     last = len(net.weights) - 1

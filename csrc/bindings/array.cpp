@@ -71,7 +71,39 @@ bool is_masked(py::handle object) {
     if (is_plain(object)) return false;
     // looked up, not imported: NumPy loads that module late, and nothing is masked before it is there
     PyObject* const module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy.ma");
-    return module && py::isinstance(object, py::handle(module).attr("MaskedArray"));
+    if (!module) return false;
+    // of the type alone: isinstance() would ask the object, which may answer with code of its own
+    const py::object masked = py::handle(module).attr("MaskedArray");
+    return PyType_IsSubtype(Py_TYPE(object.ptr()), reinterpret_cast<PyTypeObject*>(masked.ptr()));
+}
+
+// Whether the type is one of NumPy's own. Those that other packages add have letters and sizes of their own choice:
+// ml_dtypes.float8_e5m2 calls itself 'f'.
+bool is_numpys(const py::dtype& dtype) {
+    constexpr int first_of_others = 256;  // NPY_USERDEF
+    return dtype.num() >= 0 && dtype.num() < first_of_others;
+}
+
+// Any object as an array, which may be one that the caller holds too.
+py::array converted(py::handle object, Argument argument) {
+    if (is_plain(object)) return py::reinterpret_borrow<py::array>(object);
+    if (py::isinstance<py::array>(object)) {
+        if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
+        return object.attr("view")(py::type::of(py::array()));
+    }
+    const npy_api& numpy = npy_api::get();
+    PyObject* const array =
+        numpy.PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
+    if (!array) {
+        Cause cause;
+        cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))) + ", " +
+                         cause.text());  // which of a tensor that requires a gradient is PyTorch's own advice
+    }
+    const py::array result = py::reinterpret_steal<py::array>(array);
+    // What NumPy can only see as one object may hand over its memory in another way.
+    if (result.dtype().kind() == 'O' && py::hasattr(object, "__dlpack__"))
+        return py::module_::import("numpy").attr("from_dlpack")(object);
+    return result;
 }
 
 }  // namespace
@@ -143,42 +175,29 @@ py::int_ integer(py::handle value, Argument argument) {
     return py::reinterpret_steal<py::int_>(index);
 }
 
-py::array to_array(py::handle object, Argument argument) {
-    if (is_plain(object)) return py::reinterpret_borrow<py::array>(object);
-    if (py::isinstance<py::array>(object)) {
-        if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
-        return object.attr("view")(py::type::of(py::array()));
-    }
+py::array own_view(const py::array& array) {
     const npy_api& numpy = npy_api::get();
-    PyObject* const array =
-        numpy.PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
-    if (!array) {
-        Cause cause;
-        cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))) + ", " +
-                         cause.text());  // which of a tensor that requires a gradient is PyTorch's own advice
-    }
-    const py::array result = py::reinterpret_steal<py::array>(array);
-    // What NumPy can only see as one object may hand over its memory in another way.
-    if (result.dtype().kind() == 'O' && py::hasattr(object, "__dlpack__"))
-        return py::module_::import("numpy").attr("from_dlpack")(object);
-    return result;
+    PyObject* const view = numpy.PyArray_NewFromDescr_(
+        numpy.PyArray_Type_, py::dtype(array.dtype()).release().ptr(), int(array.ndim()), array.shape(),
+        array.strides(), const_cast<void*>(array.data()), array.flags() & npy_api::NPY_ARRAY_WRITEABLE_, nullptr);
+    if (!view) throw py::error_already_set();
+    numpy.PyArray_SetBaseObject_(view, py::array(array).release().ptr());
+    return py::reinterpret_steal<py::array>(view);
+}
+
+py::array to_array(py::handle object, Argument argument) {
+    py::array array = converted(object, argument);
+    // A view costs an eighth of the smallest call, in which nothing else runs once its arguments are converted.
+    if (array.size() < elements_worth_the_gil && is_numpys(array.dtype())) return array;
+    return own_view(array);
 }
 
 namespace {
 
-// Whether the type is one of NumPy's own. Those that other packages add have letters and sizes of their own choice:
-// ml_dtypes.float8_e5m2 calls itself 'f'.
-bool is_numpys(const py::dtype& dtype) {
-    constexpr int first_of_others = 256;  // NPY_USERDEF
-    return dtype.num() >= 0 && dtype.num() < first_of_others;
-}
-
-// Strides of 0 make arrays of any size, and buffers are some hundred times as large as a row.
 void require_size(const py::array& array, Argument argument) {
-    constexpr ptrdiff_t most = ptrdiff_t(1) << (sizeof(ptrdiff_t) == 8 ? 48 : 24);
-    if (array.size() > most)
-        throw py::value_error(argument + " has shape " + shape_of(array) + ", more than " + std::to_string(most) +
-                              " elements");
+    if (array.size() > most_elements)
+        throw py::value_error(argument + " has shape " + shape_of(array) + ", more than " +
+                              std::to_string(most_elements) + " elements");
 }
 
 }  // namespace
@@ -219,6 +238,11 @@ py::array to_floats_like(const Floats& other, py::handle object, Argument argume
     return cast(floats.array, other.single ? py::dtype::of<float>() : py::dtype::of<double>());
 }
 
+py::array to_targets(const Floats& other, const py::array& y, Argument argument) {
+    if (y.dtype().kind() != 'b') return to_floats_like(other, y, argument);
+    return cast(y, other.single ? py::dtype::of<float>() : py::dtype::of<double>());
+}
+
 int normal_axis(py::handle axis, int ndim, Argument argument) {
     const py::int_ index = integer(axis, argument);
     long value = PyLong_AsLong(index.ptr());
@@ -235,6 +259,14 @@ int normal_axis(py::handle axis, int ndim, Argument argument) {
         throw py::error_already_set();
     }
     return int(value < 0 ? value + dims : value);
+}
+
+py::object plain_axis(py::handle axis, Argument argument) {
+    if (PyLong_CheckExact(axis.ptr()) || axis.is_none()) return py::reinterpret_borrow<py::object>(axis);
+    if (!PyTuple_Check(axis.ptr())) return integer(axis, argument);
+    py::list axes;
+    for (py::handle one : py::reinterpret_borrow<py::tuple>(axis)) axes.append(integer(one, argument));
+    return py::tuple(axes);
 }
 
 JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {

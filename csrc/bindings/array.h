@@ -19,6 +19,9 @@ namespace nndl_fast {
 
 namespace py = pybind11;
 
+// Below this many elements handing over the GIL costs more than it gives to others.
+constexpr ptrdiff_t elements_worth_the_gil = 4096;
+
 // "softmax: z" and so on: whose argument, and which, for the messages.
 struct Argument {
     const char* function;
@@ -61,8 +64,15 @@ private:
     py::error_already_set error_;
 };
 
-// Any object as an array; masked arrays are refused, other subclasses are read as plain arrays.
+// Any object as an array; masked arrays are refused, other subclasses are read as plain arrays. That may run code of the
+// object, which may change the shape or the type of other arguments: a function converts all its arguments before it
+// looks at any of them.
 py::array to_array(py::handle object, Argument argument);
+inline py::object to_array_or_none(py::handle object, Argument argument) {
+    return object.is_none() ? py::object(py::none()) : py::object(to_array(object, argument));
+}
+// The same array, of which nobody else can set the shape or the type.
+py::array own_view(const py::array& array);
 Floats to_floats(py::handle object, Argument argument, bool keep_halves = false);
 // Whether the elements are of a 16-bit type, and how its elements are converted.
 inline bool is_half(const py::array& array) { return array.itemsize() == 2; }
@@ -71,6 +81,8 @@ HalfKernels half_kernels_of(const py::array& array);
 void require_real(const py::array& array, Argument argument);
 // The object as an array of floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
+// The same of targets, which may be booleans, too.
+py::array to_targets(const Floats& other, const py::array& y, Argument argument);
 // A new array in C order; what it holds is undefined.
 py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape);
 // A new array of that type, or the array itself if it has it already.
@@ -93,6 +105,8 @@ py::array contiguous(const py::array& array) {
 // Any number as a double, and any integer as an int.
 double number(py::handle value, Argument argument);
 py::int_ integer(py::handle value, Argument argument);
+// The axis, or the tuple of axes, as integers that have no code of their own. None is kept.
+py::object plain_axis(py::handle axis, Argument argument);
 // The axis as a number from 0 to ndim - 1.
 int normal_axis(py::handle axis, int ndim, Argument argument);
 
@@ -191,9 +205,6 @@ template <class E, class F>
 void for_each_element(const py::array& array, F f) {
     for_each_place<E>(array, -1, [&](const E* at, ptrdiff_t i) { f(*at, i); });
 }
-
-// Below this many elements handing over the GIL costs more than it gives to others.
-constexpr ptrdiff_t elements_worth_the_gil = 4096;
 
 // Lets other threads of Python run meanwhile. In long work Python handles its signals now and then; if the handler
 // raises, as it does for Ctrl-C, the work ends with Interrupted, and the exception is set.

@@ -31,7 +31,7 @@ std::string place(ptrdiff_t row, const Shape& shape) {
 struct Options {
     const char* function;
     Reduction reduction;
-    py::handle sample_weight, class_weight;
+    py::object sample_weight, class_weight;  // arrays or None
     std::optional<int64_t> ignore_index;
     std::optional<uint64_t> large_ignore_index;  // one that only unsigned labels can have
     double smoothing;
@@ -41,7 +41,8 @@ struct Options {
 template <class E>
 class Call {
 public:
-    Call(const Options& options, const Floats& z, int axis, py::handle y) : options_(options), z_(z), axis_(axis) {
+    Call(const Options& options, const Floats& z, int axis, const py::array& y)
+        : options_(options), z_(z), axis_(axis) {
         for (int d = 0; d < z.array.ndim(); ++d)
             if (d != axis) rows_shape_.append(z.array.shape(d));
         if (!z.array.shape(axis))
@@ -188,16 +189,15 @@ private:
         job_.sample_weight = static_cast<const double*>(sample_weight_->data());
     }
 
-    void take_targets(py::handle object) {
+    void take_targets(const py::array& y) {
         const Argument argument{options_.function, "y"};
-        const py::array y = to_array(object, argument);
         if (rows_shape_.is_of(y)) {
             const char kind = y.dtype().kind();
             if (kind != 'i' && kind != 'u' && y.size())  // an empty list has no type of its own
                 throw py::type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers");
             take_labels(usable(y));
         } else if (same_shape(y, z_.array)) {
-            take_full_targets(to_floats_like(z_, y, argument));
+            take_full_targets(to_targets(z_, y, argument));
         } else {
             refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
                    shape_of(rows_shape_) + " (labels) or " + shape_of(z_.array) + " (targets)");
@@ -297,8 +297,13 @@ Options options_of(const char* function, py::handle reduction, py::handle sample
     if (!(s >= 0 && s <= 1))
         throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(s))) +
                               "; it must be from 0 to 1");
-    Options options{
-        function, reduction_named(reduction, function), sample_weight, class_weight, std::nullopt, std::nullopt, s};
+    Options options{function,
+                    reduction_named(reduction, function),
+                    to_array_or_none(sample_weight, {function, "sample_weight"}),
+                    to_array_or_none(class_weight, {function, "class_weight"}),
+                    std::nullopt,
+                    std::nullopt,
+                    s};
     if (!ignore_index.is_none()) {
         const py::int_ index = integer(ignore_index, {function, "ignore_index"});
         int overflow = 0;
@@ -320,11 +325,13 @@ py::object log_likelihood(py::handle z, py::handle y, py::handle axis, py::handl
                                  : want_cost ? "log_likelihood_cost_and_delta"
                                              : "log_likelihood_delta";
     const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
-    const Floats floats = to_floats(z, {function, "z"}, true);
+    const py::object plain = plain_axis(axis, {function, "axis"});
+    const py::array logits = to_array(z, {function, "z"}), targets = to_array(y, {function, "y"});
+    const Floats floats = to_floats(logits, {function, "z"}, true);
     if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": z has no class axis: it is a scalar");
-    const int one = normal_axis(axis, int(floats.array.ndim()), {function, "axis"});
-    if (floats.single) return Call<float>(options, floats, one, y).run(want_cost, want_delta, out);
-    return Call<double>(options, floats, one, y).run(want_cost, want_delta, out);
+    const int one = normal_axis(plain, int(floats.array.ndim()), {function, "axis"});
+    if (floats.single) return Call<float>(options, floats, one, targets).run(want_cost, want_delta, out);
+    return Call<double>(options, floats, one, targets).run(want_cost, want_delta, out);
 }
 
 // `z` has the shape of the logits, and the dtype of what is returned; a, w and b are what the calling module made sure
@@ -334,13 +341,15 @@ py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reductio
                                  py::handle w, py::handle b, py::handle gradients, py::handle room) {
     const char* const function = "linear_log_likelihood";
     const Options options = options_of(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
+    const py::array targets = to_array(y, {function, "y"});
     const Floats floats = to_floats(z, {function, "z"});
     const auto given = [](py::handle x) { return usable(py::reinterpret_borrow<py::array>(x)); };
     const py::array inputs = given(a), weights = given(w), biases = given(b);
     const bool wanted = gradients.ptr() == Py_True;
     const ptrdiff_t bytes = py::cast<ptrdiff_t>(room);
-    if (floats.single) return Call<float>(options, floats, 1, y).run_linear(inputs, weights, biases, wanted, bytes);
-    return Call<double>(options, floats, 1, y).run_linear(inputs, weights, biases, wanted, bytes);
+    if (floats.single)
+        return Call<float>(options, floats, 1, targets).run_linear(inputs, weights, biases, wanted, bytes);
+    return Call<double>(options, floats, 1, targets).run_linear(inputs, weights, biases, wanted, bytes);
 }
 
 }  // namespace

@@ -56,6 +56,16 @@ void check_targets(const py::array& y, Argument argument) {
     });
 }
 
+// For the cost classes, which NumPy computes: activations and targets of one shape and type, and the dtype to return.
+py::tuple as_targets_of(py::handle a, py::handle y, const std::string& function, const std::string& name) {
+    const Argument of_a{function.c_str(), name.c_str()}, of_y{function.c_str(), "y"};
+    const py::array given = to_array(a, of_a), wanted = to_array(y, of_y);
+    const Floats floats = to_floats(given, of_a);
+    const py::array targets = to_targets(floats, wanted, of_y);
+    require_shape(targets, floats.array, of_y, name.c_str());
+    return py::make_tuple(own_view(floats.array), own_view(targets), floats.asked);
+}
+
 template <class E>
 double sum_of_weights(const py::array& weight, Argument argument) {
     Total total;
@@ -68,8 +78,9 @@ double sum_of_weights(const py::array& weight, Argument argument) {
 
 template <class E>
 py::object binary_cross_entropy(const char* function, bool want_cost, bool want_delta, const Floats& z,
-                                py::handle y_object, Reduction reduction, py::handle weight_object, py::handle out) {
-    const py::array y = to_floats_like(z, y_object, {function, "y"});
+                                const py::array& given_y, Reduction reduction, py::handle weight_object,
+                                py::handle out) {
+    const py::array y = to_targets(z, given_y, {function, "y"});
     require_shape(y, z.array, {function, "y"}, "z");
     check_targets<E>(y, {function, "y"});
     double divisor = double(z.array.size());
@@ -105,9 +116,11 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
 py::object for_type(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y,
                     py::handle reduction, py::handle weight, py::handle out) {
     const Reduction how = reduction_named(reduction, function);
-    const Floats floats = to_floats(z, {function, "z"});
-    if (floats.single) return binary_cross_entropy<float>(function, want_cost, want_delta, floats, y, how, weight, out);
-    return binary_cross_entropy<double>(function, want_cost, want_delta, floats, y, how, weight, out);
+    const py::array given = to_array(z, {function, "z"}), targets = to_array(y, {function, "y"});
+    const py::object weights = to_array_or_none(weight, {function, "sample_weight"});
+    const Floats floats = to_floats(given, {function, "z"});
+    const auto run = floats.single ? binary_cross_entropy<float> : binary_cross_entropy<double>;
+    return run(function, want_cost, want_delta, floats, targets, how, weights, out);
 }
 
 py::object sigmoid(py::handle z, py::handle out) {
@@ -138,6 +151,7 @@ void add_sigmoid(py::module_& module) {
                                   direct<binary_cross_entropy_cost_and_delta>("binary_cross_entropy_cost_and_delta"),
                                   {}};
     add(module, table);
+    module.def("as_targets_of", &as_targets_of);
 }
 
 }  // namespace nndl_fast

@@ -14,8 +14,7 @@ namespace nndl_fast {
 namespace {
 
 // c as z's type has it: infinity if it is too large, the smallest number if it would be 0
-double checked_sharpness(py::handle given, const Floats& z, const char* function) {
-    const double c = number(given, {function, "c"});
+double checked_sharpness(double c, const Floats& z, const char* function) {
     if (!(c > 0))  // a NaN as well
         throw py::value_error(std::string(function) + ": c is " + std::string(py::str(py::float_(c))) +
                               "; it must be finite and > 0, or inf");
@@ -86,8 +85,8 @@ py::object part(const py::array& joined, const py::array& z, const std::vector<i
     return py::module_::import("numpy").attr("moveaxis")(joined.attr("reshape")(shape), from, axes);
 }
 
-// A result of z's shape; y, if it is not null, is the second operand and has that shape too.
-py::object row_wise(const Operation& operation, const Floats& z, const py::array* y, py::handle axis, py::handle out) {
+// A result of z's shape; y, if it is not null, is the second operand and has that shape too. The axis is a plain one.
+py::object row_wise(const Operation& operation, Floats z, const py::array* y, py::handle axis, py::handle out) {
     const JoinedAxes several = joined_axes(axis, int(z.array.ndim()), {operation.function, "axis"});
     const auto run_both = [&](int one, const py::array& from, const py::array* with, py::array& to) {
         z.single ? run<float>(operation, one, from, with, to) : run<double>(operation, one, from, with, to);
@@ -97,6 +96,12 @@ py::object row_wise(const Operation& operation, const Floats& z, const py::array
         Result result(out, z, {&z.array, y}, {operation.function, "out"});
         run_both(one, z.array, y, result.array());
         return result.finish();
+    }
+    z.array = own_view(z.array);  // NumPy's functions are Python, in which signals are handled and threads take turns
+    py::array second;
+    if (y) {
+        second = own_view(*y);
+        y = &second;
     }
     Result result(out, z, {&z.array, y}, {operation.function, "out"});
     const py::array from = join(z.array, several.axes);
@@ -109,13 +114,15 @@ py::object row_wise(const Operation& operation, const Floats& z, const py::array
 
 // Softmax or its logarithm, of any sharpness up to infinity.
 py::object sharpened(Operation operation, py::handle z, py::handle axis, py::handle c, py::handle out) {
+    const py::object plain = plain_axis(axis, {operation.function, "axis"});
+    const double sharpness = number(c, {operation.function, "c"});
     const Floats floats = to_floats(z, {operation.function, "z"}, true);
-    operation.c = checked_sharpness(c, floats, operation.function);
+    operation.c = checked_sharpness(sharpness, floats, operation.function);
     if (std::isinf(operation.c))
         operation = {
             operation.function, &Kernels<float>::hard, &Kernels<double>::hard, 1, true, operation.log, false, false};
     else operation.may_share = true;
-    return row_wise(operation, floats, nullptr, axis, out);
+    return row_wise(operation, floats, nullptr, plain, out);
 }
 py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
     return sharpened({"softmax", &Kernels<float>::softmax, &Kernels<double>::softmax}, z, axis, c, out);
@@ -127,18 +134,23 @@ py::object log_softmax(py::handle z, py::handle axis, py::handle c, py::handle o
 
 py::object hardmax(py::handle z, py::handle axis) {
     const Operation operation{"hardmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, false, false, false, false};
-    return row_wise(operation, to_floats(z, {"hardmax", "z"}, true), nullptr, axis, py::none());
+    const py::object plain = plain_axis(axis, {"hardmax", "axis"});
+    return row_wise(operation, to_floats(z, {"hardmax", "z"}, true), nullptr, plain, py::none());
 }
 
 py::object softmax_backward(py::handle a, py::handle grad, py::handle axis, py::handle c, py::handle out) {
-    const Floats activations = to_floats(a, {"softmax_backward", "a"}, true);
+    const py::object plain = plain_axis(axis, {"softmax_backward", "axis"});
+    const double sharpness = number(c, {"softmax_backward", "c"});
+    const py::array given_a = to_array(a, {"softmax_backward", "a"});
+    const py::array given_grad = to_array(grad, {"softmax_backward", "grad"});
+    const Floats activations = to_floats(given_a, {"softmax_backward", "a"}, true);
     Operation operation{"softmax_backward", &Kernels<float>::softmax_backward, &Kernels<double>::softmax_backward};
     operation.exponentials = false;
-    operation.c = checked_sharpness(c, activations, operation.function);
+    operation.c = checked_sharpness(sharpness, activations, operation.function);
     if (std::isinf(operation.c)) throw py::value_error("softmax_backward: c is inf; the hard maximum has no gradient");
-    const py::array g = to_floats_like(activations, grad, {"softmax_backward", "grad"});
+    const py::array g = to_floats_like(activations, given_grad, {"softmax_backward", "grad"});
     require_shape(g, activations.array, {"softmax_backward", "grad"}, "a");
-    return row_wise(operation, activations, &g, axis, out);
+    return row_wise(operation, activations, &g, plain, out);
 }
 
 template <class E>
@@ -167,13 +179,15 @@ bool truth(py::handle value, Argument argument) {
     return truth;
 }
 
-py::object logsumexp(py::handle object, py::handle axis, py::handle keepdims) {
+py::object logsumexp(py::handle object, py::handle given_axis, py::handle keepdims) {
     const bool keep = truth(keepdims, {"logsumexp", "keepdims"});
-    const Floats z = to_floats(object, {"logsumexp", "z"}, true);
+    const py::object axis = plain_axis(given_axis, {"logsumexp", "axis"});
+    Floats z = to_floats(object, {"logsumexp", "z"}, true);
     const int ndim = int(z.array.ndim());
     JoinedAxes several = joined_axes(axis, ndim, {"logsumexp", "axis"});
     if (!ndim) several = {};
     if (!several.joined && ndim) several.axes = {normal_axis(axis, ndim, {"logsumexp", "axis"})};
+    if (several.joined) z.array = own_view(z.array);  // as in row_wise()
     const py::array from = several.joined ? join(z.array, several.axes) : z.array;
     const int one = several.joined ? int(from.ndim()) - 1 : ndim ? several.axes[0] : 0;
     Shape shape;
@@ -190,15 +204,20 @@ py::object logsumexp(py::handle object, py::handle axis, py::handle keepdims) {
 // For what takes arrays apart from the functions: what they take, as an array.
 py::array as_real(py::handle object, const std::string& function, const std::string& name) {
     const Argument argument{function.c_str(), name.c_str()};
-    const py::array array = to_array(object, argument);
+    const py::array array = own_view(to_array(object, argument));
     require_real(array, argument);
     return array;
+}
+
+// Of any dtype: for labels, which those who take them check themselves.
+py::array as_array(py::handle object, const std::string& function, const std::string& name) {
+    return own_view(to_array(object, {function.c_str(), name.c_str()}));
 }
 
 // For the functions that NumPy computes: the array to compute with, and the dtype to return.
 py::tuple as_floats(py::handle object, const std::string& function, const std::string& name) {
     const Floats floats = to_floats(object, {function.c_str(), name.c_str()});
-    return py::make_tuple(floats.array, floats.asked);
+    return py::make_tuple(own_view(floats.array), floats.asked);
 }
 
 }  // namespace
@@ -208,6 +227,7 @@ void add_softmax(py::module_& module) {
         direct<softmax>("softmax"), direct<log_softmax>("log_softmax"),           direct<logsumexp>("logsumexp"),
         direct<hardmax>("hardmax"), direct<softmax_backward>("softmax_backward"), {}};
     add(module, table);
+    module.def("as_array", &as_array);
     module.def("as_floats", &as_floats);
     module.def("as_real", &as_real);
 }

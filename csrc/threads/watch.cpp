@@ -22,11 +22,17 @@ Watch::Watch(bool (*goes_on)(void*), void* context) : goes_on_(goes_on), context
 Watch::~Watch() { watch = outer_; }
 
 void Watch::done(double nanoseconds) {
-    if (!watch || !watch->goes_on_) return;
-    watch->since_asked_ += nanoseconds;
-    if (watch->since_asked_ < interval) return;
-    watch->since_asked_ = 0;
-    if (!watch->goes_on_(watch->context_)) throw Interrupted();
+    Watch* const asked = watch;
+    if (!asked || !asked->goes_on_) return;
+    asked->since_asked_ += nanoseconds;
+    if (asked->since_asked_ < interval) return;
+    asked->since_asked_ = 0;
+    // Code of others may run meanwhile, a signal's handler and what it calls. It may even leave this stack for another
+    // one, as greenlets do, and this watch's memory with it; what it asks of us is not watched by this one.
+    watch = nullptr;
+    const bool goes_on = asked->goes_on_(asked->context_);
+    watch = asked;
+    if (!goes_on) throw Interrupted();
 }
 
 void share_out(ptrdiff_t units, int threads, double nanoseconds, Body body) {

@@ -24,6 +24,24 @@ def interrupted(call, seconds=0.1):
         return error
     raise AssertionError("it was not interrupted")
 """
+# A kernel of the C API, called with the GIL.
+C_API = """
+import ctypes, numpy as np, nndl_fast as nf
+from nndl_fast import kernels
+capsule, api = kernels.__pyx_capi__["softmax_f32"], ctypes.pythonapi
+api.PyCapsule_GetName.restype, api.PyCapsule_GetPointer.restype = ctypes.c_char_p, ctypes.c_void_p
+api.PyCapsule_GetName.argtypes = [ctypes.py_object]
+api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+pointer = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
+size, data = ctypes.c_ssize_t, ctypes.c_void_p
+softmax_f32 = ctypes.PYFUNCTYPE(size, size, size, data, size, size, data, size, size)(pointer)
+large = np.random.default_rng(0).standard_normal((20_000, 1000), np.float32)
+
+def softmax(z):
+    out = np.empty_like(z)
+    assert softmax_f32(*z.shape, z.ctypes.data, z.shape[1], 1, out.ctypes.data, z.shape[1], 1) == -1
+    return out
+"""
 signals = pytest.mark.skipif(sys.platform == "win32", reason="no timer's signal here")
 
 
@@ -118,6 +136,59 @@ for _ in range(5):
 signal.setitimer(signal.ITIMER_REAL, 0)
 assert len(heard) > 5 and len(set(heard)) == 1
 """)
+
+
+@signals
+def test_a_handler_may_call_the_c_api_in_the_middle_of_a_call():
+    """It is called with the GIL, which it must not try to take for the call in the middle of which it is."""
+    ended(
+        C_API
+        + """
+import signal
+row = np.broadcast_to(np.arange(1e6), (1000, 10**6))
+expected, heard = nf.logsumexp(row), []
+def handler(*_):
+    heard.append(softmax(large))
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+assert np.array_equal(nf.logsumexp(row), expected)
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert heard and all(np.array_equal(x, nf.softmax(large)) for x in heard)
+"""
+    )
+
+
+@signals
+def test_a_handler_may_leave_a_call_for_another_greenlet():
+    """What was begun on a stack that is put aside is watched by nobody until it is there again."""
+    pytest.importorskip("greenlet")
+    ended(
+        C_API
+        + """
+import signal, greenlet
+row = np.broadcast_to(np.arange(1e6), (1000, 10**6))
+expected, results, switched = nf.logsumexp(row), {}, 0
+def handler(*_):
+    global switched
+    other = greens[greenlet.getcurrent() is greens[0]]
+    if not other.dead:
+        switched += 1
+        other.switch()
+def call(name):
+    softmax(large)
+    results[name] = nf.logsumexp(row)
+    softmax(large)
+greens = [greenlet.greenlet(lambda name=name: call(name)) for name in range(2)]
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+while not all(green.dead for green in greens):
+    for green in greens:
+        if not green.dead:
+            green.switch()
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert switched and all(np.array_equal(results[name], expected) for name in range(2))
+"""
+    )
 
 
 @signals

@@ -141,6 +141,64 @@ def test_what_the_rest_of_a_row_weighs_is_not_lost_in_blocks_of_classes(monkeypa
     assert np.flatnonzero(np.isnan(cost)).tolist() == np.flatnonzero(np.isnan(delta_a).any(1)).tolist() == [3]
 
 
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["ignored", "of no weight", "bias", "weight"])
+def test_blocks_of_classes_give_what_all_classes_give_of_nan_and_infinities(monkeypatch, place, special):
+    rows = [2, 7, 39]
+    choices = itertools.product((0, 0.1), (False, True), (False, True), (False, True), ("mean", "none"))
+    for smoothing, by_class, by_example, soft, reduction in choices:
+        a, w, b, y = layer()
+        options = {"label_smoothing": smoothing, "reduction": reduction}
+        if by_class:
+            options["class_weight"] = OPTIONS["class_weight"]
+        if by_example:
+            options["sample_weight"] = OPTIONS["sample_weight"].copy()
+        if place == "of no weight":
+            options["sample_weight"] = np.ones(50)
+            options["sample_weight"][rows] = 0
+        if soft:
+            y = np.random.default_rng(1).dirichlet(np.ones(40), 50)
+            y[:, 5] = 0
+        else:
+            y[rows] = -100
+            options["ignore_index"] = -100
+        if place == "bias":
+            b[5] = special
+        elif place == "weight":
+            w[5] = special
+        else:
+            a[rows] = special
+        monkeypatch.setattr(_linear, "ROOM", 24 << 20)
+        expected = nf.linear_log_likelihood(a, w, b, y, **options)
+        for room in (1, 50 * 9 * 8):
+            monkeypatch.setattr(_linear, "ROOM", room)
+            for one, other in zip(nf.linear_log_likelihood(a, w, b, y, **options), expected):
+                np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12, err_msg=str(options))
+        if place == "ignored" and not soft:
+            assert all(np.isfinite(x).all() for x in expected)
+        if not soft:
+            assert not expected[3][rows].any()
+
+
+def test_what_is_ignored_may_be_anything_while_everything_is_ignored(monkeypatch):
+    a, w, b, _ = layer()
+    w[3], b[4] = np.inf, np.nan
+    for room in (50 * 9 * 8, 24 << 20):
+        monkeypatch.setattr(_linear, "ROOM", room)
+        for index in (-100, -(2**63), 2**63 - 1):
+            for smoothing in (0, 0.1):
+                cost, *gradients = nf.linear_log_likelihood(
+                    a * np.nan,
+                    w,
+                    b,
+                    np.full(50, index),
+                    ignore_index=index,
+                    label_smoothing=smoothing,
+                    reduction="sum",
+                )
+                assert cost == 0 and not any(g.any() for g in gradients)
+
+
 @pytest.mark.parametrize(("n", "classes"), [(600, 30_000), (200, 150_000)])  # logits of 72 and 120 MB
 def test_memory_is_that_of_the_results_and_32_mb(n, classes):
     a, w, b, y = layer(n, 64, classes, np.float32)

@@ -271,3 +271,82 @@ def test_the_sigmoid_activations_a_foreign_network_hands_over_change_nothing():
     delta = LogLikelihoodCost.delta(z, plain_sigmoid(z), y)
     np.testing.assert_array_equal(delta, LogLikelihoodCost.delta(z, None, y))
     np.testing.assert_allclose(delta, plain_softmax(z) - y, rtol=1e-13)
+
+
+METHODS = [
+    (CrossEntropyCost, "fn"),
+    (CrossEntropyCost, "delta"),
+    (CrossEntropyCost, "from_z"),
+    (QuadraticCost, "fn"),
+    (QuadraticCost, "delta"),
+    (LogLikelihoodCost, "fn"),
+    (LogLikelihoodCost, "delta"),
+    (LogLikelihoodCost, "from_z"),
+]
+
+
+def of(cost, method, a, y):
+    return getattr(cost, method)(*([a, a, y] if method == "delta" else [a, y]))
+
+
+@pytest.mark.parametrize("cost, method", METHODS)
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (3, 3), (3, 2), (), (1,)])
+def test_targets_of_another_shape_are_refused_though_numpy_would_broadcast(cost, method, shape):
+    if cost is LogLikelihoodCost and shape == (1,):
+        return  # labels
+    with pytest.raises(ValueError, match=r"shape \((3,|1, 3|3, 3|3, 2|1,)?\)"):
+        of(cost, method, np.full((3, 1), 0.5), np.full(shape, 1))
+    with pytest.raises(ValueError, match="shape"):
+        QuadraticCost.delta(np.zeros((3, 1)), np.zeros((3, 2)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("cost, method", METHODS)
+def test_what_is_no_array_of_real_numbers_is_refused(cost, method):
+    good = np.full((3, 1), 0.5)
+    for bad in (
+        good + 0j,
+        np.ma.masked_array(good, [[True], [False], [False]]),
+        good.astype(str),
+        np.array([[None], [0], [1]]),
+    ):
+        with pytest.raises(TypeError, match=r"[azy] (has dtype|is a masked array)"):
+            of(cost, method, bad, good)
+        with pytest.raises(TypeError, match=r"y (has dtype|is a masked array)"):
+            of(cost, method, good, bad)
+
+
+@pytest.mark.parametrize("cost, method", METHODS)
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8])
+def test_one_hot_targets_of_any_integer_type(cost, method, dtype):
+    a = np.random.default_rng(0).uniform(0.1, 0.9, (3, 4)).astype(np.float32)
+    y = np.eye(3)[:, [0, 2, 1, 1]]
+    np.testing.assert_array_equal(of(cost, method, a, y.astype(dtype)), of(cost, method, a, y))
+
+
+def test_costs_by_name_and_as_instances(tmp_path):
+    data = three_classes()
+    names = {
+        "log-likelihood": LogLikelihoodCost,
+        "cross-entropy": CrossEntropyCost,
+        "quadratic": QuadraticCost,
+    }
+    for name, cost in names.items():
+        nets = [nf.Network([2, 3], cost=c, rng=0) for c in (cost, name, cost())]
+        for net in nets:
+            net.SGD(data, 1, 10, 0.5)
+            assert "Cost" in repr(net) and "object at" not in repr(net)
+            net.save(tmp_path / "net.npz")
+            assert nf.load(tmp_path / "net.npz").cost is nf.load(tmp_path / "net.npz", cost=name).cost is cost
+            np.testing.assert_array_equal(net.weights[0], nets[0].weights[0])
+
+
+@pytest.mark.parametrize("cost", [None, 5, max, "entropy", "LogLikelihoodCost", object(), np.zeros(3)])
+def test_what_is_no_cost_is_refused_at_once(cost, tmp_path):
+    with pytest.raises(
+        (TypeError, ValueError), match=r"Network: cost is .*'log-likelihood', 'cross-entropy'"
+    ):
+        nf.Network([4, 3], cost=cost)
+    if cost is not None:
+        nf.Network([4, 3]).save(tmp_path / "net.npz")
+        with pytest.raises((TypeError, ValueError), match="Network: cost is"):
+            nf.load(tmp_path / "net.npz", cost=cost)

@@ -77,7 +77,13 @@ def test_targets_beyond_those_of_the_cross_entropy():
 
 
 @pytest.mark.parametrize("name", ["eta", "lmbda"])
-@pytest.mark.parametrize("value, error", [(np.nan, ValueError), (np.inf, ValueError), ("x", TypeError)])
+@pytest.mark.parametrize(
+    "value, error",
+    [
+        *((value, ValueError) for value in (np.nan, np.inf, -0.5, 10**400)),
+        *((value, TypeError) for value in ("x", "0.5", b"1", 1j, None)),
+    ],
+)
 def test_rates_that_are_no_numbers(name, value, error):
     net = network()
     calls = [
