@@ -6,8 +6,8 @@
  * threads. No Python is called, so the GIL is not needed; large work is shared out among as many threads as
  * nndl_fast.set_num_threads allows.
  *
- * Every function returns -1 if all went well, and -2 if memory ran out or rows * classes passes 2^48. If a label is outside
- * 0..classes - 1 it returns the number of the first such row, and has written nothing.
+ * Every function returns -1 if all went well, and -2 if memory ran out or rows * classes is more than 2^48. If a
+ * label is outside 0..classes - 1 it returns the number of the first such row, and has written nothing.
  *
  * In an extension module:   const nndl_fast_api* nndl = nndl_fast_import();   (null, with an exception set, if
  * the package is missing or older than this header), after #include <Python.h>.

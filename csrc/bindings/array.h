@@ -64,9 +64,9 @@ private:
     py::error_already_set error_;
 };
 
-// Any object as an array; masked arrays are refused, other subclasses are read as plain arrays. That may run code of the
-// object, which may change the shape or the type of other arguments: a function converts all its arguments before it
-// looks at any of them.
+// Any object as an array; masked arrays are refused, other subclasses are read as plain arrays. That may run code of
+// the object, which may change the shape or the type of other arguments: a function converts all its arguments before
+// it looks at any of them.
 py::array to_array(py::handle object, Argument argument);
 inline py::object to_array_or_none(py::handle object, Argument argument) {
     return object.is_none() ? py::object(py::none()) : py::object(to_array(object, argument));

@@ -14,7 +14,7 @@ using namespace nndl_fast;
 // By this symbol threadpoolctl tells our _core from those of others (nndl_fast/_threadpoolctl.py).
 extern "C" PYBIND11_EXPORT int nndl_fast_get_num_threads() { return get_num_threads(); }
 
-PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+PYBIND11_MODULE(core_of_one_interpreter, module, py::mod_gil_not_used()) {
     const char* isa = std::getenv("NNDL_FAST_ISA");
     try {
         activate_isa(isa ? isa : "");
@@ -54,4 +54,13 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
         if (n < 1) throw py::value_error("set_num_threads: n is " + std::to_string(n) + "; it must be at least 1");
         set_num_threads(n);
     });
+}
+
+// pybind11's initialisation asks for the main interpreter's GIL, which another interpreter's thread may hold: up to
+// Python 3.11, and later for interpreters that share a GIL, it would wait for itself. NumPy does not support them.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) return PyInit_core_of_one_interpreter();
+    PyErr_SetString(PyExc_ImportError,
+                    "nndl_fast cannot be imported in a subinterpreter, as NumPy cannot: use threads or processes");
+    return nullptr;
 }

@@ -21,6 +21,23 @@ def test_importing_leaves_subnormals_alone():
     assert F4(1e-40) * F4(0.5) > 0
 
 
+@pytest.mark.parametrize("first", ["", "import nndl_fast"])
+@pytest.mark.parametrize("kind", [{"isolated": False}, {}])
+def test_importing_in_a_subinterpreter_says_why_it_cannot_be(first, kind):
+    code = "try: import nndl_fast.kernels\nexcept ImportError as error: print(error, flush=True)"
+    said = ended(f"""
+{first}
+try:
+    import _interpreters as interpreters
+    one = interpreters.create("legacy" if {kind} else "isolated")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    one = interpreters.create(**{kind})
+interpreters.run_string(one, {code!r})
+""")
+    assert "cannot be imported in a subinterpreter" in said
+
+
 def test_no_copy_of_the_whole_input_for_odd_strides():
     z = np.zeros((2000, 600), F4)[::-2, ::2]
     out = np.empty(z.shape, F4)

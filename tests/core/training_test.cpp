@@ -330,7 +330,7 @@ void check_undone() {
                 continue;
             }
             const std::string before = now();
-            // Ever later, and in steps that grow: sanitizers make the step long, and it is asked every few milliseconds.
+            // Ever later, in steps that grow: sanitizers make the step long, and it is asked every few milliseconds.
             for (int answers = 1; now() == before; answers += 1 + answers / 4) {
                 int left = answers;
                 const Watch watch([](void* left) { return --*static_cast<int*>(left) > 0; }, &left);

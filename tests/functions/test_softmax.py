@@ -291,3 +291,20 @@ def test_very_large_sharpness_and_logits():
     np.testing.assert_allclose(nf.softmax(F8([1e300, 1e300, 0])), [0.5, 0.5, 0])
     assert np.array_equal(nf.softmax(F4([1, 2]), c=1e60), [0, 1])
     assert np.array_equal(nf.softmax(F4([0, -np.inf]), c=1e-60), [1, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 3, 16, 17, 1000])
+@pytest.mark.parametrize("c", [0.75, 0.5, 1e-3, 1e-30, "smallest"])
+def test_ranges_that_no_number_holds_before_they_are_scaled(isa, dtype, classes, c):
+    """The largest and the smallest number are further apart than any number says; c times that is not."""
+    largest = np.finfo(dtype).max
+    c = 4 / float(largest) if c == "smallest" else c
+    z = np.linspace(-1, 1, classes).astype(dtype) * largest
+    exact = float(dtype(c)) * (z / 2 - z[-1] / 2).astype(np.longdouble) * 2
+    expected = exact - np.log(np.exp(exact).sum())
+    for one, other in ((nf.log_softmax(z, c=c), expected), (nf.softmax(z, c=c), np.exp(expected))):
+        with np.errstate(over="ignore", under="ignore"):
+            np.testing.assert_allclose(one, other.astype(dtype), rtol=1e-5, atol=np.finfo(dtype).tiny)
+    by_columns = np.repeat(z[:, None], 5, axis=1)
+    np.testing.assert_array_equal(nf.log_softmax(by_columns, 0, c=c)[:, 3], nf.log_softmax(z, c=c))
