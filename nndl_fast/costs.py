@@ -326,7 +326,7 @@ class QuadraticCost:
             If ``z``, ``a`` or ``y`` is no array of real numbers.
         """
         name = "QuadraticCost.delta"
-        z, a, dtype = _core.as_targets_of(z, a, name, "z")
+        z, y, dtype = _core.as_targets_of(z, y, name, "z")
         a, y, _ = _core.as_targets_of(a, y, name, "a")
         return np.asarray((a - y) * f.sigmoid_prime(z), dtype)
 

@@ -8,6 +8,7 @@ import pytest
 from nndl_fast import _core
 
 fuzz = pytest.importorskip("fuzz", reason="needs ml_dtypes")
+fuzz_arguments = pytest.importorskip("fuzz_arguments", reason="needs ml_dtypes")
 fuzz_network = pytest.importorskip("fuzz_network", reason="needs ml_dtypes")
 
 CORPUS = Path(__file__).parents[1] / "corpus.txt"
@@ -38,3 +39,9 @@ def test_networks_at_random():
     """``python tests/tools/fuzz_network.py --seconds 300`` for more of them."""
     for seed in range(300):
         fuzz_network.call(np.random.default_rng(seed).bytes(120))
+
+
+def test_arguments_at_random():
+    """``python tests/tools/fuzz_arguments.py --seconds 300`` for more of them."""
+    for seed in range(1000):
+        fuzz_arguments.call(np.random.default_rng(seed).bytes(120))

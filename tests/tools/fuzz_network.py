@@ -35,6 +35,7 @@ NAMES = (
     "load",
     "log_likelihood",
 )
+OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam"]
 BAD_NUMBERS = [float("nan"), float("inf"), "x", None, -1, 10**30, 2.5]
 Step = Callable[[nf.Network], Any]
 
@@ -96,7 +97,7 @@ def a_step(data: Bytes, net: nf.Network, folder: Path) -> Step:
             "mini_batch_size": data.among([1, 7, 10**30]),
             "eta": data.among([0.1, 3.0, lambda epoch: 0.1 / epoch]),
             "lmbda": data.among([0, 0.1]),
-            "optimizer": data.among(["sgd", "momentum", "nesterov", "adam"]),
+            "optimizer": data.among(OPTIMIZERS),
             "monitor_training_cost": data.one_in(2),
             "early_stopping_n": data.among([0, 0, 1]),
             "evaluation_data": data.among([None, (x, y)]),
@@ -183,7 +184,7 @@ def interrupted(data: Bytes, net: nf.Network, folder: Path) -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    optimizer, mini_batch, wait = data.among(["sgd", "adam"]), data.among([1, 5, 100]), data.number() % 200
+    optimizer, mini_batch, wait = data.among(OPTIMIZERS), data.among([1, 5, 100]), data.number() % 200
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         # again after a while: Python drops what is raised in a finalizer
@@ -273,8 +274,9 @@ def call(given: bytes) -> None:
         assert outcomes[0] == outcomes[1], outcomes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def drive(call: Callable[[bytes], None], about: str | None) -> None:
+    """Calls with bytes at random for some time; those that find something are printed."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -292,4 +294,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    drive(call, __doc__)
