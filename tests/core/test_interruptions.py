@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from pathlib import Path
 
 import pytest
 from programs import ended
@@ -24,23 +25,12 @@ def interrupted(call, seconds=0.1):
         return error
     raise AssertionError("it was not interrupted")
 """
-# A kernel of the C API, called with the GIL.
-C_API = """
-import ctypes, numpy as np, nndl_fast as nf
-from nndl_fast import kernels
-capsule, api = kernels.__pyx_capi__["softmax_f32"], ctypes.pythonapi
-api.PyCapsule_GetName.restype, api.PyCapsule_GetPointer.restype = ctypes.c_char_p, ctypes.c_void_p
-api.PyCapsule_GetName.argtypes = [ctypes.py_object]
-api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-pointer = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
-size, data = ctypes.c_ssize_t, ctypes.c_void_p
-softmax_f32 = ctypes.PYFUNCTYPE(size, size, size, data, size, size, data, size, size)(pointer)
+C_API = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1] / "helpers")!r})
+import numpy as np, nndl_fast as nf, c_api
+softmax = c_api.softmax_f32(with_gil=True)
 large = np.random.default_rng(0).standard_normal((20_000, 1000), np.float32)
-
-def softmax(z):
-    out = np.empty_like(z)
-    assert softmax_f32(*z.shape, z.ctypes.data, z.shape[1], 1, out.ctypes.data, z.shape[1], 1) == -1
-    return out
 """
 signals = pytest.mark.skipif(sys.platform == "win32", reason="no timer's signal here")
 

@@ -1,8 +1,9 @@
 """The core's test, the suite and the fuzzer, compiled with sanitizers:
-``python tests/tools/sanitize.py core threads suite fuzz`` (some of them, or all but the fuzzer; each takes
-minutes).
+``python tests/tools/sanitize.py core threads races suite fuzz`` (some of them, or all but the fuzzer; each
+takes minutes).
 
 core: the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer. threads: under ThreadSanitizer.
+races: functions, trainers and estimators in eight threads (``soak.py``), the extension under ThreadSanitizer.
 suite: the Python tests, the extension under the first two. fuzz: ``fuzz.py`` under atheris, the extension
 under AddressSanitizer; what follows goes to libFuzzer (``fuzz -max_total_time=1800 FOLDER``).
 
@@ -79,6 +80,19 @@ def threads(folder: Path) -> None:
     core_tests(folder, "thread", TSAN_OPTIONS="die_after_fork=0")
 
 
+def races(folder: Path) -> None:
+    extension(folder, "thread")
+    preload = library("libtsan.so" if GCC else "libclang_rt.tsan-x86_64.so")
+    # Its memory does not fit every layout of addresses that the kernel chooses at random.
+    run(
+        *("setarch", "-R", sys.executable, str(ROOT / "tests/tools/soak.py"), "--minutes", "3", "--alone"),
+        cwd=folder,
+        PYTHONPATH=str(folder / "site"),
+        LD_PRELOAD=preload,
+        TSAN_OPTIONS="halt_on_error=1",
+    )
+
+
 # Python itself leaks, and tests ask for more memory than there is.
 ADDRESS = {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"}
 
@@ -126,8 +140,14 @@ def fuzz(folder: Path, *options: str) -> None:
 
 
 def main() -> None:
-    known: dict[str, Callable[..., None]] = {"core": core, "threads": threads, "suite": suite, "fuzz": fuzz}
-    words = sys.argv[1:] or ["core", "threads", "suite"]
+    known: dict[str, Callable[..., None]] = {
+        "core": core,
+        "threads": threads,
+        "races": races,
+        "suite": suite,
+        "fuzz": fuzz,
+    }
+    words = sys.argv[1:] or [name for name in known if name != "fuzz"]
     options = words[words.index("fuzz") + 1 :] if "fuzz" in words else []
     for word in words[: len(words) - len(options)]:
         if word not in known:

@@ -3,9 +3,11 @@
 
 Some hundred calls are made once, on one thread and with the baseline's instructions. Then eight threads make
 them again and again, in any order, next to products of NumPy, PyTorch and ONNX Runtime (those that are
-installed), while the main thread forks, takes signals, and changes the number of threads. Every result has
-to have the bits of the first one, every child has to end, and memory has to stay flat. Ends with 1 where one
-of them does not hold."""
+installed), while the main thread forks, changes the number of threads, and takes signals, whose handler makes
+calls, too. The calls are functions, the C API with the GIL and without, networks, and estimators. One
+estimator is trained by all threads: each of them does it, or is told that another one does. Every result has
+to have the bits of the first one, every child has to end, and memory has to stay flat. Ends with 1 if one of
+them does not hold."""
 
 from __future__ import annotations
 
@@ -23,9 +25,13 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
+
+import c_api
 import numpy as np
 
 import nndl_fast as nf
@@ -108,6 +114,37 @@ def calls_on_networks(rng: np.random.Generator, folder: Path) -> Iterator[Call]:
         yield lambda w=w, b=b: nf.linear_log_likelihood(x.astype(w.dtype), w, b, labels)
 
 
+def calls_on_estimators(rng: np.random.Generator) -> Iterator[Call]:
+    from nndl_fast.sklearn import SoftmaxClassifier
+
+    x, y = rng.standard_normal((300, 20)), rng.integers(0, 5, 300)
+
+    def fitted(**options: Any) -> Any:
+        estimator = SoftmaxClassifier(max_iter=3, random_state=0, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of three steps that are not enough
+            return estimator.fit(x, y).predict_proba(x)
+
+    def continued() -> Any:
+        estimator = SoftmaxClassifier((17,), solver="adam", random_state=0)
+        for part in (slice(0, 100), slice(100, 300)):
+            estimator.partial_fit(x[part], y[part], classes=range(5))
+        return estimator.network_.digest()
+
+    # not with solver="lbfgs", whose products are BLAS's
+    yield lambda: fitted(hidden_layer_sizes=(17,), solver="adam")
+    yield lambda: fitted(hidden_layer_sizes=(9, 9), solver="sgd", batch_size=50)
+    yield continued
+
+
+def calls_of_the_c_api(rng: np.random.Generator) -> Iterator[Call]:
+    for shape in ((33, 7), (300, 1000)):
+        z = rng.standard_normal(shape, np.float32)
+        for with_gil in (True, False):
+            softmax = c_api.softmax_f32(with_gil)
+            yield lambda softmax=softmax, z=z: softmax(z)
+
+
 def companions() -> Iterator[Call]:
     """Products of other libraries, whose threads then wait for more of them and spin."""
     a = np.random.default_rng(1).standard_normal((300, 300)).astype(np.float32)
@@ -145,7 +182,12 @@ class Soak:
         self.counts: Counter[str] = Counter()
         self.failures: list[str] = []
         self.ended, self.others = False, threading.Lock()
-        self.calls = list(calls_on_networks(rng, folder))
+        self.calls = [*calls_on_networks(rng, folder), *calls_of_the_c_api(rng)]
+        self.by_handler = self.calls[-2:]
+        self.train_together: Call = lambda: None
+        if find_spec("sklearn"):
+            self.calls += calls_on_estimators(rng)
+            self.train_together = self.together(rng)
         dtypes: list[Any] = [np.float32, np.float64, np.float16]
         try:
             import ml_dtypes
@@ -170,6 +212,26 @@ class Soak:
         self.failures.append(f"call {i} has other bits")
         return good
 
+    def together(self, rng: np.random.Generator) -> Call:
+        """A call that trains an estimator of all threads."""
+        from nndl_fast.sklearn import SoftmaxClassifier
+
+        x, y = rng.standard_normal((300, 20)), rng.integers(0, 5, 300)
+        estimator = SoftmaxClassifier((30,), solver="adam", random_state=0)
+        estimator.partial_fit(x, y, classes=range(5))
+
+        def train() -> None:
+            try:
+                estimator.partial_fit(x, y)
+                self.counts["trained"] += 1
+            except RuntimeError as error:
+                assert "being trained" in str(error)
+                self.counts["refused"] += 1
+            if not np.isfinite(estimator.predict_proba(x[:20])).all():
+                self.failures.append("what all threads train is no estimator any more")
+
+        return train
+
     def work(self, seed: int) -> None:
         choose, done = random.Random(seed), 0
         try:
@@ -178,6 +240,8 @@ class Soak:
                     with self.others:
                         choose.choice(self.companions)()
                 self.check_one(choose)
+                if choose.random() < 0.1:
+                    self.train_together()
                 done += 1
                 if done % 64 == 0:
                     self.counts[f"calls {seed}"] = done
@@ -221,6 +285,10 @@ class Soak:
 
     def heard(self, *_: object) -> None:
         self.counts["signals"] += 1
+        for call in self.by_handler:
+            if digest(call()) != self.expected[self.calls.index(call)]:
+                self.failures.append("a handler's call has other bits")
+        self.train_together()
 
     def run(self, seconds: float) -> int:
         threads = [threading.Thread(target=self.work, args=(i,)) for i in range(THREADS)]
@@ -263,8 +331,9 @@ class Soak:
         calls = sum(n for name, n in counts.items() if name.startswith("calls"))
         grown = f", {(resident() - first) / 2**20:+.1f} MB since a quarter of the time" if first else ""
         return (
-            f"{passed / 60:.1f} minutes: {calls} calls, {counts['forks']} forks, {counts['signals']} "
-            f"signals, {resident() / 2**20:.0f} MB{grown}"
+            f"{passed / 60:.1f} minutes: {calls} calls, {counts['trained']} of the common estimator and "
+            f"{counts['refused']} refused, {counts['forks']} forks, {counts['signals']} signals, "
+            f"{resident() / 2**20:.0f} MB{grown}"
         )
 
 
