@@ -177,11 +177,12 @@ def resident() -> int:
 
 
 class Soak:
-    def __init__(self, seed: int, folder: Path):
+    def __init__(self, seed: int, folder: Path, alone: bool = False):
+        self.alone = alone
         self.random, rng = random.Random(seed), np.random.default_rng(seed)
         self.counts: Counter[str] = Counter()
         self.failures: list[str] = []
-        self.ended, self.others = False, threading.Lock()
+        self.ended, self.in_handler, self.others = False, False, threading.Lock()
         self.calls = [*calls_on_networks(rng, folder), *calls_of_the_c_api(rng)]
         self.by_handler = self.calls[-2:]
         self.train_together: Call = lambda: None
@@ -203,7 +204,7 @@ class Soak:
         with nf.num_threads(1):
             self.expected = [digest(call()) for call in self.calls]
         _core.use_isa(isa)
-        self.companions = list(companions())
+        self.companions = [] if alone else list(companions())
 
     def check_one(self, choose: random.Random) -> bool:
         i = choose.randrange(len(self.calls))
@@ -236,7 +237,7 @@ class Soak:
         choose, done = random.Random(seed), 0
         try:
             while not self.ended:
-                if choose.random() < 0.2:
+                if self.companions and choose.random() < 0.2:
                     with self.others:
                         choose.choice(self.companions)()
                 self.check_one(choose)
@@ -285,10 +286,14 @@ class Soak:
 
     def heard(self, *_: object) -> None:
         self.counts["signals"] += 1
+        if self.in_handler:  # whose calls may take longer than it is to the next signal
+            return
+        self.in_handler = True
         for call in self.by_handler:
             if digest(call()) != self.expected[self.calls.index(call)]:
                 self.failures.append("a handler's call has other bits")
         self.train_together()
+        self.in_handler = False
 
     def run(self, seconds: float) -> int:
         threads = [threading.Thread(target=self.work, args=(i,)) for i in range(THREADS)]
@@ -304,7 +309,7 @@ class Soak:
                 while (passed := time.monotonic() - start) < seconds and not self.failures:
                     self.check_one(self.random)
                     self.change_threads(stack)
-                    if hasattr(os, "fork") and self.random.random() < 0.2:
+                    if hasattr(os, "fork") and not self.alone and self.random.random() < 0.2:
                         self.fork()
                     if not first and passed > seconds / 4:
                         first = resident()
@@ -341,10 +346,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--alone", action="store_true", help="no other libraries and no forks")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # Python's, of forks in a process with threads
     with tempfile.TemporaryDirectory() as folder:
-        return Soak(given.seed, Path(folder)).run(60 * given.minutes)
+        return Soak(given.seed, Path(folder), given.alone).run(60 * given.minutes)
 
 
 if __name__ == "__main__":
