@@ -195,19 +195,23 @@ class Layers:
         Parameters
         ----------
         state : dict of array_like or of tensors
-            Weights and biases, whose names end in ``weight`` and ``bias``, layer after layer, as a PyTorch
-            module of linear layers has them.
+            Weights and biases, whose names end in ``weight`` and ``bias``, as a PyTorch module of linear
+            layers or a safetensors file of one has them. Names that differ by their numbers alone stand for
+            layers in the order of these numbers, ``layers.2`` before ``layers.10``. The order of other names
+            is that of an :class:`~collections.OrderedDict`, as PyTorch's ``state_dict()`` is; in another
+            dictionary it is told by the shapes of the weights.
 
         Raises
         ------
         ValueError
-            If something does not fit; the network stays as it was.
+            If something does not fit, or if the order of the layers cannot be told; the network stays as it
+            was.
 
         See Also
         --------
         state_dict : Return the parameters as such a dictionary.
         """
-        self.parameters = _state.to_layers(state)
+        self.parameters = _state.to_layers(state, self.sizes)
 
     def save(self, filename: str | PathLike[str]) -> None:
         """Write the network to a file.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import zipfile
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from . import _backpropagation, _replace, _state, costs
+from . import _backpropagation, _files, _replace, _state, costs
+from ._text import printable
 from ._types import Array
 
 Content = tuple[dict[str, Any], list[Array], list[Array]]
@@ -32,10 +32,8 @@ def save(
     except ValueError as error:
         raise ValueError(f"save: the network cannot be saved: {error}") from error
     text = json.dumps({"format": _FORMAT, **header})
-    if os.fsdecode(filename).lower().endswith(".safetensors"):
-        from safetensors.numpy import save as to_bytes
-
-        content = to_bytes(_state.of_layers(biases, weights), metadata={_KEY: text})
+    if _is_safetensors(filename):
+        content = _safetensors().save(_state.of_layers(biases, weights), metadata={_KEY: text})
         with _replace.replacing(filename) as file:
             file.write(content)
         return
@@ -44,6 +42,17 @@ def save(
     }
     with _replace.replacing(filename) as file:
         np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+
+
+def check_place(filename: str | PathLike[str]) -> None:
+    """Raises what :func:`save` would raise whatever the network is; of an old file nothing changes."""
+    if _is_safetensors(filename):
+        _safetensors()
+    _replace.check(filename)
+
+
+def _is_safetensors(filename: str | PathLike[str]) -> bool:
+    return os.fsdecode(filename).lower().endswith(".safetensors")
 
 
 def digest(arrays: Sequence[Array]) -> str:
@@ -58,20 +67,26 @@ def digest(arrays: Sequence[Array]) -> str:
 
 def load(filename: str | PathLike[str]) -> Content:
     """(header, biases, weights); a ValueError that names the file if it does not hold a network."""
-    if not stat.S_ISREG(os.stat(filename).st_mode):  # a pipe, say, that nobody writes to
-        raise ValueError(f"load: {os.fspath(filename)} is not a regular file")
-    with open(filename, "rb") as file:
-        start = file.read(64)
     try:
-        read = _read_npz
-        if start.lstrip()[:1] == b"{":
-            read = _read_json
-        elif start[8:9] == b"{":  # after the header's length
-            read = _read_safetensors
-        header, biases, weights = read(filename)
-        _check(header, biases, weights)
-    except Exception as error:  # whatever the decoders of zip, NumPy and JSON meet in a damaged file
-        raise ValueError(f"load: {os.fspath(filename)} does not hold a network: {error}") from error
+        file = _files.open_regular(filename)
+    except ValueError as error:
+        raise ValueError(f"load: {error}") from error
+    with file:
+        start = file.read(64)
+        file.seek(0)
+        try:
+            read = _read_npz
+            if start.lstrip()[:1] == b"{":
+                read = _read_json
+            elif start[8:9] == b"{":  # after the header's length
+                read = _read_safetensors
+            header, biases, weights = read(file)
+            _check(header, biases, weights)
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:  # whatever the decoders of zip, NumPy and JSON meet in a damaged file
+            name = printable(os.fsdecode(filename))
+            raise ValueError(f"load: {name} does not hold a network: {printable(error)}") from error
     return header, biases, weights
 
 
@@ -85,8 +100,8 @@ def name_of(cost: Any) -> str:
 def cost_named(name: str, filename: str | PathLike[str]) -> Any:
     if name not in costs.BY_NAME:
         raise ValueError(
-            f"load: {os.fspath(filename)} was trained with the cost {name!r}, which is not one of "
-            f"{', '.join(costs.BY_NAME)}; give the class as cost="
+            f"load: {printable(os.fsdecode(filename))} was trained with the cost {name!r}, which is not one "
+            f"of {', '.join(costs.BY_NAME)}; give the class as cost="
         )
     return costs.BY_NAME[name]
 
@@ -98,39 +113,49 @@ def _header(text: str) -> dict[str, Any]:
     return header
 
 
-def _read_npz(filename: str | PathLike[str]) -> Content:
-    if not zipfile.is_zipfile(filename):
+def _read_npz(file: IO[bytes]) -> Content:
+    if not zipfile.is_zipfile(file):
         raise ValueError("it is neither an .npz archive nor JSON")
-    with open(filename, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        if "header" not in archive.files:
-            raise ValueError("it has no header")
-        header = _header(archive["header"].tobytes().decode())
-        layers = range(len(header["sizes"]) - 1)
-        return header, [archive[f"biases_{i}"] for i in layers], [archive[f"weights_{i}"] for i in layers]
+    archive = _files.Archive(file)
+    size = _files.size_of(file)
+    if archive.bytes > size:
+        raise ValueError(f"it has {size} bytes and would unpack to {archive.bytes}; save compresses nothing")
+    if "header" not in archive.names:
+        raise ValueError("it has no header")
+    header = _header(archive.read("header").tobytes().decode())
+    names = [[f"{kind}_{i}" for i in range(len(header["sizes"]) - 1)] for kind in ("biases", "weights")]
+    _check(header, *([archive.describe(name) for name in side] for side in names))  # before any is unpacked
+    biases, weights = ([archive.read(name) for name in side] for side in names)
+    return header, biases, weights
 
 
-def _read_safetensors(filename: str | PathLike[str]) -> Content:
-    from safetensors import safe_open
-
-    with safe_open(filename, framework="numpy") as file:
-        text = (file.metadata() or {}).get(_KEY)
-        if text is None:
-            raise ValueError(
-                "it was not written by nndl_fast; make a Network of the same sizes and give it "
-                "safetensors.numpy.load_file(filename) by load_state_dict"
-            )
-        state = {name: file.get_tensor(name) for name in sorted(file.keys(), key=_place)}
-    return _header(text), *_state.to_layers(state)
-
-
-def _place(name: str) -> int:
-    """Of a layer: the tensors of a file have an order of their own."""
-    return int(name.partition(".")[0])
+def _read_safetensors(file: IO[bytes]) -> Content:
+    from_bytes = _safetensors().load
+    content = file.read()
+    length = 8 + int.from_bytes(content[:8], "little")
+    text = (json.loads(content[8:length]).get("__metadata__") or {}).get(_KEY)
+    if text is None:
+        raise ValueError(
+            "it was not written by nndl_fast; make a Network of the same sizes and give it "
+            "safetensors.numpy.load_file(filename) by load_state_dict, which takes the layers in the order "
+            "of the numbers in their names"
+        )
+    header = _header(text)
+    return header, *_state.to_layers(from_bytes(content), header["sizes"])
 
 
-def _read_json(filename: str | PathLike[str]) -> Content:
-    with open(filename, encoding="utf-8") as file:
-        content = json.load(file)
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "safetensors files need safetensors: pip install 'nndl_fast[safetensors]'", name="safetensors"
+        ) from None
+    return safetensors.numpy
+
+
+def _read_json(file: IO[bytes]) -> Content:
+    content = json.loads(file.read().decode())
     header = {"sizes": content["sizes"], "cost": content["cost"], "hidden": "sigmoid"}
     return header, *([np.array(x, np.float64) for x in content[key]] for key in ("biases", "weights"))  # type: ignore[return-value]
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from . import _core
+from ._text import printable
 from ._types import Array
+
+_DIGITS = re.compile("[0-9]+")
 
 
 def of_layers(biases: Sequence[Array], weights: Sequence[Array]) -> dict[str, Array]:
@@ -18,21 +26,59 @@ def of_layers(biases: Sequence[Array], weights: Sequence[Array]) -> dict[str, Ar
     return state
 
 
-def to_layers(state: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
-    """(biases, weights) of layers in the order of their weights, whatever stands before ``.weight``."""
+def to_layers(state: Mapping[str, Any], sizes: Sequence[int]) -> tuple[list[Any], list[Any]]:
+    """(biases, weights), layer after layer, whatever stands before ``weight`` in their names."""
     biases, weights = [], []
     left = dict(state)
-    for name in state:
-        before, dot, kind = name.rpartition(".")
-        if kind != "weight":
-            continue
-        if f"{before}{dot}bias" not in state:
-            raise ValueError(f"load_state_dict: {name} has no {before}{dot}bias beside it")
-        weights.append(left.pop(name))
-        bias = f"{before}{dot}bias"
-        biases.append(_core.as_real(left.pop(bias), "load_state_dict", bias).reshape(-1, 1))
+    modules = [name.removesuffix("weight") for name in state if name.rpartition(".")[2] == "weight"]
+    for module in _in_order(modules, state, sizes):
+        weight, bias = f"{module}weight", f"{module}bias"
+        if bias not in state:
+            raise ValueError(f"load_state_dict: {printable(weight)} has no {printable(bias)} beside it")
+        weights.append(left.pop(weight))
+        biases.append(_core.as_real(left.pop(bias), "load_state_dict", printable(bias)).reshape(-1, 1))
     if left:
-        raise ValueError(
-            f"load_state_dict: {next(iter(left))} is neither the weight nor the bias of a linear layer"
-        )
+        name = printable(next(iter(left)))
+        raise ValueError(f"load_state_dict: {name} is neither the weight nor the bias of a linear layer")
     return biases, weights
+
+
+def _in_order(modules: list[str], state: Mapping[str, Any], sizes: Sequence[int]) -> list[str]:
+    """As the numbers in their names say, or a module of PyTorch, or else the sizes of the layers.
+
+    The order of a plain dictionary says nothing: a safetensors file has its arrays by the alphabet, where
+    10 comes before 2 and ``output`` before ``prepare``.
+    """
+    numbered = _by_number(modules)
+    if numbered is not None:
+        return numbered
+    if isinstance(
+        state, OrderedDict
+    ):  # as state_dict() of a module is, and as whoever chose this class means it
+        return modules
+    shapes = list(zip(sizes[1:], sizes))
+    of_shape: dict[tuple[int, ...], list[str]] = {shape: [] for shape in shapes}
+    for module in modules:
+        of_shape.setdefault(tuple(np.shape(state[f"{module}weight"])), []).append(module)
+    if any(len(same) != shapes.count(shape) for shape, same in of_shape.items()):
+        return modules  # which do not fit in any order, and the network says so
+    for shape, same in of_shape.items():
+        numbered = _by_number(same)
+        if numbered is None:
+            first, second = (printable(f"{module}weight") for module in same[:2])
+            raise ValueError(
+                f"load_state_dict: {first} and {second} are both of shape {shape}, and their names do not "
+                "say which layer comes first; give a collections.OrderedDict with the layers in their order, "
+                "as state_dict() of a PyTorch module has them"
+            )
+        of_shape[shape] = numbered
+    return [of_shape[shape].pop(0) for shape in shapes]
+
+
+def _by_number(modules: list[str]) -> list[str] | None:
+    """In the order of the numbers in their names, if these are all that tells them apart."""
+    numbers = {module: [int(digits) for digits in _DIGITS.findall(module)] for module in modules}
+    rest = {_DIGITS.sub("0", module) for module in modules}
+    ordered = sorted(modules, key=numbers.__getitem__)
+    twice = any(numbers[a] == numbers[b] for a, b in pairwise(ordered))
+    return None if len(rest) > 1 or twice else ordered

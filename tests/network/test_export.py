@@ -1,5 +1,7 @@
 """Networks in the formats of others: ONNX, safetensors, PyTorch's states."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
@@ -156,6 +158,80 @@ def test_a_state_goes_to_pytorch_and_comes_back():
         np.testing.assert_array_equal(w, layer.weight.detach().numpy())
 
 
+def by_the_alphabet(state):
+    """As a safetensors file has them: 10 before 2, and the bias before the weight."""
+    return dict(sorted(state.items()))
+
+
+def renamed(net, *modules):
+    """The parameters of a network, whose layers have other names; in a plain dictionary, by the alphabet."""
+    names = [f"{module}{kind}" for module in modules for kind in ("weight", "bias")]
+    return by_the_alphabet(dict(zip(names, net.state_dict().values(), strict=True)))
+
+
+@pytest.mark.parametrize(
+    "name", ["layers.{}.", "{}.", "fc{}.", "blocks.0.linear_{}.", "part{0}.sub.{0}.", "a.{}.b."]
+)
+def test_layers_of_others_are_ordered_by_number(name):
+    net, other = nf.Network([3] * 13, rng=0), nf.Network([3] * 13, rng=1)
+    other.load_state_dict(renamed(net, *(name.format(2 * layer) for layer in range(12))))
+    assert other.digest() == net.digest()
+
+
+def test_a_file_of_others_is_taken_as_the_message_says(tmp_path):
+    torch, safetensors = pytest.importorskip("torch"), pytest.importorskip("safetensors.torch")
+    from safetensors.numpy import load, load_file
+
+    layers = [layer for _ in range(7) for layer in (torch.nn.Linear(5, 5), torch.nn.Sigmoid())]
+    module = torch.nn.Sequential(*layers[:-1])
+    safetensors.save_file(module.state_dict(), tmp_path / "m.safetensors")
+    x = np.random.default_rng(0).standard_normal((20, 5))
+    with torch.no_grad():
+        expected = torch.softmax(module(torch.from_numpy(x).float()), 1).numpy()
+    for state in (load_file(tmp_path / "m.safetensors"), load((tmp_path / "m.safetensors").read_bytes())):
+        net = nf.Network([5] * 8)
+        net.load_state_dict(state)
+        np.testing.assert_allclose(net.predict_proba(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "sizes, modules",
+    [
+        ([4, 5, 3], ["prepare.", "output."]),
+        ([4, 5, 4], ["encoder.", "decoder."]),
+        ([4, 5, 5, 5, 3], ["start.", "layers.2.", "layers.10.", "end."]),
+        ([4, 3], [""]),
+    ],
+)
+def test_shapes_tell_the_order_of_layers_whose_names_do_not(sizes, modules):
+    net, other = nf.Network(sizes, rng=0), nf.Network(sizes, rng=1)
+    other.load_state_dict(renamed(net, *modules))
+    assert other.digest() == net.digest()
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        ["prepare.", "output."],
+        ["first.", "second."],  # where the alphabet would be right, by chance
+        ["hidden0.", "output."],
+        ["1.", "01."],
+        ["\x1b[31m.", "b."],
+    ],
+)
+def test_layers_whose_order_cannot_be_told_are_refused(modules):
+    net, other = nf.Network([3, 3, 3], rng=0), nf.Network([3, 3, 3], rng=1)
+    before, state = other.digest(), renamed(net, *modules)
+    with pytest.raises(
+        ValueError, match=r"weight are both of shape \(3, 3\), .* give a coll.*OrderedD"
+    ) as caught:
+        other.load_state_dict(state)
+    assert str(caught.value).isprintable() and other.digest() == before
+    names = [f"{module}{kind}" for module in modules for kind in ("weight", "bias")]
+    other.load_state_dict(OrderedDict((name, state[name]) for name in names))
+    assert other.digest() == net.digest()
+
+
 def test_a_state_is_a_copy():
     net = network("softmax")
     before = net.digest()
@@ -171,6 +247,10 @@ def test_a_state_is_a_copy():
         (
             lambda state: state.update({"1.running_mean": np.zeros(3)}),
             r"1\.running_mean is neither the weight",
+        ),
+        (
+            lambda state: state.update({"out.weight": np.zeros((9, 9))}),
+            r"out\.weight has no out\.bias beside it",
         ),
         (lambda state: (state.pop("2.weight"), state.pop("2.bias")), "biases has 1 arrays; it must have 2"),
         (

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -231,6 +232,85 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path, form):
     with pytest.raises(ValueError, match="trap"):
         nf.load(path)
     assert not sprung.exists()
+
+
+def header_of(sizes, **more):
+    content = {
+        "format": "nndl_fast network 1",
+        "sizes": sizes,
+        "cost": "LogLikelihoodCost",
+        "hidden": "sigmoid",
+    }
+    return np.frombuffer(json.dumps(content | more).encode(), np.uint8)
+
+
+MANY = 4_000_000  # zeros of 16 MB, which a compressed file has in 16 kB
+BOMBS = {
+    "weights larger than the sizes": {
+        "header": header_of([3, 2]),
+        "biases_0": np.zeros((2, 1), np.float32),
+        "weights_0": np.zeros((2, MANY), np.float32),
+    },
+    "large sizes": {
+        "header": header_of([MANY, 1]),
+        "biases_0": np.zeros((1, 1), np.float32),
+        "weights_0": np.zeros((1, MANY), np.float32),
+    },
+    "a large header": {"header": np.zeros(4 * MANY, np.uint8)},
+    "a large name": {"header": header_of([3, 2], classes=["a" * 4 * MANY, "b"])},
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_does_not_unpack_to_a_large_one(tmp_path, name):
+    path = tmp_path / "small.npz"
+    np.savez_compressed(path, **BOMBS[name])
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            ValueError, match=r"small\.npz does not hold a network: it has .* would unpack to"
+        ):
+            nf.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 4e6
+    finally:
+        tracemalloc.stop()
+
+
+def npy(shape, elements=b"", kind="<f4"):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+    return file.getvalue() + elements
+
+
+@pytest.mark.parametrize(
+    "sizes, weights, said",
+    [
+        ([10**9, 2], npy((2, 10**9)), "needs 8000000"),
+        ([3, 2], npy((2, 10**9)), "needs 8000000"),
+        ([3, 2], npy((3, 2), bytes(24)), r"its weights of layer 1 have shape \(3, 2\)"),
+        ([3, 2], npy((2, 3), bytes(12), "<f2"), "its weights of layer 1 have dtype float16"),
+        ([3, 2], npy((2, 3), bytes(23)), "its array has 151 bytes; .* needs 152"),
+        ([3, 2], npy((2**40, 2**40)), ""),
+        ([3, 2], npy((-2, 3)), ""),
+        ([3, 2], b"\x93NUMPY\x03\x00" + bytes(200), r"version \(3, 0\)"),
+    ],
+)
+def test_arrays_are_judged_by_their_headers(tmp_path, monkeypatch, sizes, weights, said):
+    path = tmp_path / "model.npz"
+    members = {"header": header_of(sizes), "biases_0": np.zeros((2, 1), np.float32)}
+    np.savez(path, **members)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("weights_0.npy", weights)
+    read = np.lib.format.read_array
+
+    def of_the_header(file, **options):
+        assert "header" in file.name  # the only one that is read
+        return read(file, **options)
+
+    monkeypatch.setattr(np.lib.format, "read_array", of_the_header)
+    with pytest.raises(ValueError, match=rf"model\.npz does not hold a network: .*{said}"):
+        nf.load(path)
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])

@@ -315,3 +315,51 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match=r"load: .*pipe is not a regular file"):
         nf.load(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_file_that_becomes_a_pipe_before_it_is_opened_is_not_waited_for(tmp_path):
+    """It looks as a regular file until then."""
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    code = f"""
+import os, nndl_fast as nf
+regular = os.stat({str(tmp_path / "file")!r})
+os.stat = lambda *arguments, **options: regular
+try:
+    nf.load({str(tmp_path / "pipe")!r})
+except ValueError as error:
+    print(error)
+"""
+    assert "pipe is not a regular file" in ended(code, 20)
+
+
+def test_a_folder_is_no_network(tmp_path):
+    with pytest.raises(ValueError, match="is not a regular file"):
+        nf.load(tmp_path)
+
+
+@pytest.mark.parametrize("done", ["save", "load"])
+def test_safetensors_without_the_package_names_the_extra(tmp_path, monkeypatch, done):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes((2).to_bytes(8, "little") + b"{}")
+    monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
+    monkeypatch.delitem(__import__("sys").modules, "safetensors.numpy", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=r"nndl_fast\[safetensors\]"):
+        network().save(path) if done == "save" else nf.load(path)
+    assert path.stat().st_size == 10 and os.listdir(tmp_path) == ["m.safetensors"]
+
+
+def test_what_a_file_says_is_printable_in_messages(tmp_path):
+    path = tmp_path / "a\x1b[31m\n.npz" if os.name != "nt" else tmp_path / "a.npz"
+    with path.open("wb") as file:
+        np.savez(
+            file, header=np.frombuffer(b'{"format": "nndl_fast network 1", "sizes": "\\u001b[2J"}', np.uint8)
+        )
+    with pytest.raises(ValueError, match="does not hold a network") as caught:
+        nf.load(path)
+    assert str(caught.value).isprintable()
+    nf.Network([3, 2], cost=type("Mine\x1b[2J", (nf.QuadraticCost,), {})).save(path)
+    with pytest.raises(ValueError, match="was trained with the cost") as caught:
+        nf.load(path)
+    assert str(caught.value).isprintable()
