@@ -17,6 +17,8 @@ from ._types import Array
 # A pipe that nobody writes to would be waited for, and a terminal would become the process's own.
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_NONBLOCK", "O_NOCTTY"))
 
+DEFLATED = 1032  # bytes that a byte of a gzip file, or of a compressed .npz, can become at most
+
 
 def open_regular(filename: str | PathLike[str]) -> IO[bytes]:
     """The file, open to be read; a ValueError if it is a folder, a pipe or a device.
@@ -75,4 +77,6 @@ class Archive:
         info = self._members[name]
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"its array {name} is compressed in a way that NumPy does not write")
+        if info.file_size > info.compress_size * (DEFLATED if info.compress_type else 1):
+            raise ValueError(f"its array {name} cannot have the {info.file_size} bytes that the archive says")
         return self._zip.open(info)

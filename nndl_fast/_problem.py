@@ -9,6 +9,7 @@ import numpy as np
 
 from . import datasets
 from ._tables import Table, square_of
+from ._text import printable
 from ._types import Array
 from .network import Network
 
@@ -61,30 +62,27 @@ def of_digits(folder: Path | None) -> Problem:
 
 def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
     """A table's examples, shared out with equal parts of each class, in an order that ``seed`` decides."""
-    x, given = table.x, table.labels
+    x, given, name = table.x, table.labels, printable(path)
     assert given is not None
     kinds, y = np.unique(given, return_inverse=True)
     if len(kinds) < 2:
         raise ValueError(
-            f"{path} has one class, {kinds[0]}; there must be at least two. Is another column the label? "
-            "See --label"
+            f"{name} has one class, {printable(kinds[0])}; there must be at least two. Is another column the "
+            "label? See --label"
         )
     if len(kinds) > max(20, len(y) // 2):
         raise ValueError(
-            f"{path} has {len(kinds)} different labels in {len(y)} examples: is another column the label? "
+            f"{name} has {len(kinds)} different labels in {len(y)} examples: is another column the label? "
             "See --label"
         )
     if len(y) < 20:
-        raise ValueError(f"{path} has {len(y)} examples; there must be at least 20")
-    if table.names and len(set(table.names)) < len(table.names):
-        twice = next(name for name in table.names if table.names.count(name) > 1)
-        raise ValueError(f"{path} has two columns of the name {twice}; each must have its own")
+        raise ValueError(f"{name} has {len(y)} examples; there must be at least 20")
     bad = np.argwhere(~np.isfinite(x))
     if bad.size:
         row, j = bad[0]
-        name = table.names[j] if table.names else j
+        feature = printable(table.names[j]) if table.names else j
         raise ValueError(
-            f"{path} has {x[row, j]} as feature {name} of example {row}; features must be finite"
+            f"{name} has {x[row, j]} as feature {feature} of example {row}; features must be finite"
         )
     order = np.random.default_rng(seed).permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]

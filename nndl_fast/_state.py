@@ -56,7 +56,7 @@ def _in_order(modules: list[str], state: Mapping[str, Any], sizes: Sequence[int]
         state, OrderedDict
     ):  # as state_dict() of a module is, and as whoever chose this class means it
         return modules
-    shapes = list(zip(sizes[1:], sizes))
+    shapes: list[tuple[int, ...]] = list(zip(sizes[1:], sizes))
     of_shape: dict[tuple[int, ...], list[str]] = {shape: [] for shape in shapes}
     for module in modules:
         of_shape.setdefault(tuple(np.shape(state[f"{module}weight"])), []).append(module)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import warnings
-from collections.abc import Sequence
-from math import isqrt
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import isqrt, prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from . import datasets
+from . import _files, _mnist
+from ._text import printable
 from ._types import Array
 
 _LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
+_CODE = re.compile(r"^[+-]?0[0-9]|_")  # what makes a label text, though it could be read as a number
+_LONGEST = 1 << 24  # bytes of a line of text
 
 
 def square_of(pixels: int) -> tuple[int, int] | None:
@@ -49,37 +54,37 @@ def read(path: Path, label: str | None = None, wanted: Wanted | None = None) -> 
     Without ``label`` it is the last column if something is to be learned. If a network is to be
     applied, it is the one that the network has no input for, if there is one.
     """
+    name = printable(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of a file without any lines
             if path.is_dir():
-                return _mnist(path, wanted)
-            return _READERS.get(path.suffix.lower(), _csv)(path, label, wanted)
-    except ImportError as error:
+                images, digits = _mnist.load(path, wanted and wanted.features)[2]
+                return Table(images, digits, None)
+            with _files.open_regular(path) as file:
+                reader = _READERS.get(path.suffix.lower())
+                if reader is not None:
+                    return reader(file, label, wanted)
+                unpacked = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+                return _csv(unpacked, label, wanted)  # type: ignore[arg-type]
+    except ModuleNotFoundError as error:
         raise ValueError(
-            f"{path} needs PyArrow to be read: pip install 'nndl_fast[parquet]' ({error})"
+            f"{name} needs PyArrow to be read: pip install 'nndl_fast[parquet]' ({error})"
         ) from error
     except _Columns as error:
-        raise ValueError(f"{path} {error}") from error
+        raise ValueError(f"{name} {printable(error)}") from error
     except Exception as error:  # whatever the decoders of text, NumPy, Arrow and gzip meet in a damaged file
         if path.is_dir():
             raise
-        raise ValueError(f"{path} cannot be read: {error}") from error
+        raise ValueError(f"{name} cannot be read: {printable(error)}") from error
 
 
 class _Columns(ValueError):
     """Columns that are not there, or not what they should be; the message goes on after the file's name."""
 
 
-def _mnist(folder: Path, wanted: Wanted | None) -> Table:
-    images, digits = datasets.load_mnist(folder)[2]
-    if wanted is not None and images.shape[1] != wanted.features:
-        raise _Columns(f"has images of {images.shape[1]} pixels; the network needs {wanted.features} inputs")
-    return Table(images, digits, None)
-
-
-def _csv(path: Path, label: str | None, wanted: Wanted | None) -> Table:
-    skipped, first = _first_line(path)
+def _csv(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
+    skipped, first = _first_line(file)
     delimiter = max(",;\t", key=first.count)
     fields = [field.strip() for field in next(csv.reader([first], delimiter=delimiter))]
     text = [i for i, field in enumerate(fields) if not _is_number(field)]
@@ -95,61 +100,76 @@ def _csv(path: Path, label: str | None, wanted: Wanted | None) -> Table:
         "quotechar": '"',
         "comments": None,
     }
-    x = np.loadtxt(path, usecols=features, ndmin=2, **options)
-    labels = None if of_label is None else np.loadtxt(path, str, usecols=[of_label], ndmin=1, **options)
+    file.seek(0)
+    x = np.loadtxt(_lines(file), usecols=features, ndmin=2, **options)
+    labels = None
+    if of_label is not None:
+        file.seek(0)
+        labels = np.loadtxt(_lines(file), str, usecols=[of_label], ndmin=1, **options)
     return _table(x, labels, names and [names[i] for i in features])
 
 
-def _first_line(path: Path) -> tuple[int, str]:
+def _first_line(file: IO[bytes]) -> tuple[int, str]:
     """How many lines stand before the first one that is no comment, and that one."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file):
-            text = line.decode("utf-8-sig").strip()
-            if text and not text.startswith("#"):
-                return number, text
+    for number, line in enumerate(_lines(file)):
+        text = line.decode("utf-8-sig").strip()
+        if text and not text.startswith("#"):
+            return number, text
     raise ValueError("it has no lines")
 
 
-def _npy(path: Path, label: str | None, wanted: Wanted | None) -> Table:
-    with path.open("rb") as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    _check_real(array)
-    if array.ndim != 2:
-        raise _Columns(f"has shape {array.shape}; it must be (n, columns)")
-    features, at = _roles(None, array.shape[1], label, wanted)
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Not one that fills the memory, which a small .gz may have."""
+    while line := file.readline(_LONGEST + 1):
+        if len(line) > _LONGEST:
+            raise ValueError(f"it has a line of more than {_LONGEST} bytes")
+        yield line
+
+
+def _npy(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
+    described = _files.described(file, _files.size_of(file))
+    _check_real(described)
+    if described.ndim != 2:
+        raise _Columns(f"has shape {described.shape}; it must be (n, columns)")
+    features, at = _roles(None, described.shape[1], label, wanted)
+    file.seek(0)
+    array = np.lib.format.read_array(file, allow_pickle=False)
     return _table(array[:, features], None if at is None else array[:, at], None)
 
 
-def _npz(path: Path, label: str | None, wanted: Wanted | None) -> Table:
-    with np.load(path, allow_pickle=False) as archive:
-        by_name = {name.lower(): name for name in archive.files}
-        if "x" not in by_name or (wanted is None and "y" not in by_name):
-            raise _Columns(f"has the arrays {', '.join(archive.files) or 'none'}; it must have x and y")
-        x = archive[by_name["x"]]
-        y = archive[by_name["y"]] if "y" in by_name else None
+def _npz(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
+    archive = _files.Archive(file)
+    of_x, of_y = ([name for name in archive.names if name.lower() == kind] for kind in "xy")
+    if not of_x or (wanted is None and not of_y):
+        raise _Columns(f"has the arrays {', '.join(archive.names) or 'none'}; it must have x and y")
+    if twice := next((found for found in (of_x, of_y) if len(found) > 1), None):
+        raise _Columns(f"has the arrays {' and '.join(twice)}; only one of them can be meant")
+    x = archive.describe(of_x[0])
     _check_real(x)
-    x = x.reshape(len(x), -1)  # images too
-    if wanted is not None and x.shape[1] != wanted.features:
+    n, features = len(x), prod(x.shape[1:])  # images too
+    if wanted is not None and features != wanted.features:
         raise _Columns(f"has an x of shape {x.shape}; the network needs {wanted.features} columns")
-    if y is not None and y.shape != (len(x),):
-        raise _Columns(f"has a y of shape {y.shape}; for {len(x)} examples it must be ({len(x)},)")
-    return _table(x, y, None)
+    if of_y and (shape := archive.describe(of_y[0]).shape) != (n,):
+        raise _Columns(f"has a y of shape {shape}; for {n} examples it must be ({n},)")
+    x = archive.read(of_x[0]).reshape(n, features)
+    return _table(x, archive.read(of_y[0]) if of_y else None, None)
 
 
-def _parquet(path: Path, label: str | None, wanted: Wanted | None) -> Table:
-    from pyarrow import parquet
+def _parquet(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
+    from pyarrow import parquet, types
 
-    table = parquet.read_table(path)
-    names = table.column_names
+    content = parquet.ParquetFile(file)
+    schema = content.schema_arrow
+    names = schema.names
     features, at = _roles(names, len(names), label, wanted)
-    columns = [table.column(i).to_numpy() for i in features]
-    for name, column in zip((names[i] for i in features), columns):
-        if column.dtype.kind not in "iufb":
-            raise _Columns(
-                f"has the column {name} of type {table.schema.field(name).type}; features are numbers"
-            )
-    labels = None if at is None else np.asarray(table.column(at).to_pylist())
-    return _table(np.column_stack(columns), labels, [names[i] for i in features])
+    for field in (schema.field(i) for i in features):
+        if not any(of(field.type) for of in (types.is_integer, types.is_floating, types.is_boolean)):
+            raise _Columns(f"has the column {field.name} of type {field.type}; features are numbers")
+    wanted_names = [names[i] for i in features]
+    table = content.read(columns=wanted_names if at is None else [*wanted_names, names[at]])
+    columns = [table.column(name) for name in wanted_names]
+    x = np.column_stack([(c.cast("int8") if types.is_boolean(c.type) else c).to_numpy() for c in columns])
+    return _table(x, None if at is None else np.asarray(table.column(names[at]).to_pylist()), wanted_names)
 
 
 _READERS = {".npy": _npy, ".npz": _npz, ".parquet": _parquet}
@@ -159,6 +179,10 @@ def _roles(
     names: list[str] | None, columns: int, label: str | None, wanted: Wanted | None
 ) -> tuple[list[int], int | None]:
     """Which columns are features, in the network's order, and which is the label's."""
+    counts = Counter(names)
+    needed = names if wanted is None else [*(wanted.names or []), label]
+    if twice := next((name for name in needed or [] if counts[name] > 1), None):
+        raise _Columns(f"has two columns of the name {twice}; each must have its own")
     if wanted and wanted.names and names:
         missing = [name for name in wanted.names if name not in names]
         if missing:
@@ -209,7 +233,7 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return not text  # a missing number is no name
-    return True
+    return "_" not in text
 
 
 def _check_real(array: Array) -> None:
@@ -229,6 +253,8 @@ def _labels(given: Array) -> Array:
     if text.dtype.kind == "b":
         return text.astype(np.int64)
     try:
+        if text.dtype.kind == "U" and any(map(_CODE.search, text.tolist())):
+            raise ValueError  # 007 is not 7, nor 1_0 10
         numbers = text.astype(np.float64)
     except ValueError:
         empty = np.flatnonzero(text == "")

@@ -281,3 +281,46 @@ def test_a_parquet_column_of_text_is_no_feature(tmp_path):
     assert_refused(
         run("train", table, "--label", "width", "--output", tmp_path / "m"), "the column kind of type"
     )
+
+
+@pytest.mark.parametrize("labels", [["007", "7"], ["1_0", "10"], ["01", "02"], ["-0_1", "-01"]])
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_labels_keep_their_zeros_and_underscores(tmp_path, kind, labels):
+    x, y = np.arange(80.0).reshape(40, 2), np.array(labels)[np.arange(40) % 2]
+    path = tmp_path / f"t.{kind}"
+    if kind == "npz":
+        np.savez(path, x=x, y=y)
+    else:
+        path.write_text("".join(f"{a},{b},{label}\n" for (a, b), label in zip(x, y)))
+    net = train(path, "--epochs", 1)[0]
+    assert net.classes == sorted(labels)
+    assert f"of {len(y)})" in run_well("predict", tmp_path / "m.npz", path).stderr
+
+
+def test_a_header_of_numbers_with_underscores_is_a_header(tmp_path):
+    (tmp_path / "t.csv").write_text("2020_01,2020_02,kind\n" + ROWS)
+    assert train(tmp_path / "t.csv", "--epochs", 1)[0].features == ["2020_01", "2020_02"]
+
+
+def test_arrays_of_one_name_are_not_chosen_between(tmp_path):
+    np.savez(tmp_path / "t.npz", x=np.zeros((20, 2)), X=np.ones((20, 2)), y=np.arange(20) % 2)
+    assert_refused(run("train", tmp_path / "t.npz", "--output", tmp_path / "m.npz"), "arrays x and X")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_columns_of_one_name_are_not_chosen_between(tmp_path, form):
+    x, labels = flowers()
+    train(write(tmp_path / "t.csv", x, labels))
+    path = tmp_path / f"u.{form}"
+    if form == "parquet":
+        write_parquet(path, np.column_stack([x, x[:, 1]]), labels, [*FEATURES, "width"])
+    else:
+        path.write_text('length,width,"size, in mm",width\n1,2,3,4\n')
+    assert_refused(run("predict", tmp_path / "m.npz", path), "two columns of the name width")
+    # but of those that nobody asks for
+    path.write_text('length,,width,,"size, in mm"\n1,0,2,0,3\n')
+    assert run_well("predict", tmp_path / "m.npz", path).stdout if form == "csv" else True
+    path.write_text("kind,a,kind\n" + "".join(f"{i % 2},{i},{i % 2}\n" for i in range(40)))
+    if form == "csv":
+        refused_ = run("train", path, "--label", "kind", "--output", tmp_path / "n.npz")
+        assert_refused(refused_, "two columns of the name kind")
