@@ -10,10 +10,11 @@ import readme
 import results
 import summary
 from matplotlib.figure import Figure
-from pictures import STYLE
+from pictures import STYLE, plain_text
 
 
-def drawn() -> Figure:
+@plain_text
+def draw(path: Path) -> None:
     """Geometric means over the shapes: how many times as long as nndl_fast a library takes, by release."""
     figure = Figure(figsize=(9, 4), dpi=130, layout="constrained")
     places = figure.subplots(1, 2, sharey=True)
@@ -36,8 +37,8 @@ def drawn() -> Figure:
         axes.grid(axis="y", color="#dddddd")
         axes.legend(frameon=False, fontsize=8)
     places[0].set_ylabel("times as long as nndl_fast")
-    return figure
+    figure.savefig(path)
 
 
 if __name__ == "__main__":
-    drawn().savefig(Path(sys.argv[1]))
+    draw(Path(sys.argv[1]))

@@ -25,6 +25,9 @@ import steps
 import summary
 import turns
 
+from nndl_fast import _replace
+from nndl_fast._text import printable
+
 BENCH = Path(__file__).resolve().parent
 ROUNDS = 15
 QUICK_ROUNDS = 3
@@ -234,20 +237,44 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def show(text: str) -> None:
+    """Prints lines, which may be of a file, without what a terminal would act upon."""
+    print("\n".join(map(printable, text.split("\n"))))
+
+
+def check_outputs(folder: Path, against: Path | None, no_run: bool) -> None:
+    """Ends the program if a file could not be written, or would replace the one to compare with."""
+    names = ["report.json"] * (not no_run) + ["report.html", "comparison.md", *pictures.NAMES]
+    paths = [folder / name for name in names]
+    for path in paths:
+        if against and path.exists() and path.samefile(against):
+            sys.exit(
+                f"report.py: {printable(path)} is the report to compare with, and would be replaced; give "
+                "another folder"
+            )
+    try:
+        if not no_run:
+            folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            _replace.check(path)
+    except OSError as error:
+        sys.exit(f"report.py: {printable(error)}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     options = parsed(arguments)
     try:
         # Before minutes of measuring, not after them.
         old = results.read_report(options.against) if options.against else None
+        check_outputs(options.folder, options.against, options.no_run)
         path = options.folder / "report.json"
         if not options.no_run:
-            options.folder.mkdir(parents=True, exist_ok=True)
             rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
             content = run(rounds, options.quick, not options.plain_malloc)
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         report, times = results.read_report(path)
     except results.ReportError as error:
-        sys.exit(f"report.py: {error}")
+        sys.exit(f"report.py: {printable(error)}")
     comparison: list[summary.Table] = []
     remarks: list[str] = []
     if old:
@@ -256,14 +283,14 @@ def main(arguments: list[str] | None = None) -> None:
         text = "\n".join([*map(summary.markdown, comparison), *(f"- {line}" for line in remarks)]) + "\n"
         (options.folder / "comparison.md").write_text(text, encoding="utf-8")
     write_page(report, times, comparison, remarks, options.folder)
-    print("\n".join(["BLAS in this process:", *report.get("blas", [])]))
+    show("\n".join(["BLAS in this process:", *report.get("blas", [])]))
     for table in tables_in_company(report):
-        print(summary.markdown(table))
+        show(summary.markdown(table))
     for name in (summary.COST_AND_DELTA, summary.SOFTMAX):
-        print(summary.markdown(summary.ratio_table(times, name)))
+        show(summary.markdown(summary.ratio_table(times, name)))
     if old:
-        print(text)
-    print(f"{options.folder / 'report.html'} is written")
+        show(text)
+    show(f"{options.folder / 'report.html'} is written")
     if options.gate and old and (slower := regressions(results.changes(times, old[1]))):
         sys.exit("report.py: slower than before: " + "; ".join(slower))
 

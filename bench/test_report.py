@@ -384,3 +384,62 @@ def test_a_bad_comparison_ends_before_anything_is_measured(
     with pytest.raises(SystemExit, match=r"other\.json cannot be read"):
         command.main([str(tmp_path / "new"), "--against", str(tmp_path / "other.json")])
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("link", [None, "hardlink_to", "symlink_to"])
+def test_the_report_to_compare_with_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str | None
+) -> None:
+    pytest.importorskip("matplotlib")
+    import report as command
+
+    monkeypatch.setattr(command, "run", lambda *_: pytest.fail("it measures"))
+    old = write(tmp_path / "old", report())
+    content, against = old.read_bytes(), old
+    if link:
+        against = tmp_path / "again.json"
+        getattr(against, link)(old)
+    with pytest.raises(SystemExit, match=r"report\.json is the report to compare with"):
+        command.main([str(tmp_path / "old"), "--against", str(against)])
+    assert old.read_bytes() == content and os.listdir(tmp_path / "old") == ["report.json"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "comparison.md", "softmax.png"])
+def test_what_cannot_be_written_is_known_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    pytest.importorskip("matplotlib")
+    import report as command
+
+    monkeypatch.setattr(command, "run", lambda *_: pytest.fail("it measures"))
+    (tmp_path / name).mkdir()
+    with pytest.raises(SystemExit, match=rf"{re.escape(name)} exists and is not a regular file"):
+        command.main([str(tmp_path)])
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_what_a_report_says_is_neither_formula_nor_control(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    import pictures
+    import report as command
+    from matplotlib.text import Text
+
+    texts = []
+    save = matplotlib.figure.Figure.savefig
+
+    def saved(figure: Any, *arguments: Any, **options: Any) -> None:
+        save(figure, *arguments, **options)
+        texts.extend(figure.findobj(Text))
+
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", saved)
+    monkeypatch.setattr(pictures, "STYLE", {**pictures.STYLE, "$10%-$20%": ("#000000", "o")})
+    content = report(**{"$10%-$20%": 3e-6})
+    write(tmp_path, {**content, "blas": ["one\x1b[2J"]})
+    with matplotlib.rc_context({"axes.formatter.use_mathtext": True}):
+        command.main([str(tmp_path), "--no-run"])
+    assert "one\\x1b[2J\n" in capsys.readouterr().out
+    assert any("$10%-$20%" in text.get_text() for text in texts)
+    assert not any(text.get_parse_math() for text in texts)
+    assert not any("mathdefault" in text.get_text() for text in texts)
