@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _inputs
+from ._text import printable
 from ._types import Array
 from .network import Network
 
@@ -36,11 +37,16 @@ class Judgement(NamedTuple):
     def accuracy(self) -> str:
         return f"{self.correct / self.total:.2%} ({self.correct} of {self.total})"
 
+    @property
+    def names(self) -> list[str]:
+        """Of the classes, as they are shown."""
+        return [printable(label) for label in self.classes]
+
     def true(self, i: int) -> str:
-        return str(self.classes[self.y[i]])
+        return printable(self.classes[self.y[i]])
 
     def named(self, i: int) -> str:
-        return str(self.classes[self.said[i]])
+        return printable(self.classes[self.said[i]])
 
 
 def judge(net: Network, x: Array, y: Array) -> Judgement:
@@ -62,16 +68,17 @@ def numbers_of(net: Network, labels: Array) -> Array:
     classes, given = net._labels, labels.tolist()
     numbers = _inputs.places_of(given, classes)
     if unknown := np.flatnonzero(numbers < 0)[:1].tolist():
-        shown = ", ".join(map(str, classes[:20])) + (", ..." if len(classes) > 20 else "")
+        shown = ", ".join(map(printable, classes[:20])) + (", ..." if len(classes) > 20 else "")
         raise ValueError(
-            f"has the label {given[unknown[0]]} at example {unknown[0]}; the network's classes are {shown}"
+            f"has the label {printable(given[unknown[0]])} at example {unknown[0]}; the network's classes "
+            f"are {shown}"
         )
     return numbers
 
 
 def lines(judgement: Judgement) -> Iterator[str]:
     """Precision and recall of each class and the confusion matrix; of many classes the commonest mistakes."""
-    counts, names = judgement.counts, [str(name) for name in judgement.classes]
+    counts, names = judgement.counts, judgement.names
     if len(names) <= _PRINTED:
         first = max(len("true class"), *map(len, names))
         width = max(6, *map(len, names), len(str(counts.max()))) + 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, Any
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -16,10 +17,17 @@ _COUNTED = 20  # and up to which each cell has its number
 _MISTAKES = 25
 
 
+# Names are text: a dollar sign begins no formula, whatever the user's matplotlibrc says.
+plain_text = matplotlib.rc_context(
+    {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
+)
+
+
 def _save(figure: Figure, file: IO[bytes]) -> None:
     figure.savefig(file, dpi=120, format="png")
 
 
+@plain_text
 def learning_curve(costs: Any, accuracies: Any, title: str, file: IO[bytes]) -> None:
     """Costs and accuracies in %, of validation and training by epoch."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -40,7 +48,8 @@ def learning_curve(costs: Any, accuracies: Any, title: str, file: IO[bytes]) -> 
     _save(figure, file)
 
 
-def confusion_matrix(counts: Array, classes: Sequence[Any], file: IO[bytes]) -> None:
+@plain_text
+def confusion_matrix(counts: Array, classes: Sequence[str], file: IO[bytes]) -> None:
     """counts[i, j] examples of class i are said to be of class j; a row's shade is its share."""
     n = len(classes)
     side = min(12.0, 3.2 + 0.45 * n)
@@ -49,8 +58,8 @@ def confusion_matrix(counts: Array, classes: Sequence[Any], file: IO[bytes]) -> 
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
     if n <= _NAMED:
-        axes.set_xticks(range(n), [str(name) for name in classes], rotation=90 if _long(classes) else 0)
-        axes.set_yticks(range(n), [str(name) for name in classes])
+        axes.set_xticks(range(n), classes, rotation=90 if _long(classes) else 0)
+        axes.set_yticks(range(n), classes)
     if n <= _COUNTED:
         for i, j in np.argwhere(counts):
             colour = "white" if share[i, j] > 0.5 else "black"
@@ -61,10 +70,11 @@ def confusion_matrix(counts: Array, classes: Sequence[Any], file: IO[bytes]) -> 
     _save(figure, file)
 
 
-def _long(classes: Sequence[Any]) -> bool:
-    return max(len(str(name)) for name in classes) > 3
+def _long(classes: Sequence[str]) -> bool:
+    return max(map(len, classes)) > 3
 
 
+@plain_text
 def mistakes(judged: Judgement, x: Array, image: Any, rows: Array | None, file: IO[bytes]) -> None:
     """What was most confidently wrong of the examples ``x``: as images, or, as other numbers have no picture,
     in a table with their ``rows`` in the file."""

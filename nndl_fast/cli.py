@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import io
-import secrets
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from . import _judgement, _problem, _replace, _tables, costs
+from . import _judgement, _mnist, _problem, _tables, costs
 from ._config import __version__, show_config
+from ._text import printable
 from .network import Network, load
 
 try:
     import click
+
+    from . import _outputs
 except ImportError as error:
     raise SystemExit(
         "nndl-fast needs packages that are not installed: pip install 'nndl_fast[train]'"
@@ -33,8 +34,6 @@ except ImportError as error:
 DIGITS: dict[str, Any] = {"hidden": [60], "epochs": 60, "eta": 2.0, "lmbda": 0.05}
 MNIST: dict[str, Any] = {"hidden": [100], "epochs": 30, "eta": 0.5, "lmbda": 5.0}
 TABLE: dict[str, Any] = {"hidden": [30], "epochs": 60, "eta": 0.1, "lmbda": 0.1}
-# The pictures beside a model, by what its name has before .png.
-PICTURES = {"": "learning curve", "-confusion": "confusion matrix", "-mistakes": "worst mistakes"}
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
@@ -55,33 +54,31 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float | N
     return value
 
 
-def _model_file(context: click.Context, parameter: click.Parameter, value: str) -> Path:
-    """The model's path, if it and its pictures can be written, which is better known before the training."""
-    try:
-        _replace.check(value)
-        for kind, what in PICTURES.items():
-            picture = _picture(Path(value), kind)
-            _replace.check(picture)
-            if value.lower().endswith(".png") or picture.resolve() == Path(value).resolve():
-                raise ValueError(f"{value} is where the {what} goes; the model needs another ending")
-    except (OSError, ValueError) as error:
-        raise click.BadParameter(str(error)) from error
-    return Path(value)
+def _say(text: str, err: bool = False) -> None:
+    """Prints a line, which may hold names of files and in files, without what a terminal would act upon."""
+    click.echo(printable(text), err=err)
 
 
-def _picture(model: Path, kind: str) -> Path:
-    return model.with_name(f"{model.stem}{kind}.png")
+def _one_line(error: object) -> str:
+    return printable(str(error).replace("\n", " "))  # some of NumPy's and Matplotlib's have several lines
 
 
 class _Commands(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except click.ClickException as error:
+            error.message = _one_line(error.message)  # type: ignore[misc]  # its show() prints it
+            raise
+
     def main(self, *args: Any, **options: Any) -> Any:
         """As click's, but what a user can mend becomes a line on the terminal, not a traceback."""
         try:
             return super().main(*args, **options)
         except MemoryError as error:
             message = f"there is not enough memory: {error}".removesuffix(": ")
-        except (OSError, ValueError) as error:
-            message = str(error).replace("\n", " ")  # some of NumPy's have several lines
+        except (ImportError, OSError, ValueError) as error:
+            message = _one_line(error)
         # Python writes at its end what standard output still holds, which may be what could not be written.
         sys.stdout = io.StringIO()
         click.ClickException(message).show()
@@ -152,7 +149,7 @@ _LABEL = click.option(
     default="nndl-fast-model.npz",
     show_default=True,
     type=click.Path(dir_okay=False),
-    callback=_model_file,
+    callback=_outputs.model_file,
     help="The model's file; its pictures go beside it, as .png.",
 )
 def train(
@@ -173,9 +170,11 @@ def train(
     70 % are trained on, 15 % validate and 15 % test.
     """
     data = data or folder
-    is_table = data is not None and data.is_file()
+    is_table = data is not None and not data.is_dir()
     if not is_table and (label is not None or standardise):
         raise click.UsageError("--label and --standardise are there for tables")
+    if data is not None:
+        _outputs.check_inputs(output, [data] if is_table else _mnist.places(data))
     if data is not None and is_table:
         problem = _problem.of_table(_tables.read(data, label), data, standardise is not False, seed)
     else:
@@ -192,7 +191,7 @@ def train(
     except (MemoryError, OverflowError, ValueError) as error:  # as the sizes are beyond NumPy's too, or C's
         message = f"a network of {sizes} neurons does not fit into memory"
         raise click.BadParameter(message, param_hint="--hidden") from error
-    click.echo(
+    _say(
         f"{sizes}, {cost} cost, {len(training[1])} {'examples' if is_table else 'images'}, "
         f"{chosen['epochs']} epochs of mini-batches of {mini_batch}, eta {chosen['eta']:g}, "
         f"lambda {chosen['lmbda']:g}"
@@ -229,38 +228,19 @@ def train(
     if problem.scale:
         problem.scale.put_into(net)
     net.classes, net.features = problem.classes, problem.features
-    _save(net, output)  # before anything that may fail
+    _outputs.save(net, output)  # before anything that may fail
     judged = _judgement.judge(net, *test)
-    click.echo(f"{seconds:.1f} s; best validation accuracy {max(lists[1]) / len(validation[1]):.2%}")
-    click.echo(f"test accuracy {judged.accuracy}, test cost {judged.cost:.4f}")
-    click.echo(f"model: {output}, digest {net.digest()}")
+    _say(f"{seconds:.1f} s; best validation accuracy {max(lists[1]) / len(validation[1]):.2%}")
+    _say(f"test accuracy {judged.accuracy}, test cost {judged.cost:.4f}")
+    _say(f"model: {output}, digest {net.digest()}")
     accuracies = [100 * np.array(lists[i]) / len(part[1]) for i, part in ((1, validation), (3, training))]
     title = f"{sizes}, {cost} cost"
-    _draw(
+    _outputs.draw(
         output,
-        lambda file: _pictures().learning_curve(np.array(costs_alone).T, accuracies, title, file),
-        lambda file: _pictures().confusion_matrix(judged.counts, judged.classes, file),
-        lambda file: _pictures().mistakes(judged, test[0], problem.image, problem.rows, file),
+        lambda file: _outputs.pictures().learning_curve(np.array(costs_alone).T, accuracies, title, file),
+        lambda file: _outputs.pictures().confusion_matrix(judged.counts, judged.names, file),
+        lambda file: _outputs.pictures().mistakes(judged, test[0], problem.image, problem.rows, file),
     )
-
-
-def _pictures() -> Any:
-    from . import _pictures  # Matplotlib takes its time, and predict needs none
-
-    return _pictures
-
-
-def _draw(model: Path, *pictures: Callable[[IO[bytes]], None]) -> None:
-    for (kind, what), draw in zip(PICTURES.items(), pictures):
-        path = _picture(model, kind)
-        try:
-            with _replace.replacing(path) as file:
-                draw(file)
-        except Exception as error:  # Matplotlib's may be of any kind
-            raise click.ClickException(
-                f"the model is saved, but its {what} cannot be drawn: {error}"
-            ) from error
-        click.echo(f"{what}: {path}")
 
 
 @main.command()
@@ -280,10 +260,10 @@ def predict(model: Path, data: Path, label: str | None) -> None:
         a = net.predict_proba(table.x)
     classes = np.asarray(net._labels)[a.argmax(axis=1)]
     for best, activation in zip(classes, a.max(axis=1)):
-        click.echo(f"{best}\t{activation:.6f}")
+        click.echo(f"{printable(best)}\t{activation:.6f}")
     if table.labels is not None:
         correct = int(np.sum(classes == table.labels))
-        click.echo(f"accuracy {correct / len(classes):.2%} ({correct} of {len(classes)})", err=True)
+        _say(f"accuracy {correct / len(classes):.2%} ({correct} of {len(classes)})", err=True)
 
 
 @main.command()
@@ -295,12 +275,14 @@ def evaluate(model: Path, data: Path, label: str | None) -> None:
     net = load(model)
     table = _read(net, data, label)
     if table.labels is None:
-        raise ValueError(f"{data} has no labels; evaluate needs a column more than the network has inputs")
+        raise ValueError(
+            f"{printable(data)} has no labels; evaluate needs a column more than the network has inputs"
+        )
     with _about(data):
         judged = _judgement.judge(net, table.x, _judgement.numbers_of(net, table.labels))
-    click.echo(f"accuracy {judged.accuracy}, cost {judged.cost:.4f}")
+    _say(f"accuracy {judged.accuracy}, cost {judged.cost:.4f}")
     for line in _judgement.lines(judged):
-        click.echo(line)
+        _say(line)
 
 
 @main.command()
@@ -352,20 +334,7 @@ def info(model: Path | None) -> None:
             "digest": net.digest(),
         }
     for name, value in content.items():
-        click.echo(f"{name:<17} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-
-
-def _save(net: Network, output: Path) -> None:
-    """Saves the network, and elsewhere if that fails, as the training may have taken hours."""
-    try:
-        net.save(output)
-    except OSError as error:
-        for folder in (tempfile.gettempdir, Path.home):
-            with suppress(OSError, RuntimeError):  # of a full disk, or a user without a home
-                rescued = Path(folder()) / f"nndl-fast-{secrets.token_hex(8)}.npz"
-                net.save(rescued)
-                raise click.ClickException(f"{error}; the model is in {rescued} instead") from error
-        raise
+        _say(f"{name:<17} {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 def _read(net: Network, data: Path, label: str | None) -> _tables.Table:
@@ -378,4 +347,4 @@ def _about(data: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{data}: {error}") from error
+        raise ValueError(f"{printable(data)}: {error}") from error

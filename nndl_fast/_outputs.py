@@ -1,0 +1,85 @@
+"""What ``nndl-fast train`` writes, the model and its pictures: tried before the training, which is long."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from . import _replace, _serialization
+from ._text import printable
+from .network import Network
+
+# The pictures beside a model, by what its name has before .png.
+PICTURES = {"": "learning curve", "-confusion": "confusion matrix", "-mistakes": "worst mistakes"}
+
+
+def model_file(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    """The model's path, if it and its pictures can be written: as a trial, which changes nothing there."""
+    try:
+        _serialization.check_place(value)
+        if not find_spec("matplotlib"):
+            raise ImportError("the pictures of a model need Matplotlib: pip install 'nndl_fast[train]'")
+        for kind, what in PICTURES.items():
+            picture = _picture(Path(value), kind)
+            _replace.check(picture)
+            if value.lower().endswith(".png") or picture.resolve() == Path(value).resolve():
+                raise ValueError(f"{value} is where the {what} goes; the model needs another ending")
+    except (ImportError, OSError, ValueError) as error:
+        raise click.BadParameter(str(error)) from error
+    return Path(value)
+
+
+def check_inputs(model: Path, inputs: Iterable[Path]) -> None:
+    """Refuses to write over what is read, whatever name or link it is called by."""
+    places = {"model": model, **{what: _picture(model, kind) for kind, what in PICTURES.items()}}
+    for given in inputs:
+        for what, path in places.items():
+            if path.exists() and given.exists() and os.path.samefile(path, given):
+                raise click.BadParameter(
+                    f"the {what} would overwrite {given}, which is the data; give another name",
+                    param_hint="--output",
+                )
+
+
+def _picture(model: Path, kind: str) -> Path:
+    return model.with_name(f"{model.stem}{kind}.png")
+
+
+def save(net: Network, output: Path) -> None:
+    """Saves the network, and elsewhere if that fails, whatever the reason."""
+    try:
+        net.save(output)
+    except Exception as error:
+        for folder in (tempfile.gettempdir, Path.home):
+            with suppress(OSError, RuntimeError):  # of a full disk, or a user without a home
+                rescued = Path(folder()) / f"nndl-fast-{secrets.token_hex(8)}.npz"
+                net.save(rescued)
+                raise click.ClickException(f"{error}; the model is in {rescued} instead") from error
+        raise
+
+
+def pictures() -> Any:
+    from . import _pictures  # Matplotlib takes its time, and predict needs none
+
+    return _pictures
+
+
+def draw(model: Path, *pictures: Callable[[IO[bytes]], None]) -> None:
+    for (kind, what), picture in zip(PICTURES.items(), pictures):
+        path = _picture(model, kind)
+        try:
+            with _replace.replacing(path) as file:
+                picture(file)
+        except Exception as error:  # Matplotlib's may be of any kind
+            raise click.ClickException(
+                f"the model is saved, but its {what} cannot be drawn: {error}"
+            ) from error
+        click.echo(printable(f"{what}: {path}"))
