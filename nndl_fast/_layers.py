@@ -198,8 +198,8 @@ class Layers:
             Weights and biases, whose names end in ``weight`` and ``bias``, as a PyTorch module of linear
             layers or a safetensors file of one has them. Names that differ by their numbers alone stand for
             layers in the order of these numbers, ``layers.2`` before ``layers.10``. The order of other names
-            is that of an :class:`~collections.OrderedDict`, as PyTorch's ``state_dict()`` is; in another
-            dictionary it is told by the shapes of the weights.
+            is that of an ``OrderedDict``, as PyTorch's ``state_dict()`` is; in another dictionary it is told
+            by the shapes of the weights.
 
         Raises
         ------

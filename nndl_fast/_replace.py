@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from os import PathLike
 from typing import IO
 
+from ._text import printable
+
 
 @contextmanager
 def replacing(filename: str | PathLike[str]) -> Iterator[IO[bytes]]:
@@ -72,7 +74,7 @@ def _place(name: str) -> tuple[str, int | None]:
         raise ValueError(f"save: filename is {name!r}, which no file can have: {error}") from error
     if mode is not None:
         if not stat.S_ISREG(mode):
-            raise OSError(f"save: {name} exists and is not a regular file")
+            raise OSError(f"save: {printable(name)} exists and is not a regular file")
         open(name, "r+b").close()  # raises if the file may not be written
         mode = stat.S_IMODE(mode)
     path = name

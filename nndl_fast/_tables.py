@@ -247,7 +247,11 @@ def _table(x: Array, labels: Array | None, names: list[str] | None) -> Table:
 
 def _labels(given: Array) -> Array:
     """Labels as integers if they are such, else as text."""
+    if given.dtype.kind not in "biufOSU":
+        raise _Columns(f"has labels of dtype {given.dtype}; they must be integers or text")
     text = given
+    if given.dtype.kind == "S":
+        given = np.char.decode(given, "utf-8")
     if given.dtype.kind in "OU":
         text = np.array(["" if label is None else str(label).strip() for label in given.tolist()])
     if text.dtype.kind == "b":

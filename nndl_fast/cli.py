@@ -78,10 +78,10 @@ class _Commands(click.Group):
         except MemoryError as error:
             message = f"there is not enough memory: {error}".removesuffix(": ")
         except (ImportError, OSError, ValueError) as error:
-            message = _one_line(error)
+            message = str(error)
         # Python writes at its end what standard output still holds, which may be what could not be written.
         sys.stdout = io.StringIO()
-        click.ClickException(message).show()
+        click.ClickException(_one_line(message)).show()
         sys.exit(1)
 
 

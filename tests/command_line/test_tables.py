@@ -297,6 +297,17 @@ def test_labels_keep_their_zeros_and_underscores(tmp_path, kind, labels):
     assert f"of {len(y)})" in run_well("predict", tmp_path / "m.npz", path).stderr
 
 
+def test_labels_may_be_bytes_of_text(tmp_path):
+    np.savez(tmp_path / "t.npz", x=np.arange(80.0).reshape(40, 2), y=np.array(["ü".encode(), b"v"] * 20))
+    assert train(tmp_path / "t.npz", "--epochs", 1)[0].classes == ["v", "ü"]
+
+
+@pytest.mark.parametrize("kind", ["datetime64[D]", complex, "V3"])
+def test_labels_of_other_types_are_refused_before_the_training(tmp_path, kind):
+    np.savez(tmp_path / "t.npz", x=np.zeros((40, 2)), y=np.zeros(40, kind))
+    assert_refused(run("train", tmp_path / "t.npz", "--output", tmp_path / "m.npz"), "has labels of dtype")
+
+
 def test_a_header_of_numbers_with_underscores_is_a_header(tmp_path):
     (tmp_path / "t.csv").write_text("2020_01,2020_02,kind\n" + ROWS)
     assert train(tmp_path / "t.csv", "--epochs", 1)[0].features == ["2020_01", "2020_02"]
