@@ -44,7 +44,7 @@ def to_layers(state: Mapping[str, Any], sizes: Sequence[int]) -> tuple[list[Any]
 
 
 def _in_order(modules: list[str], state: Mapping[str, Any], sizes: Sequence[int]) -> list[str]:
-    """As the numbers in their names say, or a module of PyTorch, or else the sizes of the layers.
+    """As the numbers in their names say, or an OrderedDict, or else the sizes of the layers.
 
     The order of a plain dictionary says nothing: a safetensors file has its arrays by the alphabet, where
     10 comes before 2 and ``output`` before ``prepare``.
@@ -52,9 +52,7 @@ def _in_order(modules: list[str], state: Mapping[str, Any], sizes: Sequence[int]
     numbered = _by_number(modules)
     if numbered is not None:
         return numbered
-    if isinstance(
-        state, OrderedDict
-    ):  # as state_dict() of a module is, and as whoever chose this class means it
+    if isinstance(state, OrderedDict):  # state_dict() of a module is one
         return modules
     shapes: list[tuple[int, ...]] = list(zip(sizes[1:], sizes))
     of_shape: dict[tuple[int, ...], list[str]] = {shape: [] for shape in shapes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 import warnings
 from collections import Counter
@@ -20,7 +21,7 @@ from ._types import Array
 
 _LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
 _CODE = re.compile(r"^[+-]?0[0-9]|_")  # what makes a label text, though it could be read as a number
-_LONGEST = 1 << 24  # bytes of a line of text
+_LONGEST = 1 << 24  # characters of a line of text
 
 
 def square_of(pixels: int) -> tuple[int, int] | None:
@@ -65,8 +66,9 @@ def read(path: Path, label: str | None = None, wanted: Wanted | None = None) -> 
                 reader = _READERS.get(path.suffix.lower())
                 if reader is not None:
                     return reader(file, label, wanted)
-                unpacked = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
-                return _csv(unpacked, label, wanted)  # type: ignore[arg-type]
+                content: Any = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+                with io.TextIOWrapper(content, "utf-8-sig") as text:
+                    return _csv(text, label, wanted)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{name} needs PyArrow to be read: pip install 'nndl_fast[parquet]' ({error})"
@@ -83,7 +85,7 @@ class _Columns(ValueError):
     """Columns that are not there, or not what they should be; the message goes on after the file's name."""
 
 
-def _csv(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
+def _csv(file: IO[str], label: str | None, wanted: Wanted | None) -> Table:
     skipped, first = _first_line(file)
     delimiter = max(",;\t", key=first.count)
     fields = [field.strip() for field in next(csv.reader([first], delimiter=delimiter))]
@@ -96,7 +98,6 @@ def _csv(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
     options: dict[str, Any] = {
         "delimiter": delimiter,
         "skiprows": skipped + (names is not None),
-        "encoding": "utf-8-sig",
         "quotechar": '"',
         "comments": None,
     }
@@ -109,20 +110,20 @@ def _csv(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
     return _table(x, labels, names and [names[i] for i in features])
 
 
-def _first_line(file: IO[bytes]) -> tuple[int, str]:
+def _first_line(file: IO[str]) -> tuple[int, str]:
     """How many lines stand before the first one that is no comment, and that one."""
     for number, line in enumerate(_lines(file)):
-        text = line.decode("utf-8-sig").strip()
+        text = line.strip()
         if text and not text.startswith("#"):
             return number, text
     raise ValueError("it has no lines")
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Not one that fills the memory, which a small .gz may have."""
+def _lines(file: IO[str]) -> Iterator[str]:
+    """The file's lines, of which none may fill the memory, as it could in a small .gz."""
     while line := file.readline(_LONGEST + 1):
         if len(line) > _LONGEST:
-            raise ValueError(f"it has a line of more than {_LONGEST} bytes")
+            raise ValueError(f"it has a line of more than {_LONGEST} characters")
         yield line
 
 

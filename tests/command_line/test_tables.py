@@ -283,6 +283,15 @@ def test_a_parquet_column_of_text_is_no_feature(tmp_path):
     )
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_may_end_as_they_do_anywhere_and_go_on_in_quotes(tmp_path, end):
+    rows = [f'{i},"{i}","x\ny{i % 2}"' for i in range(40)]
+    text = "\n".join(["\ufeff# a comment", "", "a,b,kind", *rows, ""])
+    (tmp_path / "t.csv").write_bytes(text.replace("\n", end).encode())
+    net = train(tmp_path / "t.csv", "--epochs", 1)[0]
+    assert (net.features, net.classes) == (["a", "b"], ["x\ny0", "x\ny1"])
+
+
 @pytest.mark.parametrize("labels", [["007", "7"], ["1_0", "10"], ["01", "02"], ["-0_1", "-01"]])
 @pytest.mark.parametrize("kind", ["csv", "npz"])
 def test_labels_keep_their_zeros_and_underscores(tmp_path, kind, labels):

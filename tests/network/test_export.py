@@ -158,6 +158,20 @@ def test_a_state_goes_to_pytorch_and_comes_back():
         np.testing.assert_array_equal(w, layer.weight.detach().numpy())
 
 
+def test_layers_of_a_pytorch_module_have_its_own_order():
+    torch = pytest.importorskip("torch")
+
+    class Named(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.prepare, self.mix, self.end = (torch.nn.Linear(5, 5) for _ in range(3))
+
+    net, module = nf.Network([5, 5, 5, 5]), Named()
+    net.load_state_dict(module.state_dict())
+    for w, layer in zip(net.weights, (module.prepare, module.mix, module.end)):
+        np.testing.assert_array_equal(w, layer.weight.detach().numpy())
+
+
 def by_the_alphabet(state):
     """As a safetensors file has them: 10 before 2, and the bias before the weight."""
     return dict(sorted(state.items()))

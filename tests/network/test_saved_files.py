@@ -277,6 +277,14 @@ def test_a_small_file_does_not_unpack_to_a_large_one(tmp_path, name):
         tracemalloc.stop()
 
 
+def test_a_network_whose_file_somebody_compressed_is_read(tmp_path):
+    net = small_network(sizes=(30, 40, 2))
+    net.save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as archive:
+        np.savez_compressed(tmp_path / "small.npz", **archive)
+    assert same(nf.load(tmp_path / "small.npz"), net)
+
+
 def npy(shape, elements=b"", kind="<f4"):
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
