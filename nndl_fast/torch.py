@@ -1,7 +1,12 @@
 """The output layer for PyTorch on the CPU: losses of ``torch.nn.functional`` from the kernels of nndl_fast.
 
 Tensors of float16, float32 or float64 are read where they are, whatever their strides. If a gradient is
-needed, it is made in one pass with the cost and kept for ``backward``; it has no derivative of its own.
+needed, it is made in one pass with the cost and kept for ``backward``.
+
+Derivatives of every order are right: with ``create_graph=True`` the gradient has a graph of its own, as
+``torch.autograd.functional.hessian`` and gradient penalties need it. Inside ``torch.func``'s transformations
+(``grad``, ``vmap``, ``jacrev``, ``jvp``, ...) and with ``torch.autograd.forward_ad`` a ``RuntimeError`` says
+what to use instead.
 
 As in PyTorch, and unlike elsewhere in nndl_fast, the mean over probabilities divides by the number of rows
 whatever the classes weigh. Unlike in PyTorch, a target of 0 counts 0 at a logit of -inf, and the gradient is
@@ -13,18 +18,12 @@ range; a ``TypeError`` or ``ValueError`` names the argument that does not fit.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
-from . import _core
+from . import _torch
 from . import functional as f
 from .network import Network
-
-_FLOATS = (torch.float16, torch.float32, torch.float64)
-_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def cross_entropy(
@@ -67,6 +66,8 @@ def cross_entropy(
         If an argument is not a tensor on the CPU, or has another dtype.
     IndexError
         If a label is not one of the classes; the message names its row.
+    RuntimeError
+        If a tensor is one of ``torch.func``'s transformations or a dual one of forward-mode derivatives.
 
     See Also
     --------
@@ -83,12 +84,12 @@ def cross_entropy(
     >>> round(cost.item(), 4), z.grad
     (1.4076, tensor([[ 0.0900, -0.7553,  0.6652]]))
     """
-    z = _array("cross_entropy: input", input, _FLOATS, ("n", "classes"))
+    z = _torch.array("cross_entropy: input", input, _torch.FLOATS, ("n", "classes"))
     names = "cross_entropy: target", "cross_entropy: weight"
-    y, options = _options(names, z.shape, target, weight, ignore_index, reduction)
+    targets = _torch.targets_of(names, z.shape, target, weight, ignore_index, reduction, label_smoothing)
     if input.requires_grad and torch.is_grad_enabled():
-        return _Cost.apply((z, y, options, label_smoothing), input)
-    return _tensor(f.log_likelihood_cost(z, y, -1, **options._asdict(), label_smoothing=label_smoothing))
+        return _torch.Cost.apply(z, targets, input, target, weight)
+    return _torch.as_tensor(f.log_likelihood_cost(z, targets.y, -1, **targets.options()))
 
 
 def linear_cross_entropy(
@@ -137,11 +138,17 @@ def linear_cross_entropy(
         As for :func:`cross_entropy`.
     IndexError
         If a label is not one of the classes; the message names its row.
+    RuntimeError
+        As for :func:`cross_entropy`.
 
     See Also
     --------
     cross_entropy : Compute the cost from logits.
     nndl_fast.linear_log_likelihood : Compute the cost and its gradients of NumPy arrays.
+
+    Notes
+    -----
+    With ``create_graph=True`` the gradients are made from all logits at once, which are then in memory.
 
     Examples
     --------
@@ -154,18 +161,16 @@ def linear_cross_entropy(
     torch.Size([1000, 5])
     """
     name = "linear_cross_entropy"
-    a = _array(f"{name}: input", input, _FLOATS, ("n", "features"))
-    w = _array(f"{name}: weight", weight, (input.dtype,), ("classes", "features"), (None, a.shape[1]))
-    b = None if bias is None else _array(f"{name}: bias", bias, (input.dtype,), ("classes",), (len(w),))
+    a = _torch.array(f"{name}: input", input, _torch.FLOATS, ("n", "features"))
+    dtypes = (input.dtype,)
+    w = _torch.array(f"{name}: weight", weight, dtypes, ("classes", "features"), (None, a.shape[1]))
+    b = None if bias is None else _torch.array(f"{name}: bias", bias, dtypes, ("classes",), (len(w),))
     names, shape = (f"{name}: target", f"{name}: class_weight"), (len(a), len(w))
-    y, options = _options(names, shape, target, class_weight, ignore_index, reduction)
-    given = options._asdict() | {"label_smoothing": label_smoothing}
-    compute = partial(f.linear_log_likelihood, a, w, b, y, **given)
-    if not _needed(input, weight, bias):
-        return _tensor(compute(gradients=False))
-    if reduction == "none":
-        return _LinearCosts.apply(compute, weight, bias, input, target, class_weight)
-    return _LinearCost.apply(compute, weight, bias, input)
+    targets = _torch.targets_of(names, shape, target, class_weight, ignore_index, reduction, label_smoothing)
+    compute = partial(f.linear_log_likelihood, a, w, b, targets.y, **targets.options())
+    if not _torch.needed(input, weight, bias):
+        return _torch.as_tensor(compute(gradients=False))
+    return _torch.LinearCost.apply(compute, targets, weight, bias, input, target, class_weight)
 
 
 def state_dict(net: Network) -> dict[str, torch.Tensor]:
@@ -199,129 +204,3 @@ def state_dict(net: Network) -> dict[str, torch.Tensor]:
     <All keys matched successfully>
     """
     return {name: torch.from_numpy(array) for name, array in net.state_dict().items()}
-
-
-class _Cost(torch.autograd.Function):  # type: ignore[misc]
-    """The cost, and its gradient kept. In a step of a small network the kernel takes few microseconds: hence
-    the core's own function."""
-
-    @staticmethod
-    def forward(ctx: Any, given: Any, input: Any) -> Any:
-        z, y, (reduction, of_rows, of_classes, ignored), smoothing = given
-        cost, delta = _core.log_likelihood_cost_and_delta(
-            z, y, -1, reduction, of_rows, of_classes, ignored, smoothing, None
-        )
-        ctx.save_for_backward(torch.from_numpy(delta))
-        return _tensor(cost)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Any) -> Any:
-        return _times_once(ctx, grad) if torch.is_grad_enabled() else _times(ctx, grad)
-
-
-class _LinearCost(torch.autograd.Function):  # type: ignore[misc]
-    """The cost of a last layer, with the gradients kept that are needed."""
-
-    @staticmethod
-    def forward(ctx: Any, compute: Any, *tensors: Any) -> Any:
-        cost, *gradients = compute()
-        ctx.save_for_backward(*_wanted(ctx, gradients))
-        return _tensor(cost)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Any) -> Any:
-        return _times_once(ctx, grad) if torch.is_grad_enabled() else _times(ctx, grad)
-
-
-def _times(ctx: Any, grad: Any) -> Any:
-    """The kept gradients times that of the cost; 1, the usual one, copies nothing. Not in place, as a
-    retained graph asks again."""
-    if not grad.ndim and grad.item() == 1:
-        return None, *ctx.saved_tensors
-    factor = grad[:, None] if grad.ndim else grad
-    return None, *(None if g is None else g * factor for g in ctx.saved_tensors)
-
-
-# It takes longer than all of the above, and only counts if a graph of the gradients is made.
-_times_once = once_differentiable(_times)
-
-
-class _LinearCosts(torch.autograd.Function):  # type: ignore[misc]
-    """A cost per row. The gradients are sums over rows, made when it is known what each row counts."""
-
-    @staticmethod
-    def forward(ctx: Any, compute: Any, *tensors: Any) -> Any:
-        ctx.compute = compute
-        ctx.save_for_backward(*tensors)
-        return _tensor(compute(gradients=False))
-
-    @staticmethod
-    @once_differentiable  # type: ignore[misc, untyped-decorator]
-    def backward(ctx: Any, grad: Any) -> Any:
-        _ = ctx.saved_tensors  # raises if one has changed since; compute reads their memory
-        more, less = grad.clamp(min=0).numpy(), -grad.clamp(max=0).numpy()  # no weight is negative
-        gradients = ctx.compute(reduction="sum", sample_weight=more)[1:]
-        if less.any():
-            for g, other in zip(gradients, ctx.compute(reduction="sum", sample_weight=less)[1:]):
-                g -= other
-        return None, *_wanted(ctx, gradients), None, None
-
-
-def _wanted(ctx: Any, gradients: Any) -> Any:
-    return [torch.from_numpy(g) if needed else None for g, needed in zip(gradients, ctx.needs_input_grad[1:])]
-
-
-def _tensor(cost: Any) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(cost))  # as_tensor takes five times as long for a number
-
-
-def _needed(*tensors: Any) -> bool:
-    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
-
-
-class _Options(NamedTuple):
-    """By the names that nndl_fast's own functions have for them."""
-
-    reduction: str
-    sample_weight: Any
-    class_weight: Any
-    ignore_index: int | None
-
-
-def _options(
-    names: Any, shape: Any, target: Any, weight: Any, ignore: int | None, reduction: Any
-) -> tuple[Any, _Options]:
-    """The targets, and what is given beside them."""
-    soft = isinstance(target, torch.Tensor) and target.ndim == 2
-    if soft:
-        y = _array(names[0], target, _FLOATS, ("n", "classes"), shape)
-    else:
-        y = _array(names[0], target, _INTEGERS, ("n",), shape[:1])
-    if target.requires_grad and torch.is_grad_enabled():
-        raise ValueError(f"{names[0]} requires a gradient, and gets none")
-    if soft and ignore is not None and ignore < 0:
-        ignore = None  # PyTorch's default; with probabilities any other is refused
-    if weight is None:
-        return y, _Options(reduction, None, None, ignore)
-    of_classes, of_rows = _array(names[1], weight, _FLOATS, ("classes",), shape[1:]), None
-    if _needed(weight):
-        raise ValueError(f"{names[1]} requires a gradient, and gets none")
-    if soft and shape[0] and reduction == "mean":
-        reduction, of_rows = "sum", np.full(shape[0], 1 / shape[0])
-    return y, _Options(reduction, of_rows, of_classes, ignore)
-
-
-def _array(name: str, tensor: Any, dtypes: Any, axes: tuple[str, ...], sizes: Any = None) -> Any:
-    """The tensor's own memory, once it is what it should be; ``sizes`` has None for an axis of any size."""
-    if not isinstance(tensor, torch.Tensor) or not tensor.is_cpu:
-        given = getattr(tensor, "device", type(tensor).__name__)
-        raise TypeError(f"{name} is {given}; it must be a tensor on the CPU")
-    if tensor.dtype not in dtypes:
-        raise TypeError(f"{name} has dtype {tensor.dtype}; it must be {' or '.join(map(str, dtypes))}")
-    shape = tensor.shape
-    if shape != sizes:  # the quickest way to see that all is well
-        sizes = sizes or [None] * len(axes)
-        if len(shape) != len(axes) or any(m not in (None, k) for m, k in zip(sizes, shape)):
-            wanted = ", ".join(axis if m is None else f"{axis} = {m}" for axis, m in zip(axes, sizes))
-            raise ValueError(f"{name} has shape {tuple(shape)}; it must be ({wanted})")
-    return tensor.numpy(force=True)
