@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from . import _core, _linear, costs
 from . import functional as f
+from ._errors import unheard
 from ._types import Array
 
 Parameters = tuple[list[Array], list[Array]]  # biases, weights
@@ -32,6 +33,7 @@ ACTIVATIONS = {
 }
 
 
+@unheard
 def forward(parameters: Parameters, hidden: str, x: Array) -> tuple[list[Array], list[Array]]:
     """Returns the weighted inputs of each layer after the first, and the activations of all but the last."""
     zs: list[Array] = []
@@ -57,11 +59,18 @@ def plain(array: Array, dtype: DTypeLike | None = None) -> Array:
     return np.require(array, dtype, ["C", "A"])
 
 
+@unheard
+def as_type(array: Any, dtype: DTypeLike) -> Array:
+    """Returns the array in that dtype; what is beyond it is infinite, or 0."""
+    return np.asarray(array, dtype)
+
+
 def activate_output(cost: Any, z: Array) -> Array:
     """Returns the activations of the output layer, whose neurons are those that go with the cost."""
     return np.asarray(getattr(cost, "activation", f.sigmoid)(z))
 
 
+@unheard
 def sum_of_squares(weights: list[Array]) -> float:
     """Returns the sum of the squares of all weights, which L2 regularisation multiplies by lambda / 2."""
     return sum(float(np.sum(np.square(w, dtype=np.float64))) for w in weights)
@@ -73,7 +82,7 @@ def gradients(parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array
         return without_logits(parameters, hidden, x, y)[1:]
     zs, activations = forward(parameters, hidden, x)
     output = activate_output(cost, zs[-1]) if getattr(cost, "delta_needs_a", True) else None
-    delta = np.asarray(cost.delta(zs[-1], output, y), x.dtype)
+    delta = as_type(cost.delta(zs[-1], output, y), x.dtype)
     return backward(parameters[1], hidden, zs, activations, delta)
 
 
@@ -83,6 +92,7 @@ def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bo
     return known and outputs * examples * dtype.itemsize > _linear.ROOM
 
 
+@unheard
 def without_logits(
     parameters: Parameters, hidden: str, x: Array, y: Array, weight: Array | None = None
 ) -> tuple[Any, list[Array], list[Array]]:
@@ -99,6 +109,7 @@ def without_logits(
     return cost, *_below(weights[:-1], hidden, zs, activations, handed_down.T, ([last_b], [last_w]))
 
 
+@unheard
 def backward(
     weights: list[Array], hidden: str, zs: list[Array], activations: list[Array], delta: Array
 ) -> Parameters:

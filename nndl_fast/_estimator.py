@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _backpropagation, _core, _objective
 from ._backpropagation import Parameters
+from ._errors import unheard
 from ._types import Array
 from .network import Network
 
@@ -79,6 +80,7 @@ def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
             yield rows, _backpropagation.forward(parameters, network.hidden, part.T)[0][-1]
 
 
+@unheard
 def weighted_inputs(x: Any, network: Network) -> Array:
     """Of the last layer, for examples in rows."""
     z = np.empty((x.shape[0], network.sizes[-1]), network.dtype)

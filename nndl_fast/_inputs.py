@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
+from ._errors import unheard
 from ._types import Array
 
 
@@ -40,6 +41,7 @@ def count(value: Any, name: str, least: int) -> int:
     return result
 
 
+@unheard
 def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
     """Inputs in columns; a vector becomes one column (added to (n, 1) biases it would become a matrix)."""
     columns = _core.as_real(a, function, name)
@@ -54,6 +56,7 @@ def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str,
     return columns.astype(dtype, copy=False)
 
 
+@unheard
 def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
     """Inputs in rows, of the network's dtype."""
     rows = _core.as_real(x, function, name)
@@ -64,21 +67,21 @@ def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, na
             f"{function}: {name} has shape {rows.shape}; it must be (n, {features}), an example in each "
             f"row{hint if columns or rows.shape == (features,) else ''}"
         )
-    with np.errstate(over="ignore"):  # what is beyond float32 is infinite to a network of float32
-        return rows.astype(dtype, copy=False)
+    return rows.astype(dtype, copy=False)  # what is beyond float32 is infinite to a network of float32
 
 
+@unheard
 def check_finite(x: Array, name: str) -> None:
     """Refuses features that are NaN or infinite. A finite sum says in one pass that there are none."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(x.sum(dtype=x.dtype)):
-            return
+    if np.isfinite(x.sum(dtype=x.dtype)):
+        return
     good = np.isfinite(x)
     if not good.all():
         row, j = np.argwhere(~good)[0]
         raise ValueError(f"{name}: feature {j} of example {row} is {x[row, j]}; features must be finite")
 
 
+@unheard
 def from_data(
     data: Any, features: int, dtype: np.dtype[Any], name: str, classes: list[Any] | None
 ) -> tuple[Array, Array]:
@@ -99,8 +102,7 @@ def from_data(
         )
     if not len(x):
         raise ValueError(f"Network: {name} is empty")
-    with np.errstate(over="ignore"):
-        x = x.astype(dtype, copy=False)
+    x = x.astype(dtype, copy=False)
     check_finite(x, f"Network: {name}: x")
     return x, y
 
@@ -160,6 +162,7 @@ def _from_pairs(data: Any, features: int, name: str, classes: list[Any] | None) 
     return x, y
 
 
+@unheard
 def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: bool, name: str) -> Array:
     """y as targets (n, outputs), or as labels (n,) where it has labels and the caller takes them."""
     if y.shape == (n, outputs) or (y.shape == (n,) and outputs == 1):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core, _serialization, _state, costs
 from ._backpropagation import ACTIVATIONS, Parameters
+from ._errors import unheard
 from ._types import Array
 
 
@@ -128,6 +129,7 @@ class Layers:
     def features(self, features: Iterable[Any] | None) -> None:
         self._features = _names(features, "features", "names", self.sizes[0])
 
+    @unheard
     def _layers(self, arrays: Sequence[ArrayLike], name: str) -> list[Array]:
         """Biases or weights as arrays of the network's dtype; what does not fit the sizes is refused."""
         if len(arrays) != self.num_layers - 1:

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
+from ._errors import unheard
 from ._types import Array
 
 ROOM = 24 << 20  # bytes of logits that are there at a time
 
 
+@unheard
 def linear_log_likelihood(
     a: ArrayLike,
     w: ArrayLike,

@@ -15,6 +15,7 @@ from . import functional as f
 from ._backpropagation import Parameters
 from ._blas import one_thread_of_blas
 from ._config import get_num_threads
+from ._errors import unheard
 from ._types import Array
 
 # Bytes of a block of rows in the widest layer: small enough that the second product finds it in the cache.
@@ -46,6 +47,7 @@ def blocks(x: Any, widest: int) -> Iterator[slice]:
         yield slice(start, min(x.shape[0], start + rows))
 
 
+@unheard
 def cost_and_gradients(parameters: Parameters, hidden: str, x: Any, y: Array, weight: Array) -> Sums:
     """The log-likelihood cost of examples in rows, times their weights, with its gradients.
 
@@ -73,6 +75,7 @@ def cost_and_gradients(parameters: Parameters, hidden: str, x: Any, y: Array, we
     return total
 
 
+@unheard
 def add_up(parts: Iterable[Sums]) -> Sums:
     return reduce(Sums.plus, parts)
 
@@ -99,6 +102,7 @@ def parts(n: int) -> list[slice]:
     return [slice(start, min(n, start + size)) for start in range(0, n, size)]
 
 
+@unheard
 def products_of_features(x: Array, weight: Array) -> Array:
     """x^T x with a column of ones beside x for the biases, each example times its weight."""
     n = x.shape[1]
@@ -123,6 +127,7 @@ def is_bounded(sizes: list[int]) -> bool:
     return len(sizes) == 2 and sizes[0] <= FEATURES
 
 
+@unheard
 def factor(products: Array, total: float, alpha: float) -> Array | None:
     """The Cholesky factor of what bounds the Hessian of a layer of softmax for each of its classes:
     1/2 x^T x + alpha (Böhning, 1992). None if numbers are too large for that."""
@@ -187,6 +192,7 @@ class Minimum(NamedTuple):
     ended_early: str  # by what, or nothing
 
 
+@unheard
 def minimum(
     sums: Callable[[Parameters], Sums],
     start: Parameters,

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _core
 from ._backpropagation import Parameters
+from ._errors import unheard
 from ._types import Array
 
 
@@ -22,6 +23,7 @@ class Optimizer:
         self.first = [np.zeros_like(p) for p in remembered]
         self.second = [np.zeros_like(p) for p in remembered if self.name == "adam"]
 
+    @unheard
     def step(self, parameters: Parameters, nabla: Parameters, examples: float, eta: float) -> Parameters:
         """Returns the parameters after a step.
 

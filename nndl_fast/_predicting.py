@@ -139,7 +139,7 @@ class Predicting(Layers):
         """The output activations, in rows as the examples are."""
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
         for part, z in self._weighted_inputs(rows):
-            a[part] = _backpropagation.activate_output(self.cost, z).T
+            a[part] = _backpropagation.as_type(_backpropagation.activate_output(self.cost, z), a.dtype).T
         return a
 
     def _weighted_inputs(self, rows: Array) -> Iterator[tuple[slice, Array]]:

@@ -125,5 +125,5 @@ class Fitting(Fitted):
         warnings.warn(
             f"SoftmaxClassifier: {what} came before tol, {self.tol}, in {self.n_iter_} iterations",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=6,  # two decorators are between
         )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
+from ._errors import unheard
 from ._types import Array, Axis
 
 
@@ -204,6 +205,7 @@ def hardmax(z: ArrayLike, axis: Axis = -1) -> Any:
     return _core.hardmax(z, axis)
 
 
+@unheard
 def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) -> Any:
     """Compute weighted inputs whose softmax is ``a``.
 
@@ -248,11 +250,10 @@ def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) 
     """
     values, dtype = _core.as_floats(a, "inverse_softmax", "a")
     np.moveaxis(np.atleast_1d(values), axis, 0)  # raises if there is no such axis
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logarithms = np.log(values)
-    return (logarithms + np.asarray(constant, values.dtype)).astype(dtype, copy=False)[()]
+    return (np.log(values) + np.asarray(constant, values.dtype)).astype(dtype, copy=False)[()]
 
 
+@unheard
 def softmax_jacobian(a: ArrayLike, axis: int = -1) -> Any:
     """Compute the derivatives of softmax activations with respect to the weighted inputs.
 

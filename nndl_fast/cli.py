@@ -18,6 +18,7 @@ import numpy as np
 
 from . import _judgement, _mnist, _problem, _tables, costs
 from ._config import __version__, show_config
+from ._errors import unheard
 from ._text import printable
 from .network import Network, load
 
@@ -71,6 +72,7 @@ class _Commands(click.Group):
             error.message = _one_line(error.message)  # type: ignore[misc]  # its show() prints it
             raise
 
+    @unheard
     def main(self, *args: Any, **options: Any) -> Any:
         """As click's, but what a user can mend becomes a line on the terminal, not a traceback."""
         try:

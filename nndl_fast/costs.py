@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from . import _core, _inputs
 from . import functional as f
+from ._errors import unheard
 from ._types import Array
 
 
@@ -59,6 +60,7 @@ class LogLikelihoodCost:
     delta_needs_a: ClassVar[bool] = False
 
     @staticmethod
+    @unheard
     def fn(a: ArrayLike, y: ArrayLike) -> float:
         """Compute the cost of output activations.
 
@@ -179,6 +181,7 @@ class CrossEntropyCost:
     """
 
     @staticmethod
+    @unheard
     def fn(a: ArrayLike, y: ArrayLike) -> float:
         """Compute the cost of output activations.
 
@@ -205,6 +208,7 @@ class CrossEntropyCost:
         return float(0 - (_weighted_log(y, a) + _weighted_log(1 - y, 1 - a)).sum())
 
     @staticmethod
+    @unheard
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:
         """Compute the error of the output layer.
 
@@ -274,6 +278,7 @@ class QuadraticCost:
     """
 
     @staticmethod
+    @unheard
     def fn(a: ArrayLike, y: ArrayLike) -> float:
         """Compute the cost of output activations.
 
@@ -301,6 +306,7 @@ class QuadraticCost:
         return float(0.5 * np.sum(difference * difference))
 
     @staticmethod
+    @unheard
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:
         """Compute the error of the output layer.
 

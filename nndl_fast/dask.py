@@ -18,6 +18,7 @@ from . import _objective
 from . import functional as f
 from ._backpropagation import Parameters
 from ._blas import one_thread_of_blas
+from ._errors import unheard
 from ._estimator import Fitted, check_parameters, weighted_inputs
 from ._optimizers import Optimizer
 from ._trainers import one_at_a_time
@@ -242,18 +243,19 @@ class SoftmaxClassifier(Fitted):
         return X.map_blocks(function, network, self.classes_, dtype=meta.dtype, meta=meta, **shape)
 
     def _fit_lbfgs(self, blocks: list[Any], about: _About) -> None:
-        network = self.network_
+        network, state = self.network_, np.geterr()
 
         def sums(parameters: Parameters) -> _objective.Sums:
             sent = dask.delayed(parameters, traverse=False)
             of_blocks = [dask.delayed(_sums)(sent, network.hidden, self.classes_, *b) for b in blocks]
-            return _tree(of_blocks, _objective.add_up)  # type: ignore[no-any-return]
+            with np.errstate(**state):  # what makes X is the caller's, and may run in this thread
+                return _tree(of_blocks, _objective.add_up)  # type: ignore[no-any-return]
 
         ended_early = self._minimise(sums, about.weight, about.products)
         if ended_early:
             warnings.warn(
                 f"SoftmaxClassifier: {ended_early} came before tol, {self.tol}, in {self.n_iter_} iterations",
-                stacklevel=3,
+                stacklevel=4,  # a decorator is between
             )
 
     def _fit_mini_batches(self, blocks: list[Any], about: _About) -> None:
@@ -343,6 +345,7 @@ def _tree(parts: list[Any], add_up: Callable[[list[Any]], Any]) -> Any:
     return _computed(parts[0])
 
 
+@unheard
 def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> _About:
     for name, column in (("y", y), ("sample_weight", weight)):
         if column is not None and len(column) != len(x):
@@ -356,6 +359,7 @@ def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> _Ab
     return _About(float(weight.sum(dtype=np.float64)), least, greatest, products)
 
 
+@unheard
 def _sum_of_abouts(abouts: list[_About]) -> _About:
     products = [a.products for a in abouts]
     total = None if any(p is None for p in products) else sum(products)  # type: ignore[arg-type]
@@ -367,6 +371,7 @@ def _weight(x: Array, weight: Array | None) -> Array:
     return np.ones(len(x), x.dtype) if weight is None else weight.astype(x.dtype)
 
 
+@unheard
 def _sums(
     parameters: Parameters, hidden: str, classes: Array, x: Array, y: Array, weight: Array | None
 ) -> _objective.Sums:
@@ -376,6 +381,7 @@ def _sums(
     )
 
 
+@unheard
 def _sums_of_some(
     parameters: Parameters,
     hidden: str,
@@ -399,6 +405,7 @@ def _sum_of_some(parts: list[tuple[_objective.Sums, float]]) -> tuple[_objective
     return _objective.add_up(sums), sum(weights)
 
 
+@unheard
 def _predicted(x: Array, network: Network, classes: Array) -> Array:
     return np.asarray(classes[weighted_inputs(x, network).argmax(axis=1)])
 

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from . import functional as f
+from ._errors import unheard
 from ._estimator import ACTIVATIONS, check_parameters, different, weighted_inputs
 from ._sklearn import Fitting
 from ._trainers import one_at_a_time
@@ -176,6 +177,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         self.verbose = verbose
 
     @one_at_a_time
+    @unheard
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
         """Fit to examples and their labels.
 
@@ -226,6 +228,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
 
     @available_if(_by_mini_batches)  # type: ignore[untyped-decorator]
     @one_at_a_time
+    @unheard
     def partial_fit(
         self,
         X: Any,
@@ -288,6 +291,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         self.loss_ = self.loss_curve_[-1]
         return self
 
+    @unheard
     def decision_function(self, X: Any) -> Array:
         """Compute the weighted inputs of the last layer.
 
@@ -422,6 +426,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
+    @unheard
     def _weighted_inputs(self, X: Any) -> Array:
         check_is_fitted(self, "network_")
         with _in_numpy():

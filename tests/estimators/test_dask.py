@@ -124,8 +124,9 @@ def test_what_does_not_fit_is_named():
         SoftmaxClassifier().fit(x, y).predict(x[:, 4:])
     with pytest.raises(ValueError, match="solver is 'newton'"):
         SoftmaxClassifier(solver="newton").fit(x, y)
-    with pytest.warns(UserWarning, match="max_iter came before tol"):
+    with pytest.warns(UserWarning, match="max_iter came before tol") as caught:
         SoftmaxClassifier(max_iter=1).fit(x, y)
+    assert caught[0].filename == __file__  # the caller's line
 
 
 @pytest.fixture(scope="module")

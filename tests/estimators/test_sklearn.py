@@ -295,8 +295,9 @@ def test_in_the_tools_of_scikit_learn():
 
 
 def test_what_it_says(capsys):
-    with pytest.warns(ConvergenceWarning, match="max_iter came before tol"):
+    with pytest.warns(ConvergenceWarning, match="max_iter came before tol") as caught:
         SoftmaxClassifier(max_iter=2, verbose=True).fit(IRIS, LABELS)
+    assert caught[0].filename == __file__  # the caller's line
     assert capsys.readouterr().out.startswith("Iteration 1, loss = ")
     with pytest.raises(NotFittedError):
         SoftmaxClassifier().predict(IRIS)
