@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from . import _core, _linear, costs
 from . import functional as f
-from ._errors import unheard
+from ._errors import as_type, unheard
 from ._types import Array
 
 Parameters = tuple[list[Array], list[Array]]  # biases, weights
@@ -57,12 +57,6 @@ def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array],
 def plain(array: Array, dtype: DTypeLike | None = None) -> Array:
     """Returns the array in C order and aligned, as compiled code takes it: a copy if it is not so already."""
     return np.require(array, dtype, ["C", "A"])
-
-
-@unheard
-def as_type(array: Any, dtype: DTypeLike) -> Array:
-    """Returns the array in that dtype; what is beyond it is infinite, or 0."""
-    return np.asarray(array, dtype)
 
 
 def activate_output(cost: Any, z: Array) -> Array:

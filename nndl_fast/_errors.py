@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from ._types import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,3 +28,9 @@ def unheard(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return quiet
+
+
+@unheard
+def as_type(array: Any, dtype: DTypeLike) -> Array:
+    """The array in that dtype; what is beyond it is infinite, or 0."""
+    return np.asarray(array, dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._errors import unheard
+from ._errors import as_type, unheard
 from ._types import Array
 
 
@@ -41,7 +41,6 @@ def count(value: Any, name: str, least: int) -> int:
     return result
 
 
-@unheard
 def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
     """Inputs in columns; a vector becomes one column (added to (n, 1) biases it would become a matrix)."""
     columns = _core.as_real(a, function, name)
@@ -53,10 +52,9 @@ def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str,
             f"{function}: {name} has shape {columns.shape}; it must be ({features},) or ({features}, m), "
             f"examples in columns{'. These are in rows: give x.T, or see predict' if rows else ''}"
         )
-    return columns.astype(dtype, copy=False)
+    return as_type(columns, dtype)
 
 
-@unheard
 def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
     """Inputs in rows, of the network's dtype."""
     rows = _core.as_real(x, function, name)
@@ -67,7 +65,7 @@ def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, na
             f"{function}: {name} has shape {rows.shape}; it must be (n, {features}), an example in each "
             f"row{hint if columns or rows.shape == (features,) else ''}"
         )
-    return rows.astype(dtype, copy=False)  # what is beyond float32 is infinite to a network of float32
+    return as_type(rows, dtype)
 
 
 @unheard
@@ -81,7 +79,6 @@ def check_finite(x: Array, name: str) -> None:
         raise ValueError(f"{name}: feature {j} of example {row} is {x[row, j]}; features must be finite")
 
 
-@unheard
 def from_data(
     data: Any, features: int, dtype: np.dtype[Any], name: str, classes: list[Any] | None
 ) -> tuple[Array, Array]:
@@ -102,7 +99,7 @@ def from_data(
         )
     if not len(x):
         raise ValueError(f"Network: {name} is empty")
-    x = x.astype(dtype, copy=False)
+    x = as_type(x, dtype)
     check_finite(x, f"Network: {name}: x")
     return x, y
 
@@ -162,11 +159,10 @@ def _from_pairs(data: Any, features: int, name: str, classes: list[Any] | None) 
     return x, y
 
 
-@unheard
 def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: bool, name: str) -> Array:
     """y as targets (n, outputs), or as labels (n,) where it has labels and the caller takes them."""
     if y.shape == (n, outputs) or (y.shape == (n,) and outputs == 1):
-        return y.reshape(n, outputs).astype(dtype, copy=False)
+        return as_type(y.reshape(n, outputs), dtype)
     if y.shape != (n,):
         raise ValueError(
             f"{name} has shape {y.shape}; for {n} examples it must be ({n},) (labels) or ({n}, {outputs})"

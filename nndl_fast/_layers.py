@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core, _serialization, _state, costs
 from ._backpropagation import ACTIVATIONS, Parameters
-from ._errors import unheard
+from ._errors import as_type
 from ._types import Array
 
 
@@ -129,7 +129,6 @@ class Layers:
     def features(self, features: Iterable[Any] | None) -> None:
         self._features = _names(features, "features", "names", self.sizes[0])
 
-    @unheard
     def _layers(self, arrays: Sequence[ArrayLike], name: str) -> list[Array]:
         """Biases or weights as arrays of the network's dtype; what does not fit the sizes is refused."""
         if len(arrays) != self.num_layers - 1:
@@ -148,7 +147,7 @@ class Layers:
                 raise ValueError(
                     f"Network: {name} of layer {layer} has shape {array.shape}; it must be {shape}"
                 )
-            result.append(array.astype(self.dtype, copy=False))
+            result.append(as_type(array, self.dtype))
         return result
 
     def _checked(self, biases: Sequence[ArrayLike], weights: Sequence[ArrayLike]) -> Parameters:

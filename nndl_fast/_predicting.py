@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from . import _backpropagation, _inputs
 from . import functional as f
+from ._errors import as_type
 from ._layers import Layers
 from ._types import Array
 from .costs import CrossEntropyCost
@@ -139,7 +140,7 @@ class Predicting(Layers):
         """The output activations, in rows as the examples are."""
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
         for part, z in self._weighted_inputs(rows):
-            a[part] = _backpropagation.as_type(_backpropagation.activate_output(self.cost, z), a.dtype).T
+            a[part] = as_type(_backpropagation.activate_output(self.cost, z), a.dtype).T
         return a
 
     def _weighted_inputs(self, rows: Array) -> Iterator[tuple[slice, Array]]:

@@ -112,6 +112,10 @@ def test_costs_and_callbacks_see_the_callers_state():
     net, (x, y) = nf.Network([4, 3], cost=Watching, rng=0), problem()
     data = x, np.eye(3)[y]
 
+    def pairs():
+        seen.append(np.geterr())
+        yield from zip(*data)
+
     def rate(epoch):
         seen.append(np.geterr())
         return 0.1
@@ -121,6 +125,6 @@ def test_costs_and_callbacks_see_the_callers_state():
         net.SGD(data, 1, 5, rate, monitor_training_cost=True, callback=lambda *_: seen.append(np.geterr()))
         net.predict(x)
         net.backprop(x.T, data[1].T)
-        net.total_cost(data, 0.1)
+        net.total_cost(pairs(), 0.1)
         assert np.geterr() == state
     assert len(seen) > 8 and all(one == state for one in seen)
