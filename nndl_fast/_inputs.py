@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,26 @@ def count(value: Any, name: str, least: int) -> int:
     return result
 
 
+def _examples(given: Any, function: str, name: str) -> Array:
+    """Examples without labels as an array of real numbers."""
+    if isinstance(given, Mapping):
+        hint = ". Give its data" if "data" in given else ""  # scikit-learn's loaders return such
+        raise TypeError(
+            f"{function}: {name} is of type {type(given).__name__}; it must be an array of examples{hint}"
+        )
+    if isinstance(given, (tuple, list)) and given:
+        parts = given[0] if isinstance(given[0], tuple) else given
+        if any(getattr(part, "ndim", 0) == 2 for part in parts[:2]):
+            raise TypeError(
+                f"{function}: {name} is a {type(given).__name__} of several arrays; it must be one, the "
+                "examples without their labels"
+            )
+    return _core.as_real(given, function, name)
+
+
 def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
     """Inputs in columns; a vector becomes one column (added to (n, 1) biases it would become a matrix)."""
-    columns = _core.as_real(a, function, name)
+    columns = _examples(a, function, name)
     if columns.ndim == 1:
         columns = columns[:, None]
     if columns.ndim != 2 or len(columns) != features:
@@ -57,7 +75,7 @@ def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str,
 
 def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
     """Inputs in rows, of the network's dtype."""
-    rows = _core.as_real(x, function, name)
+    rows = _examples(x, function, name)
     if rows.ndim != 2 or rows.shape[1] != features:
         columns = rows.ndim == 2 and len(rows) == features
         hint = ". These are in columns: give x.T" if columns else ". Give one example as x[None]"
@@ -85,17 +103,19 @@ def from_data(
     """Inputs (n, features) and y, an entry an example, from a pair of arrays or from pairs (x, y)."""
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple):
         x = _core.as_real(data[0], "Network", f"{name}: x")
-        y = _core.as_real(numbers_of(data[1], classes, f"Network: {name}"), "Network", f"{name}: y")
+        y = real_targets(numbers_of(data[1], classes, f"Network: {name}"), "Network", f"{name}: y")
+        hint = ". Are x and y exchanged?" if y.shape[1:] == (features,) else ""
         if x.ndim != 2:
             raise ValueError(
                 f"Network: {name} has inputs of shape {x.shape}; they must be (n, {features}), an example "
-                "in each row"
+                f"in each row{hint}"
             )
     else:
         x, y = _from_pairs(data, features, name, classes)
+        hint = ""
     if x.shape[1] != features:
         raise ValueError(
-            f"Network: {name} has {x.shape[1]} features an example; the network has {features} inputs"
+            f"Network: {name} has {x.shape[1]} features an example; the network has {features} inputs{hint}"
         )
     if not len(x):
         raise ValueError(f"Network: {name} is empty")
@@ -121,6 +141,14 @@ def numbers_of(y: Any, classes: list[Any] | None, name: str) -> Any:
     return numbers.reshape(labels.shape)
 
 
+def real_targets(y: Any, function: str, name: str) -> Array:
+    """Labels or targets as real numbers. Booleans are one-hot targets, but no labels."""
+    array = _core.as_array(y, function, name)
+    if array.dtype.kind == "b" and array.ndim == 2:
+        return array.astype(np.int8)
+    return _core.as_real(array, function, name)
+
+
 def places_of(labels: list[Any], classes: list[Any]) -> Array:
     """Where each label stands among the classes; -1 where it does not."""
     place = {label: i for i, label in enumerate(classes)}
@@ -128,18 +156,20 @@ def places_of(labels: list[Any], classes: list[Any]) -> Array:
 
 
 def _from_pairs(data: Any, features: int, name: str, classes: list[Any] | None) -> tuple[Array, Array]:
+    must_be = "a pair of arrays, the tuple (x, y), or pairs (x, y) of single examples"
+    if isinstance(data, Mapping):
+        hint = ". Give its data and its target" if "data" in data and "target" in data else ""
+        raise TypeError(f"Network: {name} is of type {type(data).__name__}; it must be {must_be}{hint}")
     try:
         given = [(x, y) for x, y in data]
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(
-            f"Network: {name} must be a pair of arrays (x, y) or pairs (x, y) of single examples"
-        ) from error
+        raise kind(f"Network: {name} is of type {type(data).__name__}; it must be {must_be}") from error
     of_x, of_y = f"an x of {name}", f"a y of {name}"
     pairs = [
         (
             _core.as_real(x, "Network", of_x).reshape(-1),
-            _core.as_real(
+            real_targets(
                 numbers_of(y, classes, f"Network: {name}") if np.size(y) == 1 else y, "Network", of_y
             ),
         )
@@ -149,6 +179,11 @@ def _from_pairs(data: Any, features: int, name: str, classes: list[Any] | None) 
         raise ValueError(f"Network: {name} is empty")
     if any(len(x) != features for x, _ in pairs):
         wrong = next(i for i, (x, _) in enumerate(pairs) if len(x) != features)
+        if np.shape(given[wrong][0])[1:] == (features,):  # as load_digits() and load_mnist() return them
+            raise ValueError(
+                f"Network: {name} has {len(pairs)} pairs of arrays; it must be one of them, or pairs of "
+                "single examples"
+            )
         raise ValueError(
             f"Network: {name}: example {wrong} has {len(pairs[wrong][0])} inputs; it must have {features}"
         )
@@ -164,8 +199,10 @@ def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: boo
     if y.shape == (n, outputs) or (y.shape == (n,) and outputs == 1):
         return as_type(y.reshape(n, outputs), dtype)
     if y.shape != (n,):
+        hint = ". Give y[:, 0] for labels in a column" if y.shape == (n, 1) else ""
         raise ValueError(
-            f"{name} has shape {y.shape}; for {n} examples it must be ({n},) (labels) or ({n}, {outputs})"
+            f"{name} has shape {y.shape}; for {n} examples it must be ({n},) (labels) or "
+            f"({n}, {outputs}){hint}"
         )
     if y.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {y.dtype}; labels must be integers")
@@ -183,7 +220,9 @@ def check_labels(labels: Array, classes: int, name: str) -> None:
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
         label = labels.flat[wrong[0]]
-        raise IndexError(f"{name}: label {label} of example {wrong[0]} is outside 0..{classes - 1}")
+        from_one = labels.min() == 1 and labels.max() == classes
+        hint = ". Labels count from 0: give y - 1" if from_one else ""
+        raise IndexError(f"{name}: label {label} of example {wrong[0]} is outside 0..{classes - 1}{hint}")
 
 
 def count_correct(a: Array, y: Array) -> int:

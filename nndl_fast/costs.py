@@ -23,10 +23,9 @@ from ._types import Array
 
 def _weighted_log(weight: Array, x: Array) -> Array:
     """weight * ln x, and 0 if the weight is 0, also for x = 0."""
-    with np.errstate(divide="ignore"):
-        return np.multiply(
-            weight, np.log(x), where=weight != 0, out=np.zeros(np.shape(x), np.result_type(weight, x))
-        )
+    return np.multiply(
+        weight, np.log(x), where=weight != 0, out=np.zeros(np.shape(x), np.result_type(weight, x))
+    )
 
 
 class LogLikelihoodCost:
@@ -92,16 +91,18 @@ class LogLikelihoodCost:
             a, y, _ = _core.as_targets_of(a, y, name, "a")
             return float(0 - _weighted_log(y, a).sum())
         if y.shape != a.shape[1:]:
+            hint = ". Are a and y exchanged?" if y.shape[1:] == a.shape else ""
+            if y.shape == (*a.shape[1:], 1):
+                hint = ". Give y[:, 0] for labels in a column"
             raise ValueError(
                 f"{name}: y has shape {y.shape}; for a of shape {a.shape} it must be "
-                f"{a.shape[1:]} (labels) or {a.shape} (targets)"
+                f"{a.shape[1:]} (labels) or {a.shape} (targets){hint}"
             )
         if y.dtype.kind not in "iu":
             raise TypeError(f"{name}: y has dtype {y.dtype}; labels must be integers")
         labels = np.array(y)  # another thread may change the caller's after the check
         _inputs.check_labels(labels, len(a), name)
-        with np.errstate(divide="ignore"):
-            return float(0 - np.log(np.take_along_axis(a, labels[None], axis=0)).sum())
+        return float(0 - np.log(np.take_along_axis(a, labels[None], axis=0)).sum())
 
     @staticmethod
     def delta(z: ArrayLike, a: ArrayLike | None, y: ArrayLike) -> Array:

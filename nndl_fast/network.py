@@ -320,7 +320,7 @@ class Network(Predicting):
             If shapes do not fit.
         """
         columns = _inputs.as_columns(x, self.sizes[0], self.dtype, "backprop", "x")
-        target = _core.as_real(_inputs.numbers_of(y, self.classes, "backprop"), "backprop", "y")
+        target = _inputs.real_targets(_inputs.numbers_of(y, self.classes, "backprop"), "backprop", "y")
         rows = target.T if target.ndim == 2 else target.reshape(-1)
         targets = self._targets(rows, columns.shape[1], "backprop: y").T
         return _backpropagation.gradients(self.parameters, self.hidden, self.cost, columns, targets)

@@ -186,6 +186,18 @@ def test_log_likelihood_y_of_a_shape_that_does_not_fit_is_a_value_error(method, 
         LogLikelihoodCost.delta(a, None, y) if method == "delta" else getattr(LogLikelihoodCost, method)(a, y)
 
 
+def test_what_log_likelihood_advises():
+    a, y = plain_softmax(weighted_inputs((3, 4))), np.array([1, 0, 2, 2])
+    for wrong, error, message in (
+        ((y, a), ValueError, r"a of shape \(4,\).*Are a and y exchanged\?"),
+        ((a, y[:, None]), ValueError, r"y has shape \(4, 1\).*Give y\[:, 0\]"),
+        ((a, y + 1), IndexError, "Labels count from 0: give y - 1"),
+        ((a, np.zeros((2, 4))), ValueError, r"\(targets\)$"),
+    ):
+        with pytest.raises(error, match=message):
+            LogLikelihoodCost.fn(*wrong)
+
+
 class ForeignNetwork:
     """What a cost class meets in network2: examples one by one, column vectors, sigmoid output neurons."""
 

@@ -17,6 +17,8 @@ FORMS = {
     "pair of lists": lambda x, y: (x.tolist(), y.tolist()),
     "pair with one-hot": lambda x, y: (x, one_hot(y)),
     "pair with integer one-hot": lambda x, y: (x, one_hot(y).astype(int)),
+    "pair with boolean one-hot": lambda x, y: (x, one_hot(y) > 0),
+    "list with boolean columns": lambda x, y: rows(x, [t > 0 for t in column_targets(y)]),
     "pair with columns in memory": lambda x, y: (np.asfortranarray(x), np.asfortranarray(one_hot(y))),
     "list with column targets": lambda x, y: rows(x, column_targets(y)),
     "list with integer y": lambda x, y: rows(x, [int(label) for label in y]),
@@ -51,7 +53,12 @@ def test_evaluation_data_that_can_be_read_once_serves_every_epoch():
     assert len(lists[0][0]) == 3
 
 
+class Bunch(dict):
+    """What a loader of scikit-learn returns."""
+
+
 X, Y = problem(6)
+WHOLE = Bunch(data=X, target=Y, DESCR="")
 WRONG = [  # data, error, and what its message names
     ((X[:, :3], Y), ValueError, "3 features.*4 inputs"),
     ((X[0], Y), ValueError, r"\(4,\)"),
@@ -68,6 +75,16 @@ WRONG = [  # data, error, and what its message names
     (zip(), ValueError, "empty"),
     (5, TypeError, "pairs"),
     ([1, 2], TypeError, "pairs"),
+    (WHOLE, TypeError, r"NAME is of type Bunch; .*pair of arrays.*\. Give its data and its target"),
+    ({"x": X, "y": Y}, TypeError, r"NAME is of type dict; it must be a pair of arrays.*single examples$"),
+    ([X, Y], ValueError, r"NAME is of type list; it must be a pair of arrays, the tuple \(x, y\)"),
+    (X, ValueError, "NAME is of type ndarray; it must be a pair of arrays"),
+    (((X, Y), (X, Y), (X, Y)), ValueError, "NAME has 3 pairs of arrays; it must be one of them"),
+    ((Y, X), ValueError, r"inputs of shape \(6,\).*Are x and y exchanged\?"),
+    ((one_hot(Y), X), ValueError, r"3 features.*Are x and y exchanged\?"),
+    ((X, Y[:, None]), ValueError, r"y has shape \(6, 1\).*Give y\[:, 0\] for labels in a column"),
+    ((X, Y + 1), IndexError, r"label 3 of .*0\.\.2\. Labels count from 0: give y - 1"),
+    (rows(X, Y + 1), IndexError, r"label 3 of .*0\.\.2\. Labels count from 0: give y - 1"),
 ]
 
 
@@ -87,6 +104,35 @@ def test_wrong_data_is_an_error_that_names_the_argument_and_changes_nothing(argu
     assert argument in str(caught.value)
     for p, q in zip(parameters(net), before, strict=True):
         np.testing.assert_array_equal(p, q)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "feedforward"])
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ((X, Y), "is a tuple of several arrays; it must be one, the examples without their labels"),
+        ((Y, X), "is a tuple of several arrays"),
+        ([X, one_hot(Y, 4)], "is a list of several arrays"),
+        (((X, Y), (X, Y), (X, Y)), "is a tuple of several arrays"),
+        (WHOLE, r"is of type Bunch; it must be an array of examples\. Give its data"),
+        ({"x": X}, "is of type dict; it must be an array of examples$"),
+    ],
+)
+def test_examples_with_their_labels_are_no_examples(method, given, message):
+    net = nf.Network([4, 5, 3], rng=0)
+    with pytest.raises(TypeError, match=f"{method}: [ax] {message}"):
+        getattr(net, method)(given)
+    for rows_of_numbers in (X.tolist(), tuple(map(tuple, X)), list(X)):
+        if method != "feedforward":
+            np.testing.assert_array_equal(getattr(net, method)(rows_of_numbers), getattr(net, method)(X))
+
+
+@pytest.mark.parametrize("labels", [Y, Y + 2, Y - 1])
+def test_other_labels_get_no_such_advice(labels):
+    net = nf.Network([4, 5, 2], rng=0)
+    with pytest.raises(IndexError) as caught:
+        net.accuracy((X, labels))
+    assert "count from 0" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
