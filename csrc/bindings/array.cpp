@@ -139,10 +139,48 @@ py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) 
     return py::reinterpret_steal<py::array>(array);
 }
 
+namespace {
+
+// NumPy's error state is the caller's: no cast to a 16-bit type, which may overflow or underflow, raises or warns by it.
+// Entering and leaving it is Python code, in which signals are handled: no argument may be looked at afterwards.
+class Unheard {
+public:
+    Unheard() : state_(py::module_::import("numpy").attr("errstate")(py::arg("all") = "ignore")) {
+        state_.attr("__enter__")();
+    }
+    ~Unheard() {
+        py::error_scope kept;  // an exception may be set, which __exit__ must not see
+        PyObject* const done = PyObject_CallMethod(state_.ptr(), "__exit__", "OOO", Py_None, Py_None, Py_None);
+        if (done) Py_DECREF(done);
+        else PyErr_WriteUnraisable(state_.ptr());
+    }
+    Unheard(const Unheard&) = delete;
+    Unheard& operator=(const Unheard&) = delete;
+
+private:
+    py::object state_;
+};
+
+void copy_into(const py::array& to, const py::array& from) {
+    if (npy_api::get().PyArray_CopyInto_(to.ptr(), from.ptr())) throw py::error_already_set();
+}
+
+}  // namespace
+
 py::array cast(const py::array& array, const py::dtype& dtype) {
     if (array.dtype().equal(dtype)) return array;
     py::array result = fresh(dtype, array.ndim(), array.shape());
-    if (npy_api::get().PyArray_CopyInto_(result.ptr(), array.ptr())) throw py::error_already_set();
+    if (dtype.num() == npy_api::NPY_FLOAT_ && array.dtype().num() == npy_api::NPY_DOUBLE_) {
+        // NumPy would raise or warn of an overflow or underflow if the caller has set so
+        const py::array given = usable(array);
+        float* const to = static_cast<float*>(result.mutable_data());
+        for_each_element<double>(given, [to](double x, ptrdiff_t i) { to[i] = float(x); });
+    } else if (dtype.itemsize() == 2) {
+        const Unheard unheard;
+        copy_into(result, array);
+    } else {
+        copy_into(result, array);
+    }
     return result;
 }
 
@@ -325,6 +363,8 @@ Result::Result(py::handle out, const Floats& like, std::initializer_list<const p
 
 py::object Result::finish() {
     if (copy_back_) {
+        std::optional<Unheard> unheard;
+        if (asked_.itemsize() == 2) unheard.emplace();
         py::module_::import("numpy").attr("copyto")(out_, array_, py::arg("casting") = "same_kind");
         return out_;
     }
@@ -338,11 +378,10 @@ py::object scalar_of(double value, const py::dtype& dtype) {
     void* data = nullptr;
     if (dtype.num() == npy_api::NPY_DOUBLE_) {
         data = &value;
-    } else if (dtype.num() == npy_api::NPY_FLOAT_ && !(std::fabs(value) > std::numeric_limits<float>::max())) {
+    } else if (dtype.num() == npy_api::NPY_FLOAT_) {
         narrow = float(value);
         data = &narrow;
     }
-    // other types, and the warning of an overflow, are NumPy's
     if (!data) return cast(py::array(py::dtype::of<double>(), std::vector<ptrdiff_t>{}, &value), dtype)[py::tuple()];
     PyObject* const scalar = npy_api::get().PyArray_Scalar_(data, dtype.ptr(), nullptr);
     if (!scalar) throw py::error_already_set();

@@ -200,8 +200,19 @@ private:
             take_full_targets(to_targets(z_, y, argument));
         } else {
             refuse("y has shape " + shape_of(y) + "; for z of shape " + shape_of(z_.array) + " it must be " +
-                   shape_of(rows_shape_) + " (labels) or " + shape_of(z_.array) + " (targets)");
+                   shape_of(rows_shape_) + " (labels) or " + shape_of(z_.array) + " (targets)" + advice(y));
         }
+    }
+
+    // For the commonest reasons why y does not fit.
+    std::string advice(const py::array& y) const {
+        const int rows = rows_shape_.ndim, last = int(y.ndim()) - 1;
+        if (last == rows && y.shape(last) == 1 && std::equal(y.shape(), y.shape() + rows, rows_shape_.sizes))
+            return ". Give y[..., 0] for labels in a column";
+        if (last == z_.array.ndim() && (std::equal(y.shape(), y.shape() + last, z_.array.shape()) ||
+                                        std::equal(y.shape() + 1, y.shape() + last + 1, z_.array.shape())))
+            return ". Are z and y exchanged?";
+        return "";
     }
 
     void take_labels(const py::array& y) {
@@ -219,7 +230,11 @@ private:
         job_.ignore_index = ignore_index.value_or(0);
         const ptrdiff_t rows = labels_->size();
         const ptrdiff_t wrong = first_wrong_label(labels, rows, classes, ignore_index);
-        if (wrong != rows) refuse_label(std::to_string(labels[wrong]), wrong, classes);
+        if (wrong == rows) return;
+        const auto [least, most] = std::minmax_element(labels, labels + rows);
+        const bool from_one = *least == 1 && *most == classes;
+        refuse_label(std::to_string(labels[wrong]), wrong, classes,
+                     from_one ? ". Labels count from 0: give y - 1" : "");
     }
 
     // The divisor of the mean: the weights of the rows that count. Targets are checked on the way.
@@ -261,9 +276,10 @@ private:
                 refuse_label(std::to_string(label), i, classes);
         }
     }
-    [[noreturn]] void refuse_label(const std::string& label, ptrdiff_t row, ptrdiff_t classes) const {
+    [[noreturn]] void refuse_label(const std::string& label, ptrdiff_t row, ptrdiff_t classes,
+                                   const char* advice = "") const {
         throw py::index_error(std::string(options_.function) + ": label " + label + " at " + place(row, rows_shape_) +
-                              " is outside 0.." + std::to_string(classes - 1));
+                              " is outside 0.." + std::to_string(classes - 1) + advice);
     }
 
     void take_full_targets(const py::array& y) {

@@ -66,7 +66,6 @@ def faults_of(all_calls):
     return faults
 
 
-@pytest.mark.xfail(strict=True, reason="the casts of bindings/array.cpp ask NumPy's error state")
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "float32"])
 def test_functions_whose_arguments_or_results_are_cast(name):
     assert not faults_of(itertools.chain.from_iterable(map(calls, extremes(name))))

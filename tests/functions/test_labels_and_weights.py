@@ -273,3 +273,19 @@ def test_small_and_large_weights_beside_other_maxima(classes, dtype):
             assert same_bits(nf.log_likelihood_cost(*row, reduction="none"), costs[r : r + 1])
             alone = nf.log_likelihood_delta(*row, reduction="sum", sample_weight=w[r : r + 1])
             assert same_bits(alone, deltas[r : r + 1])
+
+
+@pytest.mark.parametrize("f", COSTS)
+@pytest.mark.parametrize(
+    "z, y, error, advice",
+    [
+        (np.zeros((3, 4)), np.array([1, 4, 2]), IndexError, r"outside 0..3. Labels count from 0: give y - 1"),
+        (np.zeros((3, 4)), np.array([0, 4, 2]), IndexError, "outside 0..3$"),
+        (np.zeros((3, 4)), np.array([[1], [3], [2]]), ValueError, r"Give y\[..., 0\] for labels in a column"),
+        (np.arange(3), np.zeros((3, 4)), ValueError, "Are z and y exchanged"),
+        (np.zeros((3, 4)), np.zeros(4, int), ValueError, r"\(targets\)$"),
+    ],
+)
+def test_what_does_not_fit_gets_advice(f, z, y, error, advice):
+    with pytest.raises(error, match=advice):
+        f(z, y)
