@@ -141,8 +141,8 @@ py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) 
 
 namespace {
 
-// NumPy's error state is the caller's: no cast to a 16-bit type, which may overflow or underflow, raises or warns by it.
-// Entering and leaving it is Python code, in which signals are handled: no argument may be looked at afterwards.
+// NumPy's error state is the caller's: no cast to a 16-bit type, which may overflow or underflow, raises or warns by
+// it. Entering and leaving it is Python code, in which signals are handled: no argument may be looked at afterwards.
 class Unheard {
 public:
     Unheard() : state_(py::module_::import("numpy").attr("errstate")(py::arg("all") = "ignore")) {
