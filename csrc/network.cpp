@@ -21,20 +21,37 @@ Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cos
 }
 
 template <class E>
+ptrdiff_t Network<E>::room_of_weights(const Layer& layer) const {
+    if (is_wide() && &layer == &layers_.back()) return whole_vectors<E>(layer.inputs * layer.neurons);
+    return layer.inputs * whole_vectors<E>(layer.neurons);
+}
+
+template <class E>
+void Network<E>::put(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const {
+    std::fill(std::copy_n(biases, layer.neurons, b), b + whole_vectors<E>(layer.neurons), E(0));
+    if (is_wide() && &layer == &layers_.back()) {
+        std::fill(std::copy_n(weights, layer.inputs * layer.neurons, w), w + room_of_weights(layer), E(0));
+        return;
+    }
+    to_panels(weights, layer.inputs, 1, layer.neurons, layer.inputs, w);
+}
+
+template <class E>
+void Network<E>::take(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const {
+    std::copy_n(b, layer.neurons, biases);
+    if (is_wide() && &layer == &layers_.back()) {
+        std::copy_n(w, layer.inputs * layer.neurons, weights);
+        return;
+    }
+    from_panels(w, layer.inputs * lanes<E>, layer.neurons, layer.inputs, weights, layer.inputs);
+}
+
+template <class E>
 void Network<E>::use(const std::vector<const E*>& weights, const std::vector<const E*>& biases) {
     for (size_t i = 0; i < layers_.size(); ++i) {
         Layer& layer = layers_[i];
-        const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
-        E* const b = room<E>(layer.biases, neurons);
-        std::fill(std::copy_n(biases[i], layer.neurons, b), b + neurons, E(0));
-        if (is_wide() && &layer == &layers_.back()) {
-            const ptrdiff_t n = layer.inputs * layer.neurons, whole = whole_vectors<E>(n);
-            E* const w = room<E>(layer.weights, whole);
-            std::fill(std::copy_n(weights[i], n, w), w + whole, E(0));
-            continue;
-        }
-        to_panels(weights[i], layer.inputs, 1, layer.neurons, layer.inputs,
-                  room<E>(layer.weights, neurons * layer.inputs));
+        E* const b = room<E>(layer.biases, whole_vectors<E>(layer.neurons));
+        put(layer, weights[i], biases[i], room<E>(layer.weights, room_of_weights(layer)), b);
     }
 }
 
@@ -42,13 +59,26 @@ template <class E>
 void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& biases) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
-        std::copy_n(layer.data(layer.biases), layer.neurons, biases[i]);
-        if (is_wide() && &layer == &layers_.back()) {
-            std::copy_n(layer.data(layer.weights), layer.inputs * layer.neurons, weights[i]);
-            continue;
-        }
-        from_panels(layer.data(layer.weights), layer.inputs * lanes<E>, layer.neurons, layer.inputs, weights[i],
-                    layer.inputs);
+        take(layer, layer.data(layer.weights), layer.data(layer.biases), weights[i], biases[i]);
+    }
+}
+
+template <class E>
+void Network<E>::use_moment(int moment, const std::vector<const E*>& weights, const std::vector<const E*>& biases) {
+    for (size_t i = 0; i < layers_.size(); ++i) {
+        Layer& layer = layers_[i];
+        const ptrdiff_t of_weights = room_of_weights(layer);
+        E* const kept = room<E>(layer.moment(moment), of_weights + whole_vectors<E>(layer.neurons));
+        put(layer, weights[i], biases[i], kept, kept + of_weights);
+    }
+}
+
+template <class E>
+void Network<E>::give_moment(int moment, const std::vector<E*>& weights, const std::vector<E*>& biases) const {
+    for (size_t i = 0; i < layers_.size(); ++i) {
+        const Layer& layer = layers_[i];
+        const E* const kept = layer.data(layer.moment(moment));
+        take(layer, kept, kept + room_of_weights(layer), weights[i], biases[i]);
     }
 }
 
@@ -127,13 +157,7 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
     });
 }
 
-template Network<float>::Network(const std::vector<ptrdiff_t>&, Hidden, Cost);
-template Network<double>::Network(const std::vector<ptrdiff_t>&, Hidden, Cost);
-template void Network<float>::use(const std::vector<const float*>&, const std::vector<const float*>&);
-template void Network<double>::use(const std::vector<const double*>&, const std::vector<const double*>&);
-template void Network<float>::give(const std::vector<float*>&, const std::vector<float*>&) const;
-template void Network<double>::give(const std::vector<double*>&, const std::vector<double*>&) const;
-template void Network<float>::weighted_inputs(const Examples<float>&, ptrdiff_t, float*) const;
-template void Network<double>::weighted_inputs(const Examples<double>&, ptrdiff_t, double*) const;
+template class Network<float>;
+template class Network<double>;
 
 }  // namespace nndl_fast

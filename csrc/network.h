@@ -4,6 +4,7 @@
 // Everything is computed here, with the products of operations/product.cpp, so the same numbers come out on every
 // machine and with any number of threads.
 #pragma once
+#include <utility>
 #include <vector>
 
 #include "buffer.h"
@@ -48,6 +49,18 @@ public:
     // Writes what they have become to arrays of the same shapes.
     void give(const std::vector<E*>& weights, const std::vector<E*>& biases) const;
 
+    // What the optimizer keeps of earlier gradients, as arrays of the same shapes: none with plain descent, one with
+    // momentum, and with Adam a second. Steps go on with what is used as if they had never ended.
+    int moments() const { return int(layers_.front().first.size() > 0) + int(layers_.front().second.size() > 0); }
+    void use_moment(int moment, const std::vector<const E*>& weights, const std::vector<const E*>& biases);
+    void give_moment(int moment, const std::vector<E*>& weights, const std::vector<E*>& biases) const;
+    // momentum and beta2 to the number of steps, which Adam divides by
+    std::pair<double, double> powers() const { return {momentum_power_, beta2_power_}; }
+    void use_powers(double momentum, double beta2) {
+        momentum_power_ = momentum;
+        beta2_power_ = beta2;
+    }
+
     // A step for each `mini_batch` of the examples that `order` lists; the last may be smaller.
     void train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule);
 
@@ -66,10 +79,17 @@ private:
         Buffer gradient;       // of a wide layer
         Buffer first, second;  // what the optimizer keeps of earlier gradients, of the weights, then of the biases
         E* data(const Buffer& buffer) const { return static_cast<E*>(buffer.data()); }
+        Buffer& moment(int which) { return which ? second : first; }
+        const Buffer& moment(int which) const { return which ? second : first; }
     };
 
     // Whether the last layer has so many neurons of softmax that its weighted inputs are not held as a whole.
     bool is_wide() const { return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide; }
+    // Elements of a layer's weights as they stand here.
+    ptrdiff_t room_of_weights(const Layer& layer) const;
+    // Between arrays as they are given and as they stand here.
+    void put(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const;
+    void take(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const;
     double time_of_step(ptrdiff_t m) const;
     template <class F>
     void undoing(F step);

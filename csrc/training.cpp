@@ -42,9 +42,7 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets) {
         else
             for (Buffer* buffer : {&layer.a, &layer.delta})
                 room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
-        const ptrdiff_t neurons = whole_vectors<E>(layer.neurons);
-        const ptrdiff_t parameters =
-            (wide_one ? whole_vectors<E>(layer.inputs * layer.neurons) : layer.inputs * neurons) + neurons;
+        const ptrdiff_t parameters = room_of_weights(layer) + whole_vectors<E>(layer.neurons);
         if (rule.optimizer != Optimizer::sgd) room_of_zeros<E>(layer.first, parameters);
         if (rule.optimizer == Optimizer::adam) room_of_zeros<E>(layer.second, parameters);
     }

@@ -73,6 +73,8 @@ public:
     virtual ~Trainer() = default;
     virtual void use(const py::list& weights, const py::list& biases) = 0;
     virtual py::tuple parameters() const = 0;
+    virtual void use_memory(const py::list& moments, double momentum_power, double beta2_power) = 0;
+    virtual py::tuple memory() const = 0;
     virtual void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
                      double eta) = 0;
     virtual py::array weighted_inputs(const py::array& x) const = 0;
@@ -85,33 +87,36 @@ public:
         : sizes_(sizes), takes_labels_(cost == Cost::log_likelihood), network_(sizes, hidden, cost) {}
 
     void use(const py::list& weights, const py::list& biases) override {
-        if (weights.size() != layers() || biases.size() != layers())
-            throw py::value_error("Trainer: there are " + std::to_string(layers()) + " layers");
-        std::vector<py::array> kept;  // a list may give up its arrays
-        std::vector<const E*> w, b;
-        for (size_t i = 0; i < layers(); ++i) {
-            for (const py::list& list : {weights, biases}) kept.push_back(py::cast<py::array>(list[i]));
-            w.push_back(data_of<const E>(kept[2 * i], {sizes_[i + 1], sizes_[i]}, "weights"));
-            b.push_back(data_of<const E>(kept[2 * i + 1], {sizes_[i + 1], 1}, "biases"));
-        }
-        network_.use(w, b);
+        const Given given(*this, weights, biases);
+        network_.use(given.weights, given.biases);
         used_ = true;
     }
 
     // (biases, weights), new arrays
     py::tuple parameters() const override {
         check_used();
-        py::list biases, weights;
-        std::vector<E*> w, b;
-        for (size_t i = 0; i < layers(); ++i) {
-            py::array_t<E> weight({sizes_[i + 1], sizes_[i]}), bias({sizes_[i + 1], ptrdiff_t(1)});
-            w.push_back(weight.mutable_data());
-            b.push_back(bias.mutable_data());
-            weights.append(weight);
-            biases.append(bias);
+        return taken([&](const auto& w, const auto& b) { network_.give(w, b); });
+    }
+
+    // What memory() returned, of a trainer of the same sizes.
+    void use_memory(const py::list& moments, double momentum_power, double beta2_power) override {
+        if (moments.size() > 2) throw py::value_error("Trainer: there are two moments at most");
+        std::vector<Given> given;
+        for (const py::handle moment : moments) {
+            const py::tuple sides = py::cast<py::tuple>(moment);
+            if (sides.size() != 2) throw py::value_error("Trainer: a moment is (biases, weights)");
+            given.emplace_back(*this, py::cast<py::list>(sides[1]), py::cast<py::list>(sides[0]));
         }
-        network_.give(w, b);
-        return py::make_tuple(biases, weights);
+        for (size_t i = 0; i < given.size(); ++i) network_.use_moment(int(i), given[i].weights, given[i].biases);
+        network_.use_powers(momentum_power, beta2_power);
+    }
+
+    // What steps depend on beside the parameters: a list of (biases, weights), new arrays, and two numbers.
+    py::tuple memory() const override {
+        py::list moments;
+        for (int i = 0; i < network_.moments(); ++i)
+            moments.append(taken([&](const auto& w, const auto& b) { network_.give_moment(i, w, b); }));
+        return py::make_tuple(moments, network_.powers().first, network_.powers().second);
     }
 
     void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
@@ -157,6 +162,38 @@ public:
     }
 
 private:
+    // The data of arrays of the parameters' shapes.
+    struct Given {
+        Given(const TrainerOf& trainer, const py::list& of_weights, const py::list& of_biases) {
+            const auto& sizes = trainer.sizes_;
+            if (of_weights.size() != trainer.layers() || of_biases.size() != trainer.layers())
+                throw py::value_error("Trainer: there are " + std::to_string(trainer.layers()) + " layers");
+            for (size_t i = 0; i < trainer.layers(); ++i) {
+                for (const py::list& list : {of_weights, of_biases}) kept.push_back(py::cast<py::array>(list[i]));
+                weights.push_back(data_of<const E>(kept[2 * i], {sizes[i + 1], sizes[i]}, "weights"));
+                biases.push_back(data_of<const E>(kept[2 * i + 1], {sizes[i + 1], 1}, "biases"));
+            }
+        }
+        std::vector<py::array> kept;  // a list may give up its arrays
+        std::vector<const E*> weights, biases;
+    };
+
+    // (biases, weights), new arrays that write(weights, biases) fills
+    template <class F>
+    py::tuple taken(F write) const {
+        py::list biases, weights;
+        std::vector<E*> w, b;
+        for (size_t i = 0; i < layers(); ++i) {
+            py::array_t<E> weight({sizes_[i + 1], sizes_[i]}), bias({sizes_[i + 1], ptrdiff_t(1)});
+            w.push_back(weight.mutable_data());
+            b.push_back(bias.mutable_data());
+            weights.append(weight);
+            biases.append(bias);
+        }
+        write(w, b);
+        return py::make_tuple(biases, weights);
+    }
+
     size_t layers() const { return sizes_.size() - 1; }
     void check_used() const {
         if (!used_) throw py::value_error("Trainer: use() comes first");
@@ -199,6 +236,8 @@ void add_training(py::module_& module) {
     py::class_<Trainer>(module, "Trainer", type, without_new)
         .def("use", &Trainer::use, environment, py::pos_only())
         .def("parameters", &Trainer::parameters)
+        .def("use_memory", &Trainer::use_memory, environment, py::pos_only())
+        .def("memory", &Trainer::memory)
         .def("run", &Trainer::run, environment, py::pos_only())
         .def("weighted_inputs", &Trainer::weighted_inputs, environment, py::pos_only());
     module.def("trainer", &make_trainer);

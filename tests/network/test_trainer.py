@@ -154,3 +154,43 @@ def test_a_product_of_any_depth(every_isa, depth):
     )
     bound = depth * np.finfo("f4").eps / 2 * (np.abs(left).astype(float) @ np.abs(right))
     assert (np.abs(out - left.astype(float) @ right) <= bound).all()
+
+
+@pytest.mark.parametrize("optimizer, moments", [("sgd", 0), ("momentum", 1), ("nesterov", 1), ("adam", 2)])
+@pytest.mark.parametrize("single", [True, False])
+def test_a_trainer_goes_on_from_the_memory_of_another(optimizer, moments, single):
+    sizes, rng = (7, 5, 4), np.random.default_rng(0)
+    dtype = np.float32 if single else np.float64
+    weights = [rng.standard_normal(shape).astype(dtype) for shape in zip(sizes[1:], sizes)]
+    biases = [rng.standard_normal((n, 1)).astype(dtype) for n in sizes[1:]]
+    x, y = rng.standard_normal((40, 7)).astype(dtype), rng.integers(0, 4, 40)
+    given = x, y, np.arange(40), 10, _core.rule(optimizer, momentum=0.5, weight_decay=0.1), 0.1
+    one, other = trainer(single=single), trainer(single=single)
+    one.use(weights, biases)
+    assert one.memory() == ([], 1.0, 1.0)
+    one.run(*given)
+    memory, (now_b, now_w) = one.memory(), one.parameters()
+    assert len(memory[0]) == moments and memory[1] == 0.5**4
+    assert all(p.any() for sides in memory[0] for side in sides for p in side)
+    other.use(now_w, now_b)
+    other.use_memory(*memory)
+    for each in (one, other):
+        each.run(*given)
+    assert repr(one.memory()) == repr(other.memory())
+    for side, same in zip(one.parameters(), other.parameters()):
+        assert all(map(np.array_equal, side, same))
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        [([], [])],
+        [([np.zeros((4, 1))],)],
+        [([np.zeros((4, 1))], [np.zeros((4, 6))])],
+        [([np.zeros((4, 1))], [np.zeros((4, 7), "f")])],
+        [([np.zeros((4, 1))], [np.zeros((4, 7))])] * 3,
+    ],
+)
+def test_a_memory_that_does_not_fit_is_refused(moments):
+    with pytest.raises(ValueError, match="Trainer: "):
+        trainer(sizes=(7, 4)).use_memory(moments, 1.0, 1.0)
