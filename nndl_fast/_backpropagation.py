@@ -37,7 +37,7 @@ ACTIVATIONS = {
 def forward(parameters: Parameters, hidden: str, x: Array) -> tuple[list[Array], list[Array]]:
     """Returns the weighted inputs of each layer after the first, and the activations of all but the last."""
     zs: list[Array] = []
-    activations = [x]
+    activations = [for_blas(x)]
     for b, w in zip(*parameters):
         if zs:
             activations.append(ACTIVATIONS[hidden].of(zs[-1]))
@@ -57,6 +57,12 @@ def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array],
 def plain(array: Array, dtype: DTypeLike | None = None) -> Array:
     """Returns the array in C order and aligned, as compiled code takes it: a copy if it is not so already."""
     return np.require(array, dtype, ["C", "A"])
+
+
+def for_blas(x: Any) -> Any:
+    """Returns the array, or a copy if it is not aligned (as a buffer that was received may be) or not in one
+    piece: NumPy does not give such an array to BLAS, but multiplies in another way that has other bits."""
+    return x if not isinstance(x, np.ndarray) or (x.flags.aligned and x.flags.forc) else x.copy("K")
 
 
 def activate_output(cost: Any, z: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core, _serialization, _state, costs
-from ._backpropagation import ACTIVATIONS, Parameters
+from ._backpropagation import ACTIVATIONS, Parameters, for_blas
 from ._errors import as_type
 from ._types import Array
 
@@ -140,14 +140,14 @@ class Layers:
         for layer, (given, inputs, n) in enumerate(zip(arrays, self.sizes, self.sizes[1:]), 1):
             shape = (n, inputs if name == "weights" else 1)
             if type(given) is np.ndarray and given.shape == shape and given.dtype == self.dtype:
-                result.append(given)
+                result.append(for_blas(given))
                 continue
             array = _core.as_real(given, "Network", f"{name} of layer {layer}")
             if array.shape != shape:
                 raise ValueError(
                     f"Network: {name} of layer {layer} has shape {array.shape}; it must be {shape}"
                 )
-            result.append(as_type(array, self.dtype))
+            result.append(for_blas(as_type(array, self.dtype)))
         return result
 
     def _checked(self, biases: Sequence[ArrayLike], weights: Sequence[ArrayLike]) -> Parameters:

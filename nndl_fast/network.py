@@ -209,11 +209,13 @@ class Network(Predicting):
         if not callable(eta):
             _inputs.number(eta, "SGD", "eta", 0)
         rule = _core.rule(optimizer, weight_decay=lmbda / n, momentum=momentum)
+        if not (callback is None or callable(callback)):
+            raise TypeError(f"SGD: callback is {callback!r}; it must be a function")
         wanted = {
-            "evaluation_cost": monitor_evaluation_cost,
-            "evaluation_accuracy": monitor_evaluation_accuracy or early_stopping_n > 0,
-            "training_cost": monitor_training_cost,
-            "training_accuracy": monitor_training_accuracy,
+            "evaluation_cost": bool(monitor_evaluation_cost),
+            "evaluation_accuracy": bool(monitor_evaluation_accuracy) or early_stopping_n > 0,
+            "training_cost": bool(monitor_training_cost),
+            "training_accuracy": bool(monitor_training_accuracy),
         }
         if evaluation_data is None and (wanted["evaluation_cost"] or wanted["evaluation_accuracy"]):
             raise ValueError(

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from arrays import at_offset
 from networks import COSTS, one_hot, problem
 
 import nndl_fast as nf
@@ -61,3 +62,37 @@ def test_backprop_is_the_gradient_by_differences(cost, hidden):
                 costs.append(net.total_cost((x, y), 0) * len(x))
             p[place] = before
             assert abs((costs[0] - costs[1]) / (2 * step) - nabla[place]) < 1e-6
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n, hidden", [(200, 15), (200, 1), (1, 15)])
+def test_where_arrays_lie_in_memory_changes_no_bit(cost, dtype, n, hidden):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((n, 40)).astype(dtype), one_hot(rng.integers(0, 3, n)).astype(dtype)
+    net, found = nf.Network([20, hidden, 3], cost=cost, dtype=dtype, rng=1), []
+    biases, weights = net.parameters
+    for offset in (0, 1, 3, 8):
+        moved = at_offset(x, offset)
+        net.parameters = ([at_offset(p, offset) for p in side] for side in (biases, weights))
+        for columns in (moved[:, :20].T, moved[:, ::2].T, np.asfortranarray(moved[:, 20:].T)):
+            gradients = net.backprop(columns, at_offset(y, offset).T)
+            found.append([g.tobytes() for side in gradients for g in side])
+    for form in range(3):
+        assert all(one == found[form] for one in found[form::3])
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_booleans_of_the_targets_shape_are_one_hot(outputs):
+    (x, labels), cost = problem(), nf.CrossEntropyCost if outputs == 1 else nf.LogLikelihoodCost
+    targets = one_hot(labels)[:, :outputs]
+    nets = [nf.Network([4, outputs], cost=cost, rng=0) for _ in range(3)]
+    for net, y in zip(nets, (targets, targets.astype(bool), targets.astype(bool).tolist()), strict=True):
+        net.SGD((x, y), 2, 4, 0.5)
+        net.SGD([(one, np.asarray(other)[:, None]) for one, other in zip(x, y)], 1, 4, 0.5)
+        assert net.digest() == nets[0].digest() and net.accuracy((x, y)) == nets[0].accuracy((x, targets))
+        for one, other in zip(net.backprop(x.T, np.asarray(y).T), net.backprop(x.T, targets.T)):
+            assert all(map(np.array_equal, one, other))
+    for y in (labels > 0, np.ma.array(targets > 0)):
+        with pytest.raises(TypeError, match=r"bool|masked"):
+            nets[0].SGD((x, y), 1, 4, 0.5)
