@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from importlib.metadata import metadata
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from . import _backpropagation, _core, _objective
+from . import _backpropagation, _core, _inputs, _objective
 from ._backpropagation import Parameters
+from ._coordinates import Moments
 from ._errors import unheard
+from ._trainers import one_at_a_time
 from ._types import Array
 from .network import Network
+
+P = ParamSpec("P")
+S = TypeVar("S")
+R = TypeVar("R")
 
 ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 SOLVERS = ("lbfgs", "sgd", "adam")
@@ -56,6 +63,34 @@ def check_parameters(estimator: Any) -> None:
             raise ValueError(f"SoftmaxClassifier: {name} is {value!r}; it must be {must_be}")
 
 
+def as_a_whole(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """A method that trains an estimator, one call at a time: one that raises leaves all as it was."""
+
+    @one_at_a_time
+    @wraps(method)
+    def whole(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        before = dict(vars(self))
+        network, trainer, losses = (before.get(name) for name in ("network_", "_trainer", "loss_curve_"))
+        steps = len(losses or ())
+        if network is not None:
+            parameters, drawn = network.parameters, network.rng.bit_generator.state
+        memory = trainer and trainer.memory
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            self.__dict__ = before
+            # what a call changes in place
+            if network is not None:
+                network.parameters, network.rng.bit_generator.state = parameters, drawn
+            if trainer is not None:
+                trainer.go_on_from(memory)
+            if losses is not None:
+                del losses[steps:]
+            raise
+
+    return whole
+
+
 def different(labels: Any, name: str) -> Array:
     """The different labels, in order."""
     try:
@@ -68,12 +103,17 @@ def different(labels: Any, name: str) -> Array:
         ) from error
 
 
-def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
-    """Some rows at a time of examples, dense or sparse, and in columns the last layer's weighted inputs."""
+def blocks_of_inputs(
+    x: Any, network: Network, name: str = "SoftmaxClassifier: X"
+) -> Iterator[tuple[slice, Array]]:
+    """Some rows at a time of examples, dense or sparse, and in columns the last layer's weighted inputs.
+
+    Examples that are not finite, as numbers of the network's dtype, are a ValueError.
+    """
     parameters = network.parameters
     weighted_inputs_of = _backpropagation.weighted_inputs_of(parameters, network.hidden)
     for rows in _objective.blocks(x, max(network.sizes)):
-        part = x[rows].astype(network.dtype, copy=False)
+        part = _inputs.finite(x[rows], network.dtype, name, rows.start)
         if isinstance(part, np.ndarray):
             yield rows, weighted_inputs_of(part).T
         else:
@@ -81,10 +121,10 @@ def blocks_of_inputs(x: Any, network: Network) -> Iterator[tuple[slice, Array]]:
 
 
 @unheard
-def weighted_inputs(x: Any, network: Network) -> Array:
+def weighted_inputs(x: Any, network: Network, *name: str) -> Array:
     """Of the last layer, for examples in rows."""
     z = np.empty((x.shape[0], network.sizes[-1]), network.dtype)
-    for rows, columns in blocks_of_inputs(x, network):
+    for rows, columns in blocks_of_inputs(x, network, *name):
         z[rows] = columns.T
     return z
 
@@ -171,12 +211,11 @@ class Fitted:
         self,
         sums: Callable[[Parameters], _objective.Sums],
         total: float,
-        products: Array | None,
+        seen: Moments,
     ) -> str:
-        """L-BFGS from where the network is; returns what came before tol, if anything did. ``products`` are
-        those of the features, where the cost :func:`is bounded <nndl_fast._objective.is_bounded>`."""
-        lower = None if products is None else _objective.factor(products, total, self._alpha())
-        options = self._alpha(), self.tol, self.max_iter, lower, self._note
+        """L-BFGS from where the network is; returns what came before tol, if anything did. ``seen`` are the
+        features, with all products where the cost :func:`is bounded <nndl_fast._objective.is_bounded>`."""
+        options = self._alpha(), self.tol, self.max_iter, seen, self._note
         found = _objective.minimum(sums, self.network_.parameters, total, *options)
         self.network_.parameters = found.parameters
         self.n_iter_, self.loss_ = found.steps, found.cost

@@ -87,14 +87,32 @@ def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, na
 
 
 @unheard
-def check_finite(x: Array, name: str) -> None:
-    """Refuses features that are NaN or infinite. A finite sum says in one pass that there are none."""
-    if np.isfinite(x.sum(dtype=x.dtype)):
+def finite(x: Any, dtype: np.dtype[Any], name: str, first: int = 0) -> Any:
+    """Returns features, an array or a sparse one of SciPy's, in the dtype in which they must be finite."""
+    x = x.astype(dtype, copy=False)
+    check_finite(x, name, first)
+    return x
+
+
+@unheard
+def check_finite(x: Any, name: str, first: int = 0) -> None:
+    """Refuses features that are NaN or infinite; ``first`` is the number of the first example.
+
+    A finite sum says in one pass that there are none.
+    """
+    values = x if isinstance(x, np.ndarray) else x.data
+    if np.isfinite(values.sum(dtype=values.dtype)):
         return
-    good = np.isfinite(x)
-    if not good.all():
-        row, j = np.argwhere(~good)[0]
-        raise ValueError(f"{name}: feature {j} of example {row} is {x[row, j]}; features must be finite")
+    places = np.argwhere(~np.isfinite(values))
+    if len(places):
+        where = tuple(places[0])
+        if values is not x:
+            coordinates = x.tocoo()
+        row, j = where if values is x else (coordinates.row[where], coordinates.col[where])
+        raise ValueError(
+            f"{name}: feature {j} of example {first + row} is {values[where]}; features must be finite, not "
+            "NaN or inf"
+        )
 
 
 def from_data(
@@ -122,6 +140,16 @@ def from_data(
     x = as_type(x, dtype)
     check_finite(x, f"Network: {name}: x")
     return x, y
+
+
+def plain_column(column: Any, name: str) -> Any:
+    """Returns a nullable column of pandas as its plain counterpart, and all else as it is."""
+    dtype = getattr(column, "dtype", None)
+    if not (hasattr(dtype, "na_value") and hasattr(column, "isna")):
+        return column
+    if missing := np.flatnonzero(column.isna())[:1].tolist():
+        raise ValueError(f"SoftmaxClassifier: {name} has no value for example {missing[0]}; fill or drop it")
+    return column.to_numpy(dtype.numpy_dtype) if hasattr(dtype, "numpy_dtype") else column
 
 
 def numbers_of(y: Any, classes: list[Any] | None, name: str) -> Any:

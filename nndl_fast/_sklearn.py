@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from . import _objective, _trainers
+from . import _coordinates, _inputs, _objective, _trainers
 from . import functional as f
-from ._backpropagation import Parameters, sum_of_squares
+from ._backpropagation import Parameters, for_blas, sum_of_squares
 from ._estimator import Fitted, blocks_of_inputs
 from ._types import Array
 
 _DENSE = 1 << 24  # bytes of a sparse array's rows that are made dense at a time
+
+
+def _in_numpy() -> Any:
+    """Arrays of other libraries become NumPy's, also where scikit-learn would dispatch to their library."""
+    return config_context(array_api_dispatch=False)
 
 
 class Fitting(Fitted):
@@ -28,7 +39,50 @@ class Fitting(Fitted):
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
+    class_weight: dict[Any, float] | str | None
+    random_state: Any
     score: Callable[..., float]
+
+    def _validated(self, *given: Any, **options: Any) -> Any:
+        """X, or X and y, as scikit-learn takes them; whether X is finite is asked in the network's dtype."""
+        options |= {"accept_sparse": "csr", "dtype": [np.float64, np.float32], "ensure_all_finite": False}
+        with _in_numpy():
+            return validate_data(self, *given, **options)
+
+    def _examples(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        """To train on, where X has the dtype of the network that is there if that stays."""
+        X, y = self._validated(X, _inputs.plain_column(y, "y"), order="C", reset=reset)
+        with _in_numpy():
+            check_classification_targets(y)
+        X = _inputs.finite(X, X.dtype if reset else self.network_.dtype, "SoftmaxClassifier: X")
+        return for_blas(X), y
+
+    def _weights(self, X: Any, y: Array, classes: Array, sample_weight: ArrayLike | None) -> Array:
+        """Of each example, its class's weight included."""
+        sample_weight = _inputs.plain_column(sample_weight, "sample_weight")
+        with _in_numpy():
+            weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("SoftmaxClassifier: sample_weight is 0 for every example")
+        total, may_be = float(weight.sum(dtype=np.float64)), np.finfo(weight.dtype)
+        if not may_be.tiny <= total <= may_be.max:
+            raise ValueError(
+                f"SoftmaxClassifier: sample_weight has the sum {total}; with X of {X.dtype} it must be from "
+                f"{may_be.tiny} to {may_be.max}"
+            )
+        if self.class_weight is not None:
+            of_class = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=weight)
+            weight = weight * of_class.astype(X.dtype)[np.searchsorted(classes, y)]
+            total = float(weight.sum(dtype=np.float64))
+            if not (weight.min() >= 0 and may_be.tiny <= total <= may_be.max):
+                raise ValueError(
+                    f"SoftmaxClassifier: class_weight is {self.class_weight!r}, by which classes weigh "
+                    f"{of_class}; with sample_weight that must be finite, at least 0, and not all 0"
+                )
+        return for_blas(weight)
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _start(self, weight: Array) -> None:
         self.loss_curve_: list[float] = []
@@ -37,11 +91,11 @@ class Fitting(Fitted):
         self._trainer: Any = None
 
     def _fit_lbfgs(self, X: Any, labels: Array, weight: Array) -> None:
-        network, x_parts = self.network_, _objective.parts(X.shape[0])
+        network, x_parts = self.network_, _coordinates.parts(X.shape[0])
         bounded = _objective.is_bounded(network.sizes) and not sparse.issparse(X)
 
-        def products(rows: slice) -> Array:
-            return _objective.products_of_features(X[rows], weight[rows])
+        def moments(rows: slice) -> _coordinates.Moments:
+            return _coordinates.moments(X[rows], weight[rows], bounded)
 
         def sums(parameters: Parameters) -> _objective.Sums:
             def of(rows: slice) -> _objective.Sums:
@@ -51,23 +105,26 @@ class Fitting(Fitted):
             return _objective.add_up(mapped(of, x_parts))
 
         with _objective.in_threads(X.shape[0] * sum(w.size for w in network.weights)) as mapped:
-            of_all = sum(mapped(products, _objective.quarters(X.shape[0]))) if bounded else None
-            ended_early = self._minimise(sums, self._total, of_all)
+            seen = reduce(_coordinates.Moments.plus, mapped(moments, _objective.quarters(X.shape[0])))
+            ended_early = self._minimise(sums, self._total, seen)
         if ended_early:
             self._warn(ended_early)
 
     def _fit_mini_batches(self, X: Any, labels: Array, weight: Array) -> None:
         held_out = None
         if self.early_stopping:
-            X, held_x, labels, held_labels, weight, held_weight = train_test_split(
-                X,
-                labels,
-                weight,
+            # An accuracy on examples that weigh nothing says nothing, and a class's only example trains.
+            examples_of = np.bincount(labels[weight > 0], minlength=len(self.classes_))
+            may_be = (weight > 0) & (examples_of > 1)[labels]
+            kept, held = train_test_split(
+                np.flatnonzero(may_be),
                 test_size=self.validation_fraction,
-                stratify=labels,
+                stratify=labels[may_be],
                 random_state=self.network_.rng.integers(2**31),
             )
-            held_out = held_x, self.classes_[held_labels], held_weight
+            held_out = X[held], self.classes_[labels[held]], weight[held]
+            kept = np.concatenate([kept, np.flatnonzero(~may_be)])
+            X, labels, weight = X[kept], labels[kept], weight[kept]
             self._total = float(weight.sum(dtype=np.float64))
             self.validation_scores_: list[float] = []
         best, best_epoch, best_parameters = -np.inf, 0, self.network_.parameters
@@ -91,6 +148,7 @@ class Fitting(Fitted):
         if held_out is not None:
             self.network_.parameters = best_parameters
             self.best_validation_score_ = best
+        self._trainer.remember()
 
     def _epoch(self, X: Any, labels: Array, weight: Array) -> None:
         network, n = self.network_, len(labels)
@@ -125,5 +183,5 @@ class Fitting(Fitted):
         warnings.warn(
             f"SoftmaxClassifier: {what} came before tol, {self.tol}, in {self.n_iter_} iterations",
             ConvergenceWarning,
-            stacklevel=6,  # two decorators are between
+            stacklevel=7,  # three decorators are between
         )

@@ -83,22 +83,57 @@ class NumpyTrainer:
 
 
 class CompiledTrainer:
-    """Takes all steps of a call in compiled code. The parameters are new arrays after each call."""
+    """Takes all steps of a call in compiled code. The parameters are new arrays after each call.
+
+    What it remembers of earlier gradients is in ``memory`` as of the last :meth:`remember`, and goes with
+    copies and pickles.
+    """
 
     def __init__(self, net: Trainable, rule: _core.Rule, cost: str) -> None:
-        self.net, self.rule = net, rule
-        self.compiled = _core.trainer(net.sizes, net.hidden, cost, net.dtype == np.float32)
+        self.net, self.rule, self.cost = net, rule, cost
+        self.go_on_from(([], 1.0, 1.0))
 
     def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
         """Takes a step for each mini-batch of the examples that ``order`` lists."""
         x = plain(x)
         y = plain(y, np.int64 if y.ndim == 1 else y.dtype)
-        biases, weights = self.net.parameters
-        self.compiled.use([*map(plain, weights)], [*map(plain, biases)])
+        compiled = self.compiled
+        if compiled is None:
+            single = self.net.dtype == np.float32
+            compiled = _core.trainer(self.net.sizes, self.net.hidden, self.cost, single)
+            moments, *powers = self.memory
+            compiled.use_memory([_plain_sides(sides) for sides in moments], *powers)
+            self.compiled = compiled
+        biases, weights = _plain_sides(self.net.parameters)
+        compiled.use(weights, biases)
         try:
-            self.compiled.run(x, y, order, mini_batch, self.rule, eta)
+            compiled.run(x, y, order, mini_batch, self.rule, eta)
         finally:  # an interruption comes between mini-batches
-            self.net.parameters = self.compiled.parameters()
+            self.net.parameters = compiled.parameters()
+
+    def remember(self) -> None:
+        """Takes what the steps so far have left into ``memory``, as arrays that nothing changes."""
+        if self.compiled is not None:
+            self.memory = self.compiled.memory()
+
+    def go_on_from(self, memory: _core.Memory) -> None:
+        """Takes the next steps as if those since then had not been."""
+        self.memory = memory
+        self.compiled: _core.Trainer | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        rule = self.rule.optimizer, self.rule.weight_decay, self.rule.momentum
+        return {**vars(self), "rule": rule, "compiled": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        optimizer, weight_decay, momentum = state["rule"]
+        vars(self).update(state)
+        self.rule = _core.rule(optimizer, weight_decay=weight_decay, momentum=momentum)
+
+
+def _plain_sides(sides: Parameters) -> Parameters:
+    """As compiled code takes them."""
+    return [*map(plain, sides[0])], [*map(plain, sides[1])]
 
 
 def trainer_for(net: Trainable, rule: _core.Rule) -> NumpyTrainer | CompiledTrainer:

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import dask
 import dask.array as da
 import numpy as np
 
-from . import _objective
-from . import functional as f
+from . import _dask, _inputs, _objective
 from ._backpropagation import Parameters
-from ._blas import one_thread_of_blas
-from ._errors import unheard
-from ._estimator import Fitted, check_parameters, weighted_inputs
+from ._estimator import Fitted, as_a_whole, check_parameters
 from ._optimizers import Optimizer
-from ._trainers import one_at_a_time
 from ._types import Array
-from .network import Network
-
-# Results that meet in one task of the tree that adds them up.
-_ARITY = 8
 
 
 class SoftmaxClassifier(Fitted):
@@ -57,7 +49,8 @@ class SoftmaxClassifier(Fitted):
     max_iter : int, default=200
         The largest number of steps; mini-batches take all of them.
     tol : float, default=1e-4
-        L-BFGS ends if no element of the mean cost's gradient is larger.
+        L-BFGS ends if no element of the mean cost's gradient is larger, where the biases are those of
+        features with their mean taken away.
     random_state : int, optional
         The seed of the first weights of hidden layers and of what is drawn.
     verbose : bool, default=False
@@ -90,8 +83,12 @@ class SoftmaxClassifier(Fitted):
     sum of the squares of the weights. In every step the cost and the gradient of each block are computed
     where the block is, and are added up in a tree; only parameters and gradients travel.
 
-    The sum does not depend on which worker did what. So a fit that loses a worker ends with the same bits,
-    if the blocks can be made again and the workers are alike (the products in a block are BLAS's).
+    The sum does not depend on which worker did what, nor on where a block lies in memory. So a fit that loses
+    a worker ends with the same bits, if the blocks can be made again and the workers are alike (the products
+    in a block are BLAS's).
+
+    A call that raises, or that Ctrl-C ends, leaves the estimator as it was, with what it had been fitted to
+    before.
 
     Examples
     --------
@@ -134,7 +131,7 @@ class SoftmaxClassifier(Fitted):
         self.random_state = random_state
         self.verbose = verbose
 
-    @one_at_a_time
+    @as_a_whole
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SoftmaxClassifier:
         """Fit to examples and their labels.
 
@@ -160,7 +157,9 @@ class SoftmaxClassifier(Fitted):
             If a parameter has a value that it cannot have, if shapes do not fit, if there are fewer than
             two classes, if values are not finite, or if no example has a weight above 0.
         TypeError
-            If ``X`` is not a Dask array of real numbers.
+            If ``X`` is not a Dask array of real numbers in dense blocks.
+        RuntimeError
+            If the estimator is being trained by another call.
 
         Warns
         -----
@@ -168,8 +167,8 @@ class SoftmaxClassifier(Fitted):
             If ``max_iter`` is reached before ``tol``.
         """
         check_parameters(self)
-        X, blocks, y = _blocks(X, y, sample_weight)
-        self.classes_ = np.asarray(_computed(da.unique(y)))
+        X, blocks, y = _dask.blocks_of(X, y, sample_weight)
+        self.classes_ = np.asarray(_dask.computed(da.unique(y)))
         kind = self.classes_.dtype.kind
         if len(self.classes_) < 2 or (
             kind == "f" and not np.array_equal(self.classes_, self.classes_.round())
@@ -181,9 +180,8 @@ class SoftmaxClassifier(Fitted):
         self.network_ = self._new_network(X.shape[1], X.dtype, self.random_state)
         self.loss_curve_ = []
         bounded = _objective.is_bounded(self.network_.sizes)
-        about = _tree([dask.delayed(_about)(*block, bounded) for block in blocks], _sum_of_abouts)
-        if not np.isfinite(about.greatest):
-            raise ValueError("SoftmaxClassifier: X has values that are not finite")
+        of_blocks = [dask.delayed(_dask.about_block)(*block, bounded) for block in blocks]
+        about = _dask.tree(of_blocks, _dask.sum_of_abouts)
         if not (about.least >= 0 and 0 < about.weight < np.inf):
             raise ValueError(
                 f"SoftmaxClassifier: sample_weight is {about.least} at least and sums to {about.weight}; "
@@ -207,8 +205,14 @@ class SoftmaxClassifier(Fitted):
         -------
         dask.array.Array or ndarray of shape (n,)
             The labels: a Dask array if ``X`` is one.
+
+        Raises
+        ------
+        ValueError
+            If the shape of ``X`` does not fit, or if a value is not finite. Of a Dask array, whose values
+            are not known before, that is when the result is computed.
         """
-        return self._mapped(_predicted, X)
+        return self._mapped(_dask.predicted, X)
 
     def predict_proba(self, X: Any) -> Any:
         """Compute the probabilities of the classes, which are the activations of the softmax layer.
@@ -222,19 +226,25 @@ class SoftmaxClassifier(Fitted):
         -------
         dask.array.Array or ndarray of shape (n, n_classes)
             The probabilities, in the order of ``classes_``: a Dask array if ``X`` is one.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`predict`.
         """
-        return self._mapped(_probabilities, X, columns=True)
+        return self._mapped(_dask.probabilities, X, columns=True)
 
     def _mapped(self, function: Callable[..., Array], X: Any, columns: bool = False) -> Any:
         if not hasattr(self, "network_"):
             raise AttributeError("SoftmaxClassifier: there is nothing to predict with before fit")
-        if np.ndim(X) != 2 or X.shape[1] != self.network_.sizes[0]:
-            raise ValueError(
-                f"SoftmaxClassifier: X has shape {np.shape(X)}; it must be (n, {self.network_.sizes[0]})"
-            )
+        features = self.network_.sizes[0]
         if not isinstance(X, da.Array):
-            return function(np.asarray(X), self.network_, self.classes_)
-        X = _in_rows(X)
+            _dask.refuse_sparse(X, "X")
+            rows = _inputs.as_rows(X, features, self.network_.dtype, "SoftmaxClassifier", "X")
+            return function(rows, self.network_, self.classes_, "SoftmaxClassifier: X")
+        X = _dask.in_rows(X)
+        if X.shape[1] != features:
+            raise ValueError(f"SoftmaxClassifier: X has shape {X.shape}; it must be (n, {features})")
         shape: dict[str, Any] = {"drop_axis": 1}
         if columns:
             shape = {"chunks": (X.chunks[0], (len(self.classes_),))}
@@ -242,23 +252,24 @@ class SoftmaxClassifier(Fitted):
         network = dask.delayed(self.network_, traverse=False)
         return X.map_blocks(function, network, self.classes_, dtype=meta.dtype, meta=meta, **shape)
 
-    def _fit_lbfgs(self, blocks: list[Any], about: _About) -> None:
+    def _fit_lbfgs(self, blocks: list[Any], about: _dask.About) -> None:
         network, state = self.network_, np.geterr()
 
         def sums(parameters: Parameters) -> _objective.Sums:
             sent = dask.delayed(parameters, traverse=False)
-            of_blocks = [dask.delayed(_sums)(sent, network.hidden, self.classes_, *b) for b in blocks]
+            of_block = dask.delayed(_dask.sums_of_block)
+            of_blocks = [of_block(sent, network.hidden, self.classes_, *block) for block in blocks]
             with np.errstate(**state):  # what makes X is the caller's, and may run in this thread
-                return _tree(of_blocks, _objective.add_up)  # type: ignore[no-any-return]
+                return _dask.tree(of_blocks, _objective.add_up)  # type: ignore[no-any-return]
 
-        ended_early = self._minimise(sums, about.weight, about.products)
+        ended_early = self._minimise(sums, about.weight, about.seen)
         if ended_early:
             warnings.warn(
                 f"SoftmaxClassifier: {ended_early} came before tol, {self.tol}, in {self.n_iter_} iterations",
-                stacklevel=4,  # a decorator is between
+                stacklevel=5,  # two decorators are between
             )
 
-    def _fit_mini_batches(self, blocks: list[Any], about: _About) -> None:
+    def _fit_mini_batches(self, blocks: list[Any], about: _dask.About) -> None:
         network = self.network_
         batch_size = 1024 if self.batch_size == "auto" else int(self.batch_size)
         share = max(1, batch_size // len(blocks))
@@ -267,12 +278,12 @@ class SoftmaxClassifier(Fitted):
         for step in range(self.max_iter):
             sent = dask.delayed(network.parameters, traverse=False)
             of_blocks = [
-                dask.delayed(_sums_of_some)(
+                dask.delayed(_dask.sums_of_some)(
                     sent, network.hidden, self.classes_, *block, share, (seeds.entropy, step, i)
                 )
                 for i, block in enumerate(blocks)
             ]
-            sums, weight = _tree(of_blocks, _sum_of_some)
+            sums, weight = _dask.tree(of_blocks, _dask.sum_of_some)
             if weight:
                 nabla = sums.nabla_b, sums.nabla_w
                 network.parameters = optimizer.step(
@@ -281,135 +292,3 @@ class SoftmaxClassifier(Fitted):
                 self._note(sums.cost / weight)
         self.n_iter_ = self.max_iter
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-
-
-class _About(NamedTuple):
-    """What has to be known of all examples before the first step."""
-
-    weight: float
-    least: float
-    greatest: float
-    products: Array | None
-
-
-def _blocks(X: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any]:
-    """X and y as Dask's arrays, and for each block of rows what it takes to make its parts."""
-    if not isinstance(X, da.Array):
-        raise TypeError(
-            f"SoftmaxClassifier: X is {type(X)}; it must be a dask.array (see dask.array.from_array)"
-        )
-    X = _in_rows(X)
-    if X.dtype not in (np.float32, np.float64):
-        if X.dtype.kind not in "fiu":
-            raise TypeError(f"SoftmaxClassifier: X has dtype {X.dtype}; it must hold real numbers")
-        X = X.astype(np.float64)
-    columns = []
-    for name, column in (("y", y), ("sample_weight", sample_weight)):
-        if column is None:
-            columns.append([None] * X.numblocks[0])
-            continue
-        column = column if isinstance(column, da.Array) else da.asarray(column)
-        if column.ndim != 1 or (not np.isnan(X.shape[0]) and column.shape != X.shape[:1]):
-            raise ValueError(
-                f"SoftmaxClassifier: {name} has shape {column.shape}; for X of shape {X.shape} "
-                f"it must be {X.shape[:1]}"
-            )
-        if not np.isnan(X.shape[0]):
-            column = column.rechunk((X.chunks[0],))
-        elif column.numblocks != X.numblocks[:1]:
-            raise ValueError(
-                f"SoftmaxClassifier: {name} has {column.numblocks[0]} blocks; X, of unknown length, has "
-                f"{X.numblocks[0]}, and they must match"
-            )
-        columns.append(column.to_delayed().tolist())
-        y = column if name == "y" else y
-    return X, list(zip(X.to_delayed().ravel().tolist(), *columns)), y
-
-
-def _in_rows(X: Any) -> Any:
-    """Blocks of whole rows."""
-    if X.ndim != 2:
-        raise ValueError(f"SoftmaxClassifier: X has shape {X.shape}; it must be (n, features)")
-    return X if X.numblocks[1] == 1 else X.rechunk({1: -1})
-
-
-def _computed(what: Any) -> Any:
-    """On whatever scheduler is there. One in this process has its own threads: BLAS and we take one."""
-    with one_thread_of_blas():
-        return dask.compute(what)[0]
-
-
-def _tree(parts: list[Any], add_up: Callable[[list[Any]], Any]) -> Any:
-    while len(parts) > 1:
-        parts = [dask.delayed(add_up)(parts[i : i + _ARITY]) for i in range(0, len(parts), _ARITY)]
-    return _computed(parts[0])
-
-
-@unheard
-def _about(x: Array, y: Array, weight: Array | None, with_products: bool) -> _About:
-    for name, column in (("y", y), ("sample_weight", weight)):
-        if column is not None and len(column) != len(x):
-            raise ValueError(
-                f"SoftmaxClassifier: a block of X has {len(x)} examples, and that of {name} {len(column)}"
-            )
-    weight = _weight(x, weight)
-    least, greatest = float(weight.min(initial=0)), float(np.abs(x).max(initial=0))
-    good = least >= 0 and np.isfinite(greatest)
-    products = _objective.products_of_features(x, weight) if with_products and good else None
-    return _About(float(weight.sum(dtype=np.float64)), least, greatest, products)
-
-
-@unheard
-def _sum_of_abouts(abouts: list[_About]) -> _About:
-    products = [a.products for a in abouts]
-    total = None if any(p is None for p in products) else sum(products)  # type: ignore[arg-type]
-    weight, least = sum(a.weight for a in abouts), min(a.least for a in abouts)
-    return _About(weight, least, float(np.max([a.greatest for a in abouts])), total)  # type: ignore[arg-type]
-
-
-def _weight(x: Array, weight: Array | None) -> Array:
-    return np.ones(len(x), x.dtype) if weight is None else weight.astype(x.dtype)
-
-
-@unheard
-def _sums(
-    parameters: Parameters, hidden: str, classes: Array, x: Array, y: Array, weight: Array | None
-) -> _objective.Sums:
-    """Of one block, whose labels are among the classes."""
-    return _objective.cost_and_gradients(
-        parameters, hidden, np.ascontiguousarray(x), np.searchsorted(classes, y), _weight(x, weight)
-    )
-
-
-@unheard
-def _sums_of_some(
-    parameters: Parameters,
-    hidden: str,
-    classes: Array,
-    x: Array,
-    y: Array,
-    weight: Array | None,
-    share: int,
-    seed: tuple[int, ...],
-) -> tuple[_objective.Sums, float]:
-    rows = np.random.default_rng(seed).integers(0, max(1, len(x)), min(share, len(x)))
-    # each stands for as many as the block has of them, so that blocks may be of any length
-    times = x.dtype.type(len(x) / max(1, len(rows)))
-    some = x[rows]
-    weight = _weight(some, None if weight is None else weight[rows]) * times
-    return _sums(parameters, hidden, classes, some, y[rows], weight), float(weight.sum(dtype=np.float64))
-
-
-def _sum_of_some(parts: list[tuple[_objective.Sums, float]]) -> tuple[_objective.Sums, float]:
-    sums, weights = zip(*parts)
-    return _objective.add_up(sums), sum(weights)
-
-
-@unheard
-def _predicted(x: Array, network: Network, classes: Array) -> Array:
-    return np.asarray(classes[weighted_inputs(x, network).argmax(axis=1)])
-
-
-def _probabilities(x: Array, network: Network, classes: Array) -> Array:
-    z = weighted_inputs(x, network)
-    return f.softmax(z, out=z)

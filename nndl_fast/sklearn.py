@@ -8,24 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import functional as f
 from ._errors import unheard
-from ._estimator import ACTIVATIONS, check_parameters, different, weighted_inputs
+from ._estimator import ACTIVATIONS, as_a_whole, check_parameters, different, weighted_inputs
 from ._sklearn import Fitting
-from ._trainers import one_at_a_time
 from ._types import Array
-
-
-def _in_numpy() -> Any:
-    """Arrays of other libraries become NumPy's, also where scikit-learn would dispatch to their library."""
-    return config_context(array_api_dispatch=False)
 
 
 def _by_mini_batches(estimator: SoftmaxClassifier) -> bool:
@@ -66,12 +57,12 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
     max_iter : int, default=200
         The largest number of steps of L-BFGS, or of epochs.
     tol : float, default=1e-4
-        L-BFGS ends if no element of the mean cost's gradient is larger. Mini-batches end if the loss, or
-        with ``early_stopping`` the accuracy on the part left out, has not become better by this much for
-        ``n_iter_no_change`` epochs.
+        L-BFGS ends if no element of the mean cost's gradient is larger, where the biases are those of
+        features with their mean taken away. Mini-batches end if the loss, or with ``early_stopping`` the
+        accuracy on the part left out, has not become better by this much for ``n_iter_no_change`` epochs.
     early_stopping : bool, default=False
-        Whether mini-batches leave out a part of the examples, which decides when to end. The parameters are
-        then those of its best epoch.
+        Whether mini-batches leave out a part of the examples that have a weight, which decides when to end.
+        The parameters are then those of its best epoch. ``partial_fit`` refuses it.
     validation_fraction : float, default=0.1
         The size of the part that ``early_stopping`` leaves out, as a fraction of the examples.
     n_iter_no_change : int, default=10
@@ -122,6 +113,10 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
     The estimator minimises the sum of the log-likelihood costs, equation (80) of the book, of the examples,
     each multiplied by its weight, plus ``alpha`` / 2 times the sum of the squares of the weights (not of
     the biases).
+
+    A call that raises, or that Ctrl-C ends, leaves the estimator as it was, with what it had been fitted to
+    before. Pickles and copies have all that the next ``partial_fit`` depends on, what Adam and momentum keep
+    of earlier gradients included.
 
     float32 input is computed in float32, all else in float64. Sparse input stays sparse in the first
     layer with ``"lbfgs"``, and is made dense some rows at a time with mini-batches. Fits have the same
@@ -176,7 +171,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         self.random_state = random_state
         self.verbose = verbose
 
-    @one_at_a_time
+    @as_a_whole
     @unheard
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> SoftmaxClassifier:
         """Fit to examples and their labels.
@@ -202,6 +197,8 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
             two classes, if values are not finite, or if no example has a weight above 0.
         TypeError
             If labels are of several types.
+        RuntimeError
+            If the estimator is being trained by another call.
 
         Warns
         -----
@@ -209,7 +206,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
             If ``max_iter`` is reached before ``tol``.
         """
         check_parameters(self)
-        X, y = self._validated(X, y, reset=True)
+        X, y = self._examples(X, y, reset=True)
         classes = different(y, "y")
         if len(classes) < 2:
             raise ValueError(f"SoftmaxClassifier: y has one class, {classes[0]}; at least two are needed")
@@ -227,7 +224,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         return self
 
     @available_if(_by_mini_batches)  # type: ignore[untyped-decorator]
-    @one_at_a_time
+    @as_a_whole
     @unheard
     def partial_fit(
         self,
@@ -261,19 +258,26 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         ------
         ValueError
             If the first call has no ``classes`` or a later one other ones, if ``y`` has a label that is not
-            among them, if ``class_weight`` is ``"balanced"``, or for the reasons of :meth:`fit`.
+            among them, if ``class_weight`` is ``"balanced"`` or ``early_stopping`` is true, which take all
+            examples, if values are not finite in the dtype of the first call, or for the reasons of
+            :meth:`fit`.
         """
         check_parameters(self)
         first = not hasattr(self, "network_")
         if first and classes is None:
             raise ValueError("partial_fit: classes is None; the first call needs all labels there will be")
-        X, y = self._validated(X, y, reset=first)
+        X, y = self._examples(X, y, reset=first)
         known = different(classes, "classes") if first else self.classes_
         if classes is not None and not np.array_equal(different(classes, "classes"), known):
             raise ValueError(f"partial_fit: classes is {classes}; the first call was given {known}")
         unknown = np.setdiff1d(different(y, "y"), known)
         if len(unknown):
             raise ValueError(f"partial_fit: y has {unknown[0]}, which is not among classes")
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit: early_stopping is True, which takes all examples; set it to False, and end by "
+                "the score on examples of your own"
+            )
         if self.class_weight == "balanced":
             raise ValueError(
                 "partial_fit: class_weight is 'balanced', which takes all examples; give weights"
@@ -283,12 +287,12 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
             self.classes_ = known
             self.network_ = self._new_network(X.shape[1], X.dtype, self._seed())
             self._start(weight)
-        X, weight = (array.astype(self.network_.dtype, copy=False) for array in (X, weight))
         labels = np.searchsorted(known, y)
         self._epoch(X, labels, weight)
         self._note(self._loss(X, labels, weight))
         self.n_iter_ += 1
         self.loss_ = self.loss_curve_[-1]
+        self._trainer.remember()
         return self
 
     @unheard
@@ -378,41 +382,6 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         tags.input_tags.sparse = True
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "_trainer" in state:
-            state["_trainer"] = None  # compiled, and what it remembers of steps is no result
-        return state
-
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
-        dtypes = [np.float64, np.float32]
-        with _in_numpy():
-            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset)
-            check_classification_targets(y)
-        return X, y
-
-    def _weights(self, X: Any, y: Array, classes: Array, sample_weight: ArrayLike | None) -> Array:
-        """Of each example, its class's weight included."""
-        with _in_numpy():
-            weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("SoftmaxClassifier: sample_weight is 0 for every example")
-        total, may_be = float(weight.sum(dtype=np.float64)), np.finfo(weight.dtype)
-        if not may_be.tiny <= total <= may_be.max:
-            raise ValueError(
-                f"SoftmaxClassifier: sample_weight has the sum {total}; with X of {X.dtype} it must be from "
-                f"{may_be.tiny} to {may_be.max}"
-            )
-        if self.class_weight is not None:
-            of_class = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=weight)
-            weight = weight * of_class.astype(X.dtype)[np.searchsorted(classes, y)]
-            if not (np.all(np.isfinite(weight)) and weight.min() >= 0 and weight.sum() > 0):
-                raise ValueError(
-                    f"SoftmaxClassifier: class_weight is {self.class_weight!r}, by which classes weigh "
-                    f"{of_class}; with sample_weight that must be finite, at least 0, and not all 0"
-                )
-        return np.asarray(weight)
-
     def _fits(self, X: Any, classes: Array) -> bool:
         """Whether the network that is there is the one to go on with."""
         if not np.array_equal(classes, self.classes_):
@@ -423,12 +392,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         shown = network.sizes, network.dtype, network.hidden
         return shown == (self._sizes(X.shape[1]), X.dtype, ACTIVATIONS[self.activation])
 
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-
     @unheard
     def _weighted_inputs(self, X: Any) -> Array:
         check_is_fitted(self, "network_")
-        with _in_numpy():
-            X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
-        return weighted_inputs(X, self.network_)
+        return weighted_inputs(self._validated(X, reset=False), self.network_)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ pytest.importorskip("sklearn")
 
 import dask
 import dask.array as da
+from arrays import at_offset
+from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, load_iris
 
 import nndl_fast as nf
+from nndl_fast import _objective
 from nndl_fast.dask import SoftmaxClassifier
 from nndl_fast.sklearn import SoftmaxClassifier as InMemory
 
@@ -106,12 +110,14 @@ def test_what_does_not_fit_is_named():
     x, y = blocks()
     for arguments, error, message in (
         ((X, Y), TypeError, "must be a dask.array"),
+        ((x.map_blocks(csr_array), y), TypeError, r"a block of X is a csr_array; .*\.toarray\(\)"),
+        ((csr_array(X), y), TypeError, r"toarray"),
         ((x[:, 0], y), ValueError, r"X has shape \(1797,\)"),
         ((x, y[:5]), ValueError, r"y has shape \(5,\)"),
         ((x, y * 0), ValueError, "labels of two classes"),
         ((x.astype(complex), y), TypeError, "complex"),
         ((x, y, -np.ones(1797)), ValueError, "sample_weight is -1.0 at least"),
-        ((da.where(x > 0.9, np.nan, x), y), ValueError, "not finite"),
+        ((da.where(x > 0.9, np.nan, x), y), ValueError, "a block of X: feature .* is nan; features must be"),
         ((x, y + 0.5), ValueError, "labels of two classes"),
         ((x[x[:, 0] < 9], Y), ValueError, "y has 1 blocks; X, of unknown length, has 6"),
         ((x[y < 5], y), ValueError, r"a block of X has .* examples, and that of y \d+"),
@@ -127,6 +133,76 @@ def test_what_does_not_fit_is_named():
     with pytest.warns(UserWarning, match="max_iter came before tol") as caught:
         SoftmaxClassifier(max_iter=1).fit(x, y)
     assert caught[0].filename == __file__  # the caller's line
+
+
+@pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf])
+def test_predictions_of_what_is_not_finite_are_refused_by_all_alike(monkeypatch, fault):
+    """With one message, wherever the number stands; what is beyond the network's float32 is infinite."""
+    single = X.astype(np.float32)
+    models = SoftmaxClassifier(tol=0.1).fit(*blocks(single)), InMemory(tol=0.1).fit(single, Y)
+    net = models[0].network_
+    monkeypatch.setattr(_objective, "_BLOCK", 1 << 14)
+    shown = r"feature 5 of example 1700 is .*(nan|inf); features must be finite, not NaN or inf"
+    for value in (fault, 1e300):
+        x = X.copy()
+        x[1700, 5] = value
+        for given in (x, csr_array(x)):
+            for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+                with pytest.raises(ValueError, match=f"^SoftmaxClassifier: X: {shown}"):
+                    getattr(models[1], method)(given)
+        for method in ("predict", "predict_proba"):
+            with pytest.raises(ValueError, match=f"^SoftmaxClassifier: X: {shown}"):
+                getattr(models[0], method)(x)
+            with pytest.raises(ValueError, match=f"^{method}: x: {shown}"):
+                getattr(net, method)(x)
+            lazy = getattr(models[0], method)(blocks(x)[0])
+            with pytest.raises(ValueError, match="a block of X: feature 5 of example 200 is"):
+                lazy.compute()
+    with pytest.raises(TypeError, match="complex"):
+        models[0].predict(blocks()[0] * 1j)
+    with pytest.raises(TypeError, match=r"a block of X is a csr_array; it must be dense: give \.toarray"):
+        models[0].predict(blocks()[0].map_blocks(csr_array))
+    assert np.array_equal(models[0].predict(X.tolist()), models[0].predict(X))
+
+
+def test_a_fit_that_raises_keeps_the_fit_before():
+    x, y = blocks()
+    model = SoftmaxClassifier(tol=0.01).fit(x, y)
+    kept = vars(model) | {"digest": model.network_.digest()}
+    for arguments in (
+        (x * np.nan, y),
+        (x[:, :5], y * 0),
+        (x[:, :5], y, -np.ones(1797)),
+        (x[:, :5] * 1e200, y),
+    ):
+        with pytest.raises(ValueError):
+            model.fit(*arguments)
+        assert vars(model) | {"digest": model.network_.digest()} == kept
+    with pytest.raises(ValueError, match="sums to inf"):
+        model.fit(x.astype("f"), y, np.full(1797, 1e300))
+    assert model.network_ is kept["network_"]
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+@pytest.mark.parametrize("hidden", [(), (1,), (6, 1)])  # one neuron's products are where BLAS differs most
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_a_block_lies_in_memory_changes_no_bit(solver, hidden, dtype):
+    """A block that was sent to another worker may begin at any byte."""
+    fits = []
+    for offset in (0, 1, 3, 8):
+
+        def moved(block, offset=offset):
+            return at_offset(block, offset)
+
+        x, y = blocks(X.astype(dtype))
+        weight = da.from_array(np.linspace(0.5, 1.5, len(Y)), chunks=300)
+        model = SoftmaxClassifier(hidden, solver=solver, tol=0.03, max_iter=30, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            model.fit(*(array.map_blocks(moved, dtype=array.dtype) for array in (x, y, weight)))
+        p = model.predict_proba(x.map_blocks(moved, dtype=dtype)).compute()
+        fits.append((model.network_.digest(), model.loss_, p.tobytes()))
+    assert all(fit == fits[0] for fit in fits)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.7")
 
+from arrays import at_offset
 from scipy import sparse
-from sklearn.datasets import load_digits, load_iris, load_wine, make_classification
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -62,7 +63,7 @@ def test_the_minimum_is_that_of_logistic_regression(classes, class_weight, featu
     weight = rng.random(len(y)) + 0.1
     given = {"tol": 1e-7, "max_iter": 5000, "class_weight": class_weight}
     own = SoftmaxClassifier(alpha=0.5, **given).fit(x, y, weight)
-    peer = LogisticRegression(C=2, **given).fit(x, y, weight)
+    peer = LogisticRegression(C=2, **given | {"tol": 1e-10}).fit(x, y, weight)
     np.testing.assert_allclose(own.coef_, peer.coef_, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(own.intercept_, peer.intercept_, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(own.predict_proba(x), peer.predict_proba(x), rtol=1e-3, atol=1e-6)
@@ -74,9 +75,8 @@ def test_the_minimum_is_that_of_logistic_regression(classes, class_weight, featu
 
 
 def test_the_factor_saves_steps_and_keeps_the_minimum(monkeypatch):
-    x, y = load_digits(return_X_y=True)
+    x, y = load_breast_cancer(return_X_y=True)
     given = {"tol": 1e-4, "max_iter": 5000}
-    x = x / 16
     fast = SoftmaxClassifier(**given).fit(x, y)
     monkeypatch.setattr(_objective, "FEATURES", 0)
     slow = SoftmaxClassifier(**given).fit(x, y)
@@ -285,6 +285,45 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
         with nf.num_threads(threads):
             fits.append(SoftmaxClassifier(tol=1e-2).fit(x, y))
     assert all(np.array_equal(fit.coef_, fits[0].coef_) and fit.loss_ == fits[0].loss_ for fit in fits)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd", "adam"])
+@pytest.mark.parametrize("hidden", [(), (1,)])  # one neuron's products are where BLAS differs most
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_the_arrays_lie_in_memory_changes_no_bit(solver, hidden, dtype):
+    x, y = load_digits(return_X_y=True)
+    x, weight = (x / 16).astype(dtype), np.random.default_rng(0).random(7 * len(y))  # summed in parts
+    x, y, fits = np.tile(x, (7, 1)), np.tile(y, 7), []
+    for offset in (0, 1, 3, 8):
+        given = [at_offset(array, offset) for array in (x, y, weight)]
+        model = SoftmaxClassifier(hidden, solver=solver, tol=0.1, max_iter=3, random_state=0).fit(*given)
+        fits.append((model.network_.digest(), model.loss_, model.predict_proba(given[0]).tobytes()))
+    assert all(fit == fits[0] for fit in fits)
+
+
+@pytest.mark.parametrize("kind", ["Int64", "Float64", "boolean", "string"])
+def test_nullable_columns_and_frames_are_as_plain_ones(kind):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(IRIS, columns=list("abcd")).convert_dtypes()
+    y = pandas.Series(LABELS > 0 if kind == "boolean" else LABELS).astype(kind)
+    assert "Float64" in map(str, frame.dtypes)
+    weight = pandas.Series(np.ones(150), dtype="Float64")
+    model = SoftmaxClassifier().fit(frame, y, weight)
+    plain = SoftmaxClassifier().fit(IRIS, np.asarray(y.tolist()))
+    assert model.classes_.tolist() == plain.classes_.tolist()
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-6)
+    holed = frame.copy()
+    holed.iloc[7, 0] = pandas.NA
+    for given, where in (
+        ((holed, y, weight), "X: feature 0 of example 7 is nan"),
+        ((frame, y.mask(y.index == 7), weight), "y has no value for example 7"),
+        ((frame, y, weight.mask(weight.index == 7)), "sample_weight has no value for example 7"),
+    ):
+        with pytest.raises(ValueError, match=where):
+            model.fit(*given)
+    with pytest.raises(ValueError, match="X: feature 0 of example 7 is nan"):
+        model.predict(holed)
 
 
 def test_in_the_tools_of_scikit_learn():
