@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _coordinates, _inputs, _objective
 from . import functional as f
-from ._backpropagation import Parameters
+from ._backpropagation import Parameters, for_blas
 from ._blas import one_thread_of_blas
 from ._errors import as_type, unheard
 from ._estimator import weighted_inputs
@@ -120,7 +120,7 @@ def sum_of_abouts(abouts: list[About]) -> About:
 
 def _weight(x: Array, weight: Array | None) -> Array:
     # what is infinite is refused before the first step
-    return np.ones(len(x), x.dtype) if weight is None else as_type(weight, x.dtype)
+    return np.ones(len(x), x.dtype) if weight is None else for_blas(as_type(weight, x.dtype))
 
 
 @unheard

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, load_iris
 
 import nndl_fast as nf
-from nndl_fast import _objective
+from nndl_fast import _dask, _objective
 from nndl_fast.dask import SoftmaxClassifier
 from nndl_fast.sklearn import SoftmaxClassifier as InMemory
 
@@ -203,6 +203,31 @@ def test_where_a_block_lies_in_memory_changes_no_bit(solver, hidden, dtype):
         p = model.predict_proba(x.map_blocks(moved, dtype=dtype)).compute()
         fits.append((model.network_.digest(), model.loss_, p.tobytes()))
     assert all(fit == fits[0] for fit in fits)
+
+
+def test_where_the_weights_of_a_long_block_lie_changes_no_bit():
+    x, y, weight = np.tile(X, (7, 1)), np.tile(Y, 7), np.random.default_rng(0).random(7 * len(Y))
+    abouts = [_dask.about_block(x, y, at_offset(weight, offset), False) for offset in (0, 1)]
+    assert abouts[0].weight == abouts[1].weight
+
+
+def test_frames_with_nullable_columns_and_sparse_arrays():
+    pandas = pytest.importorskip("pandas")
+    iris, labels = load_iris(return_X_y=True)
+    frame = pandas.DataFrame(iris, columns=list("abcd")).convert_dtypes()
+    model = SoftmaxClassifier(tol=0.01).fit(*blocks(iris, labels, 50))
+    net = nf.Network([4, 3], dtype=np.float64, rng=0)
+    for predict in (model.predict, model.predict_proba, net.predict, net.predict_proba):
+        assert np.array_equal(predict(frame), predict(iris))
+        holed = frame.copy()
+        holed.iloc[7, 2] = pandas.NA
+        with pytest.raises(ValueError, match="feature 2 of example 7 has no value"):
+            predict(holed)
+        with pytest.raises(TypeError, match=r"is a csr_array; it must be dense: give .*\.toarray\(\)"):
+            predict(csr_array(iris))
+    assert net.accuracy((frame, labels)) == net.accuracy((iris, labels))
+    with pytest.raises(TypeError, match=r"training_data: x is a csr_array.*\.toarray\(\)"):
+        net.SGD((csr_array(iris), labels), 1, 10, 0.1)
 
 
 @pytest.fixture(scope="module")
