@@ -56,25 +56,6 @@ def _examples(given: Any, function: str, name: str) -> Array:
                 f"{function}: {name} is a {type(given).__name__} of several arrays; it must be one, the "
                 "examples without their labels"
             )
-    return _dense(given, function, name)
-
-
-def _dense(given: Any, function: str, name: str) -> Array:
-    """Examples as an array of real numbers, nullable columns of pandas among them if nothing is missing."""
-    if hasattr(given, "toarray") and not isinstance(given, np.ndarray):
-        raise TypeError(
-            f"{function}: {name} is a {type(given).__name__}; it must be dense: give its .toarray()"
-        )
-    columns = list(getattr(given, "dtypes", [])) if getattr(given, "ndim", 0) == 2 else []
-    if any(hasattr(dtype, "na_value") for dtype in columns):
-        if all(getattr(dtype, "kind", "O") in "iuf" for dtype in columns):
-            missing = np.argwhere(given.isna().to_numpy())
-            if len(missing):
-                row, j = missing[0]
-                raise ValueError(
-                    f"{function}: {name}: feature {j} of example {row} has no value; fill or drop it"
-                )
-            given = given.to_numpy(np.float64)
     return _core.as_real(given, function, name)
 
 
@@ -139,7 +120,7 @@ def from_data(
 ) -> tuple[Array, Array]:
     """Inputs (n, features) and y, an entry an example, from a pair of arrays or from pairs (x, y)."""
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], tuple):
-        x = _dense(data[0], "Network", f"{name}: x")
+        x = _core.as_real(data[0], "Network", f"{name}: x")
         y = real_targets(numbers_of(data[1], classes, f"Network: {name}"), "Network", f"{name}: y")
         hint = ". Are x and y exchanged?" if y.shape[1:] == (features,) else ""
         if x.ndim != 2:

@@ -104,3 +104,42 @@ def test_columns_that_are_no_numbers_are_refused():
     pd = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match="softmax: z has dtype object"):
         nf.softmax(pd.DataFrame(Z).assign(name="x"))
+
+
+@pytest.mark.parametrize("kinds", [["Int64", "Float64"], ["int8", "Float32"], ["UInt8", "Int64"]])
+def test_nullable_columns_and_frames_of_pandas(kinds):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 2, 3], "b": [0, 1, 2]}).astype(dict(zip("ab", kinds)))
+    plain = frame.to_numpy(np.float64)
+    assert np.array_equal(nf.softmax(frame), nf.softmax(plain))
+    assert np.array_equal(nf.softmax(frame["b"]), nf.softmax(np.asarray(frame["b"])))
+    labels = pandas.Series([0, 1, 1], dtype="Int64")
+    assert nf.log_likelihood_cost(frame, labels) == nf.log_likelihood_cost(plain, [0, 1, 1])
+    net = nf.Network([2, 3], rng=0)
+    assert np.array_equal(net.predict_proba(frame), net.predict_proba(plain))
+
+
+def test_missing_values_are_named():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 2, None], "b": [0.5, 1, 2]}).astype({"a": "Int64", "b": "Float64"})
+    for call in (nf.softmax, lambda x: nf.log_likelihood_cost(x, [0, 1, 1]), nf.Network([2, 3]).predict):
+        with pytest.raises(ValueError, match=r"[zx] has no value at \(2, 0\); fill or drop it"):
+            call(frame)
+    mixed = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}).astype({"a": "Int64"})
+    with pytest.raises(TypeError, match="z has dtype object"):
+        nf.softmax(mixed)
+
+
+def test_sparse_arrays_are_told_what_to_do():
+    scipy = pytest.importorskip("scipy.sparse")
+    for x in (scipy.csr_array(np.eye(3)), scipy.coo_matrix(np.eye(3))):
+        for call in (
+            nf.softmax,
+            nf.sigmoid,
+            nf.Network([3, 3]).predict,
+            lambda x: nf.log_likelihood_cost(x, x),
+        ):
+            with pytest.raises(
+                TypeError, match=r"is a c.._(array|matrix); it must be dense: give its .toarray\(\)"
+            ):
+                call(x)
