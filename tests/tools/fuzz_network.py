@@ -3,11 +3,13 @@
 Sizes, costs, data in every form (and in forms that are refused), and a sequence of calls come from the bytes.
 The sequence must have the same outcome, results and errors alike, with another instruction set and number of
 threads; an error is of an expected kind and names what is wrong. With some bytes another thread writes to the
-data meanwhile, or a timer's signal interrupts the training: then the network is whole, and can be saved."""
+data meanwhile, or a timer's signal interrupts the training: then the network is whole, and can be saved, and
+an estimator is as it was."""
 
 from __future__ import annotations
 
 import argparse
+import copy
 import pickle
 import signal
 import tempfile
@@ -15,6 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +199,48 @@ def interrupted(data: Bytes, net: nf.Network, folder: Path) -> None:
     whole(net, folder)
 
 
+def estimator_interrupted(data: Bytes) -> None:
+    """An interrupted call of partial_fit leaves nothing behind: the next one has the bits that it would have."""
+    from nndl_fast.sklearn import SoftmaxClassifier
+
+    options = data.among(
+        [
+            {"solver": "adam"},
+            {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": True},
+            {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": False},
+            {"solver": "sgd", "momentum": 0.0},
+        ]
+    )
+    n, hidden, batch = (
+        data.among([20, 300, 3000]),
+        data.among([(), (17,), (100,)]),
+        data.among([7, 100, 5000]),
+    )
+    rng = np.random.default_rng(data.number())
+    x, y = rng.standard_normal((n, 40)), rng.integers(0, 5, n)
+    estimator = SoftmaxClassifier(hidden, batch_size=min(n, batch), random_state=0, **options)
+    estimator.partial_fit(x, y, classes=range(5))
+    twin = copy.deepcopy(estimator)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 5e-5 * (1 + data.number()))
+        estimator.partial_fit(x, y)
+    except KeyboardInterrupt:
+        pass
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+    if len(estimator.loss_curve_) > len(twin.loss_curve_):  # it came too late
+        twin.partial_fit(x, y)
+    for one in (estimator, twin):
+        one.partial_fit(x, y)
+    assert estimator.network_.digest() == twin.network_.digest(), options
+    assert estimator.loss_curve_ == twin.loss_curve_
+
+
 def beside_a_writer(data: Bytes, net: nf.Network, folder: Path) -> None:
     x, y = examples(data, net)
     x, y = np.ascontiguousarray(x, net.dtype), np.ascontiguousarray(y)
@@ -243,12 +288,11 @@ def call(given: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         net = nf.Network(sizes, **options)
-        if (
-            way == 0
-            and hasattr(signal, "setitimer")
-            and threading.current_thread() is threading.main_thread()
-        ):
+        with_timer = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+        if way == 0 and with_timer:
             return interrupted(data, net, Path(folder))
+        if way == 2 and with_timer and find_spec("sklearn"):
+            return estimator_interrupted(data)
         if way == 1:
             return beside_a_writer(data, net, Path(folder))
         left, outcomes = data.left, []
