@@ -200,7 +200,7 @@ def interrupted(data: Bytes, net: nf.Network, folder: Path) -> None:
 
 
 def estimator_interrupted(data: Bytes) -> None:
-    """An interrupted call of partial_fit leaves nothing behind: the next one has the bits that it would have."""
+    """An interrupted call of partial_fit leaves nothing behind: the next has the bits that it would have."""
     from nndl_fast.sklearn import SoftmaxClassifier
 
     options = data.among(
@@ -222,13 +222,17 @@ def estimator_interrupted(data: Bytes) -> None:
     estimator.partial_fit(x, y, classes=range(5))
     twin = copy.deepcopy(estimator)
 
+    armed = True
+
     def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
+        if armed:
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         signal.setitimer(signal.ITIMER_REAL, 5e-5 * (1 + data.number()))
         estimator.partial_fit(x, y)
+        armed = False
     except KeyboardInterrupt:
         pass
     signal.setitimer(signal.ITIMER_REAL, 0)
