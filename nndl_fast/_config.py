@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _core
+from . import _core, _inputs
 
 __version__ = version("nndl_fast")
 
@@ -57,6 +57,8 @@ def set_num_threads(n: int) -> None:
     ------
     ValueError
         If ``n`` is less than 1.
+    TypeError
+        If ``n`` is not an integer.
 
     See Also
     --------
@@ -72,7 +74,7 @@ def set_num_threads(n: int) -> None:
     1
     >>> nf.set_num_threads(before)
     """
-    _core.set_num_threads(n)
+    _core.set_num_threads(min(_inputs.count(n, "n", 1, "set_num_threads"), 1 << 30))
 
 
 @contextmanager
@@ -95,6 +97,8 @@ def num_threads(n: int) -> Iterator[None]:
     ------
     ValueError
         If ``n`` is less than 1.
+    TypeError
+        If ``n`` is not an integer.
 
     See Also
     --------

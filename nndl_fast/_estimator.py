@@ -34,13 +34,15 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and bool(value > 0)
 
 
+_LARGEST = float(np.finfo(np.float64).max)  # larger integers of Python are no floats
+
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "hidden_layer_sizes": (_are_neurons, "numbers of neurons, each at least 1"),
     "activation": (ACTIVATIONS.__contains__, f"one of {list(ACTIVATIONS)}"),
     "solver": (SOLVERS.__contains__, f"one of {list(SOLVERS)}"),
-    "alpha": (lambda value: 0 <= value < np.inf, "finite and at least 0"),
+    "alpha": (lambda value: 0 <= value <= _LARGEST, "finite and at least 0"),
     "batch_size": (lambda value: value == "auto" or _is_count(value), "'auto' or an integer from 1 on"),
-    "learning_rate_init": (lambda value: 0 < value < np.inf, "finite and above 0"),
+    "learning_rate_init": (lambda value: 0 < value <= _LARGEST, "finite and above 0"),
     "momentum": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
     "max_iter": (_is_count, "an integer from 1 on"),
     "tol": (lambda value: value >= 0, "at least 0"),

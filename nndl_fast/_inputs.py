@@ -31,14 +31,14 @@ def number(value: Any, function: str, name: str, least: float = -np.inf) -> floa
     return result
 
 
-def count(value: Any, name: str, least: int) -> int:
+def count(value: Any, name: str, least: int, function: str = "SGD") -> int:
     """Returns the value as an integer that is at least ``least``."""
     try:
         result = operator.index(value)
     except TypeError as error:
-        raise TypeError(f"SGD: {name} is {value!r}; it must be an integer") from error
+        raise TypeError(f"{function}: {name} is {value!r}; it must be an integer") from error
     if result < least:
-        raise ValueError(f"SGD: {name} is {result}; it must be at least {least}")
+        raise ValueError(f"{function}: {name} is {result}; it must be at least {least}")
     return result
 
 
@@ -170,11 +170,9 @@ def numbers_of(y: Any, classes: list[Any] | None, name: str) -> Any:
 
 
 def real_targets(y: Any, function: str, name: str) -> Array:
-    """Labels or targets as real numbers. Booleans are one-hot targets, but no labels."""
+    """Labels or targets as real numbers, or as booleans, which are targets but no labels."""
     array = _core.as_array(y, function, name)
-    if array.dtype.kind == "b" and array.ndim == 2:
-        return array.astype(np.int8)
-    return _core.as_real(array, function, name)
+    return array if array.dtype.kind == "b" else _core.as_real(array, function, name)
 
 
 def places_of(labels: list[Any], classes: list[Any]) -> Array:

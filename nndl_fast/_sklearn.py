@@ -152,7 +152,7 @@ class Fitting(Fitted):
 
     def _epoch(self, X: Any, labels: Array, weight: Array) -> None:
         network, n = self.network_, len(labels)
-        mini_batch = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
+        mini_batch = min(200, n) if self.batch_size == "auto" else min(int(self.batch_size), n)
         rule = self._rule(self._total)
         if self._trainer is None or self._trainer.rule != rule:
             self._trainer = _trainers.trainer_for(network, rule)

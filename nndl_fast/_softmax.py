@@ -249,8 +249,9 @@ def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) 
     array([0.2, 0.3, 0.5])
     """
     values, dtype = _core.as_floats(a, "inverse_softmax", "a")
+    added, _ = _core.as_floats(constant, "inverse_softmax", "constant")
     np.moveaxis(np.atleast_1d(values), axis, 0)  # raises if there is no such axis
-    return (np.log(values) + np.asarray(constant, values.dtype)).astype(dtype, copy=False)[()]
+    return (np.log(values) + added.astype(values.dtype, copy=False)).astype(dtype, copy=False)[()]
 
 
 @unheard

@@ -271,7 +271,7 @@ class SoftmaxClassifier(Fitted):
 
     def _fit_mini_batches(self, blocks: list[Any], about: _dask.About) -> None:
         network = self.network_
-        batch_size = 1024 if self.batch_size == "auto" else int(self.batch_size)
+        batch_size = 1024 if self.batch_size == "auto" else min(int(self.batch_size), 1 << 62)
         share = max(1, batch_size // len(blocks))
         optimizer = Optimizer(self._rule(about.weight), network.parameters)
         seeds = np.random.SeedSequence(self.random_state)

@@ -197,11 +197,13 @@ void Cause::type_error(const std::string& text) {
 
 double number(py::handle value, Argument argument) {
     const double x = PyFloat_AsDouble(value.ptr());
-    if (x == -1 && PyErr_Occurred()) {
-        Cause cause;
-        cause.type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be a number");
+    if (x != -1 || !PyErr_Occurred()) return x;
+    if (PyErr_ExceptionMatches(PyExc_OverflowError) && PyLong_Check(value.ptr())) {  // 10**400
+        PyErr_Clear();
+        return value < py::int_(0) ? -HUGE_VAL : HUGE_VAL;
     }
-    return x;
+    Cause cause;
+    cause.type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be a number");
 }
 
 py::int_ integer(py::handle value, Argument argument) {

@@ -377,3 +377,19 @@ def test_a_wrong_parameter_is_named(wrong):
     with pytest.raises(ValueError) as error:
         SoftmaxClassifier(**wrong).fit(IRIS, LABELS)
     assert f"{name} is {value!r}; it must be" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name, value", [("alpha", 10**400), ("learning_rate_init", "0.5"), ("momentum", 10**400)]
+)
+def test_numbers_that_are_no_floats_are_named(name, value):
+    with pytest.raises(ValueError, match=f"SoftmaxClassifier: {name} is .*; it must be"):
+        SoftmaxClassifier(solver="adam", **{name: value}).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_batch_of_any_size_is_at_most_the_data():
+    x, y = np.random.default_rng(0).standard_normal((20, 3)), np.arange(20) % 2
+    large, all_of_it = (SoftmaxClassifier(solver="adam", batch_size=n, random_state=0) for n in (2**70, 20))
+    for model in (large, all_of_it):
+        model.partial_fit(x, y, classes=[0, 1])
+    assert large.network_.digest() == all_of_it.network_.digest()

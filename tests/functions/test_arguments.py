@@ -302,3 +302,22 @@ def test_other_exceptions_are_the_cause(name, error):
 def test_the_truth_of_an_object_may_raise():
     with pytest.raises(RuntimeError, match="mine"):
         nf.logsumexp([1.0], keepdims=Raises(RuntimeError("mine")))
+
+
+def test_integers_that_are_no_floats():
+    assert np.array_equal(nf.softmax([1.0, 2.0], c=10**400), [0, 1])
+    with pytest.raises(ValueError, match="c is -inf"):
+        nf.softmax([1.0], c=-(10**400))
+    with pytest.raises(ValueError, match="label_smoothing is inf"):
+        nf.log_likelihood_cost([[1.0]], [0], label_smoothing=10**400)
+
+
+def test_what_is_no_number():
+    with pytest.raises(TypeError, match="inverse_softmax: constant has dtype <U1"):
+        nf.inverse_softmax([0.5, 0.5], constant="1")
+    for n in (2.5, "2", None):
+        with pytest.raises(TypeError, match="set_num_threads: n is .*; it must be an integer"):
+            nf.set_num_threads(n)
+    before = nf.get_num_threads()
+    with nf.num_threads(2**70):
+        assert nf.get_num_threads() >= before

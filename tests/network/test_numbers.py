@@ -113,3 +113,13 @@ def test_a_mini_batch_larger_than_the_data_is_the_data(size):
 def test_numbers_that_are_no_integers(name):
     with pytest.raises(TypeError, match=f"SGD: {name} is 1.5; it must be an integer"):
         network().SGD((X, Y), **{"epochs": 1, "mini_batch_size": 10, "eta": 0.5, name: 1.5})
+
+
+def test_booleans_are_the_targets_of_a_single_neuron_and_no_labels():
+    y = X[:, 0] > 0
+    one, other = (nf.Network([X.shape[1], 1], cost="cross-entropy", rng=0) for _ in range(2))
+    one.SGD((X, y), 1, 10, 0.5)
+    other.SGD((X, y.astype(int)), 1, 10, 0.5)
+    assert one.digest() == other.digest() and one.accuracy((X, y)) == other.accuracy((X, y.astype(int)))
+    with pytest.raises(TypeError, match="y has dtype bool; labels must be integers"):
+        network().SGD((X, y), 1, 10, 0.5)
