@@ -316,7 +316,7 @@ def test_what_is_no_number():
     with pytest.raises(TypeError, match="inverse_softmax: constant has dtype <U1"):
         nf.inverse_softmax([0.5, 0.5], constant="1")
     for n in (2.5, "2", None):
-        with pytest.raises(TypeError, match="set_num_threads: n is .*; it must be an integer"):
+        with pytest.raises(TypeError, match=r"set_num_threads: n is .*; it must be an integer"):
             nf.set_num_threads(n)
     before = nf.get_num_threads()
     with nf.num_threads(2**70):
