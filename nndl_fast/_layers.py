@@ -197,10 +197,10 @@ class Layers:
         ----------
         state : dict of array_like or of tensors
             Weights and biases, whose names end in ``weight`` and ``bias``, as a PyTorch module of linear
-            layers or a safetensors file of one has them. Names that differ by their numbers alone stand for
-            layers in the order of these numbers, ``layers.2`` before ``layers.10``. The order of other names
-            is that of an ``OrderedDict``, as PyTorch's ``state_dict()`` is; in another dictionary it is told
-            by the shapes of the weights.
+            layers or a safetensors file of one has them. The layers of an ``OrderedDict``, as PyTorch's
+            ``state_dict()`` is, are in its order. The order in another dictionary says nothing: names that
+            differ by their numbers alone are in the order of these, ``layers.2`` before ``layers.10``, if the
+            shapes fit so, and else the shapes tell it.
 
         Raises
         ------

@@ -131,7 +131,7 @@ def _first_of(folder: Path, candidates: list[Path]) -> tuple[Path, IO[bytes]]:
     for path in candidates:
         try:
             return path, _files.open_regular(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except ValueError as error:
             raise ValueError(f"load_mnist: {error}") from error

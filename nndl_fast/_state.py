@@ -44,22 +44,23 @@ def to_layers(state: Mapping[str, Any], sizes: Sequence[int]) -> tuple[list[Any]
 
 
 def _in_order(modules: list[str], state: Mapping[str, Any], sizes: Sequence[int]) -> list[str]:
-    """As the numbers in their names say, or an OrderedDict, or else the sizes of the layers.
+    """As an OrderedDict has them; else as the numbers in their names say, if they fit so, or by the shapes.
 
     The order of a plain dictionary says nothing: a safetensors file has its arrays by the alphabet, where
     10 comes before 2 and ``output`` before ``prepare``.
     """
-    numbered = _by_number(modules)
-    if numbered is not None:
-        return numbered
     if isinstance(state, OrderedDict):  # state_dict() of a module is one
         return modules
     shapes: list[tuple[int, ...]] = list(zip(sizes[1:], sizes))
+    shape_of = {module: tuple(np.shape(state[f"{module}weight"])) for module in modules}
+    numbered = _by_number(modules)
+    if numbered is not None and [shape_of[module] for module in numbered] == shapes:
+        return numbered
     of_shape: dict[tuple[int, ...], list[str]] = {shape: [] for shape in shapes}
     for module in modules:
-        of_shape.setdefault(tuple(np.shape(state[f"{module}weight"])), []).append(module)
+        of_shape.setdefault(shape_of[module], []).append(module)
     if any(len(same) != shapes.count(shape) for shape, same in of_shape.items()):
-        return modules  # which do not fit in any order, and the network says so
+        return numbered or modules  # which do not fit in any order, and the network says so
     for shape, same in of_shape.items():
         numbered = _by_number(same)
         if numbered is None:

@@ -264,8 +264,12 @@ def predict(model: Path, data: Path, label: str | None) -> None:
     for best, activation in zip(classes, a.max(axis=1)):
         click.echo(f"{printable(best)}\t{activation:.6f}")
     if table.labels is not None:
-        correct = int(np.sum(classes == table.labels))
-        _say(f"accuracy {correct / len(classes):.2%} ({correct} of {len(classes)})", err=True)
+        try:
+            correct = int(np.sum(a.argmax(axis=1) == _judgement.numbers_of(net, table.labels)))
+        except ValueError as error:
+            _say(f"no accuracy: {data} {error}", err=True)
+        else:
+            _say(f"accuracy {correct / len(classes):.2%} ({correct} of {len(classes)})", err=True)
 
 
 @main.command()

@@ -1,6 +1,6 @@
 # The kernels for Cython: cimport nndl_fast.kernels. Rows of `classes` weighted inputs; element (r, j) stands
-# at z[r * z_row + j * z_class]. Every function returns -1 if all went well, -2 if memory ran out, and the
-# number of the first row whose label is outside 0..classes - 1, with nothing written, if there is one.
+# at z[r * z_row + j * z_class]. Every function returns -1 if all went well, -2 if memory ran out
+# or rows * classes is more than 2^48, and the number of the first row whose label is outside 0..classes - 1, with nothing written, if there is one.
 # nndl_fast.h says more.
 from libc.stdint cimport int64_t
 

@@ -62,7 +62,7 @@ class Network(Predicting):
     ValueError
         If an argument has another value than those above.
     TypeError
-        If ``classes`` has something else than strings or numbers.
+        If ``classes`` has something else than strings or numbers, or if ``cost`` has no ``fn`` or ``delta``.
 
     See Also
     --------
@@ -171,7 +171,7 @@ class Network(Predicting):
             If shapes do not fit, if features are NaN or infinite, or if an option has another value than
             those above, before anything is trained.
         TypeError
-            If a number is something else, or if labels are not integers.
+            If a number is something else, if labels are not integers, or if ``callback`` cannot be called.
         IndexError
             If a label has no output neuron.
         RuntimeError
@@ -283,19 +283,17 @@ class Network(Predicting):
         Raises
         ------
         ValueError
-            If shapes do not fit, if ``n`` is not positive, or if a number is not finite.
+            If shapes do not fit, if ``n`` is below 1, if ``eta`` or ``lmbda`` is negative, or if a number is
+            not finite.
         TypeError
             If ``eta``, ``lmbda`` or ``n`` is not a number.
         RuntimeError
             If the network is being trained by another call.
         """
         x, y = self._examples(mini_batch, "mini_batch")
-        given = {"eta": eta, "lmbda": lmbda, "n": n}
-        rate, lmbda, n = (
-            _inputs.number(value, "update_mini_batch", name, 0) for name, value in given.items()
-        )
-        if n <= 0:
-            raise ValueError(f"update_mini_batch: n is {n}; it must be at least 1")
+        name = "update_mini_batch"
+        rate, lmbda = _inputs.number(eta, name, "eta", 0), _inputs.number(lmbda, name, "lmbda", 0)
+        n = _inputs.number(n, name, "n", 1)
         trainer = _trainers.trainer_for(self, _core.rule("sgd", weight_decay=lmbda / n))
         trainer.run(x, y, np.arange(len(x)), len(x), rate)
 
@@ -378,6 +376,10 @@ def load(filename: str | PathLike[str], cost: Any = None) -> Network:
     ------
     ValueError
         If the file is damaged or foreign; the message names it.
+    TypeError
+        If ``cost`` is neither a name nor a class with ``fn`` and ``delta``.
+    ModuleNotFoundError
+        If the file is a ``.safetensors`` file, and the package of that name is not installed.
 
     See Also
     --------

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
 
 #include "../dispatch.h"
 
@@ -100,9 +100,10 @@ py::array converted(py::handle object, Argument argument) {
                          cause.text());  // which of a tensor that requires a gradient is PyTorch's own advice
     }
     const py::array result = py::reinterpret_steal<py::array>(array);
-    if (result.dtype().kind() != 'O') return result;
+    const bool objects = result.dtype().kind() == 'O';
     // What NumPy can only see as objects may hand over its memory in another way, or have numbers all the same.
-    if (py::hasattr(object, "__dlpack__")) return py::module_::import("numpy").attr("from_dlpack")(object);
+    if (objects && py::hasattr(object, "__dlpack__")) return py::module_::import("numpy").attr("from_dlpack")(object);
+    if (!objects && !py::hasattr(object, "isna")) return result;  // pandas may see missing values where NumPy has NaN
     return py::module_::import("nndl_fast._foreign").attr("as_numbers")(object, result, argument + "");
 }
 
@@ -141,28 +142,28 @@ py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) 
 
 namespace {
 
-// NumPy's error state is the caller's: no cast to a 16-bit type, which may overflow or underflow, raises or warns by
-// it. Entering and leaving it is Python code, in which signals are handled: no argument may be looked at afterwards.
-class Unheard {
-public:
-    Unheard() : state_(py::module_::import("numpy").attr("errstate")(py::arg("all") = "ignore")) {
-        state_.attr("__enter__")();
-    }
-    ~Unheard() {
-        py::error_scope kept;  // an exception may be set, which __exit__ must not see
-        PyObject* const done = PyObject_CallMethod(state_.ptr(), "__exit__", "OOO", Py_None, Py_None, Py_None);
-        if (done) Py_DECREF(done);
-        else PyErr_WriteUnraisable(state_.ptr());
-    }
-    Unheard(const Unheard&) = delete;
-    Unheard& operator=(const Unheard&) = delete;
+// As float32, rounded to the neighbour whose last bit is 1 if it is not exact: what is rounded to 16 bits afterwards is
+// then what the number itself would have been.
+float rounded_to_odd(double x) {
+    const float y = float(x);
+    if (double(y) == x || !std::isfinite(y)) return y;
+    uint32_t bits;
+    std::memcpy(&bits, &y, sizeof bits);
+    if (bits & 1) return y;
+    bits += std::fabs(double(y)) > std::fabs(x) ? -1 : 1;
+    float odd;
+    std::memcpy(&odd, &bits, sizeof odd);
+    return odd;
+}
 
-private:
-    py::object state_;
-};
-
-void copy_into(const py::array& to, const py::array& from) {
-    if (npy_api::get().PyArray_CopyInto_(to.ptr(), from.ptr())) throw py::error_already_set();
+// Elements of a floating-point array, each by f, in C order.
+template <class F>
+std::vector<float> as_floats_by(const py::array& array, F f) {
+    std::vector<float> result(size_t(array.size()));
+    const auto put = [&](auto x, ptrdiff_t i) { result[size_t(i)] = f(x); };
+    if (array.itemsize() == sizeof(float)) for_each_element<float>(array, put);
+    else for_each_element<double>(array, put);
+    return result;
 }
 
 }  // namespace
@@ -170,16 +171,16 @@ void copy_into(const py::array& to, const py::array& from) {
 py::array cast(const py::array& array, const py::dtype& dtype) {
     if (array.dtype().equal(dtype)) return array;
     py::array result = fresh(dtype, array.ndim(), array.shape());
-    if (dtype.num() == npy_api::NPY_FLOAT_ && array.dtype().num() == npy_api::NPY_DOUBLE_) {
-        // NumPy would raise or warn of an overflow or underflow if the caller has set so
-        const py::array given = usable(array);
+    // NumPy would raise or warn of overflow and underflow if its error state, which is the caller's, says so.
+    const bool real = array.dtype().num() == npy_api::NPY_FLOAT_ || array.dtype().num() == npy_api::NPY_DOUBLE_;
+    if (real && dtype.num() == npy_api::NPY_FLOAT_) {
         float* const to = static_cast<float*>(result.mutable_data());
-        for_each_element<double>(given, [to](double x, ptrdiff_t i) { to[i] = float(x); });
-    } else if (dtype.itemsize() == 2) {
-        const Unheard unheard;
-        copy_into(result, array);
-    } else {
-        copy_into(result, array);
+        for_each_element<double>(usable(array), [to](double x, ptrdiff_t i) { to[i] = float(x); });
+    } else if (real && is_half(result)) {
+        const auto floats = as_floats_by(usable(array), [](auto x) { return rounded_to_odd(double(x)); });
+        half_kernels_of(result).narrow(floats.data(), array.size(), static_cast<uint16_t*>(result.mutable_data()), 1);
+    } else if (npy_api::get().PyArray_CopyInto_(result.ptr(), array.ptr())) {
+        throw py::error_already_set();
     }
     return result;
 }
@@ -265,7 +266,9 @@ void require_real(const py::array& array, Argument argument) {
                                  : dtype_of(array) == "bfloat16")
         return;
     throw py::type_error(argument + " has dtype " + dtype_of(array) +
-                         "; it must be float16, bfloat16, float32, float64 or an integer type");
+                         (is_numpys(array.dtype())
+                              ? "; it must be float16, bfloat16, float32, float64 or an integer type"
+                              : ", which is neither NumPy's nor bfloat16: give its astype(np.float32)"));
 }
 
 HalfKernels half_kernels_of(const py::array& array) {
@@ -365,9 +368,7 @@ Result::Result(py::handle out, const Floats& like, std::initializer_list<const p
 
 py::object Result::finish() {
     if (copy_back_) {
-        std::optional<Unheard> unheard;
-        if (asked_.itemsize() == 2) unheard.emplace();
-        py::module_::import("numpy").attr("copyto")(out_, array_, py::arg("casting") = "same_kind");
+        py::module_::import("numpy").attr("copyto")(out_, cast(array_, asked_));
         return out_;
     }
     if (out_) return out_;

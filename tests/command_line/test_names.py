@@ -160,3 +160,15 @@ def test_titles_of_images_are_no_formulas(tmp_path, drawn):
     run_well("train", tmp_path / "t.npz", "--epochs", 1, "--output", tmp_path / "m.npz")
     assert any(" not " in text.get_text() and "$" in text.get_text() for text in drawn)
     assert not any(text.get_parse_math() for text in drawn)
+
+
+def test_words_of_all_languages_are_left_as_they_are():
+    for text in (
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "a\xa0b",
+        "\u65e5\u3000\u672c",
+        "\U0001f468\u200d\U0001f469",
+    ):
+        assert printable(text) == text
+    for text in ("\x1b", "\x9b", "\u202e", "\u2028", "\x07", "\ud800", "\n"):
+        assert printable(text).isascii() and printable(text).isprintable()

@@ -344,3 +344,12 @@ def test_columns_of_one_name_are_not_chosen_between(tmp_path, form):
     if form == "csv":
         refused_ = run("train", path, "--label", "kind", "--output", tmp_path / "n.npz")
         assert_refused(refused_, "two columns of the name kind")
+
+
+def test_labels_that_the_network_does_not_know_are_no_wrong_predictions(tmp_path):
+    """A model whose classes are 1 and 2, and a table in which they are 01 and 02, which are text."""
+    nf.Network([2, 2], classes=[1, 2], rng=0).save(tmp_path / "m.npz")
+    (tmp_path / "t.csv").write_text("a,b,c\n1,2,01\n3,4,02\n")
+    result = run_well("predict", str(tmp_path / "m.npz"), str(tmp_path / "t.csv"))
+    assert len(result.stdout.splitlines()) == 2
+    assert "no accuracy" in result.stderr and "has the label 01 at example 0" in result.stderr

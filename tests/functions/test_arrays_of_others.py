@@ -110,8 +110,12 @@ def test_columns_that_are_no_numbers_are_refused():
 def test_nullable_columns_and_frames_of_pandas(kinds):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [1, 2, 3], "b": [0, 1, 2]}).astype(dict(zip("ab", kinds)))
-    plain = frame.to_numpy(np.float64)
+    plain = frame.astype({name: kind.lower() for name, kind in zip("ab", kinds)}).to_numpy()
     assert np.array_equal(nf.softmax(frame), nf.softmax(plain))
+    assert nf.softmax(frame).dtype == nf.softmax(plain).dtype
+    one_hot = pandas.DataFrame(np.eye(2, dtype=int)[[0, 1, 1]])
+    for kind in ("Int64", "boolean"):
+        assert nf.log_likelihood_cost(plain, one_hot.astype(kind)) == nf.log_likelihood_cost(plain, one_hot)
     assert np.array_equal(nf.softmax(frame["b"]), nf.softmax(np.asarray(frame["b"])))
     labels = pandas.Series([0, 1, 1], dtype="Int64")
     assert nf.log_likelihood_cost(frame, labels) == nf.log_likelihood_cost(plain, [0, 1, 1])
@@ -125,6 +129,11 @@ def test_missing_values_are_named():
     for call in (nf.softmax, lambda x: nf.log_likelihood_cost(x, [0, 1, 1]), nf.Network([2, 3]).predict):
         with pytest.raises(ValueError, match=r"[zx] has no value at \(2, 0\); fill or drop it"):
             call(frame)
+    for kind in ("Int64", "Float64", "boolean"):
+        column = pandas.Series([0, None, 1], dtype=kind)
+        for call in (nf.softmax, lambda y: nf.log_likelihood_cost(np.zeros((3, 2)), y)):
+            with pytest.raises(ValueError, match=r"[zy] has no value at \(1\); fill or drop it"):
+                call(column)
     mixed = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}).astype({"a": "Int64"})
     with pytest.raises(TypeError, match="z has dtype object"):
         nf.softmax(mixed)

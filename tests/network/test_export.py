@@ -280,3 +280,20 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, messag
     with pytest.raises(ValueError, match=message):
         net.load_state_dict(state)
     assert net.digest() == before
+
+
+def test_the_order_of_a_state_dict_is_its_own_whatever_its_names_say():
+    net = nf.Network([4, 4, 4, 4], rng=0)
+    arrays = list(net.state_dict().values())
+    for names in (("up2", "up1", "down"), ("dense128", "dense64", "dense10"), ("c", "b", "a")):
+        keys = [f"{name}.{part}" for name in names for part in ("weight", "bias")]
+        other = nf.Network([4, 4, 4, 4], rng=1)
+        other.load_state_dict(OrderedDict(zip(keys, arrays)))
+        assert other.digest() == net.digest()
+
+
+def test_numbers_that_are_sizes_are_no_order():
+    net, other = nf.Network([4, 3, 2], rng=0), nf.Network([4, 3, 2], rng=1)
+    keys = ["fc4_3.weight", "fc4_3.bias", "fc3_2.weight", "fc3_2.bias"]
+    other.load_state_dict(dict(zip(keys, net.state_dict().values())))
+    assert other.digest() == net.digest()
