@@ -17,6 +17,7 @@ from ._types import Array
 
 # Examples of a part, which one thread takes.
 PART = 2048
+_BYTES = 8 << 20  # of a part's features, seen from their mean, that are there at a time
 # Mean over spread from which the sums of float32 leave too few digits for what is left of a feature.
 _FAR = 100.0
 
@@ -60,9 +61,14 @@ def _of_dense(x: Array, weight: Array, whole: bool) -> Moments:
     x, total = for_blas(x), float(weight.sum(dtype=np.float64))
     near = weight @ x / x.dtype.type(total or 1)  # the mean, but for rounding
     root = np.sqrt(weight)
-    part = (x - near) * root[:, None]
-    off = (root @ part).astype(np.float64) / (total or 1)
-    squares = (part.T @ part if whole else np.square(part).sum(axis=0)).astype(np.float64)
+    off, squares = np.zeros(x.shape[1]), np.zeros((x.shape[1],) * (1 + whole))
+    some = max(1, _BYTES // (x.shape[1] * x.itemsize or 1))
+    for start in range(0, len(x), some):
+        part = x[start : start + some] - near
+        part *= root[start : start + some, None]
+        off += root[start : start + some] @ part
+        squares += part.T @ part if whole else np.square(part, out=part).sum(axis=0)
+    off /= total or 1
     return Moments(total, near + off, squares - total * (np.outer(off, off) if whole else off * off))
 
 
@@ -102,7 +108,8 @@ class Coordinates:
             whole, self.mean, units = False, np.zeros_like(self.mean), np.ones_like(self.mean)
         elif np.any((_FAR * spread < size) & varies):
             self.dtype = np.dtype(np.float64)
-        factor = _cholesky(bound / np.outer(units, units)) if whole else None
+        uncertain = 1e-6 if eps > 1e-10 else 1e-12  # as much as products of float32 or float64 are
+        factor = _cholesky(bound / np.outer(units, units), uncertain) if whole else None
         self.lower = units if factor is None else units[:, None] * factor
 
     def vector(self, parameters: Parameters) -> Array:
@@ -140,11 +147,11 @@ class Coordinates:
         return np.asarray(solve_triangular(self.lower, rows.T, trans=transposed, lower=True).T)
 
 
-def _cholesky(correlations: Array) -> Array | None:
+def _cholesky(correlations: Array, uncertain: float) -> Array | None:
     """The factor, if it has one; it decides how fast the minimum is found, not which."""
     from scipy.linalg import LinAlgError, cholesky
 
-    np.fill_diagonal(correlations, 1 + 1e-6)  # as much as products of float32 are uncertain
+    np.fill_diagonal(correlations, 1 + uncertain)
     try:
         return np.asarray(cholesky(correlations, lower=True))
     except LinAlgError:

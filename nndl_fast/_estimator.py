@@ -45,7 +45,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate_init": (lambda value: 0 < value <= _LARGEST, "finite and above 0"),
     "momentum": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
     "max_iter": (_is_count, "an integer from 1 on"),
-    "tol": (lambda value: value >= 0, "at least 0"),
+    "tol": (lambda value: 0 <= value <= _LARGEST or value == np.inf, "at least 0"),
     "validation_fraction": (lambda value: 0 < value < 1, "between 0 and 1"),
     "n_iter_no_change": (_is_count, "an integer from 1 on"),
 }
@@ -80,7 +80,10 @@ def as_a_whole(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S
         try:
             return method(self, *args, **kwargs)
         except BaseException:
-            self.__dict__ = before
+            now = vars(self)  # which is never empty, whoever reads it meanwhile
+            for name in now.keys() - before.keys():
+                del now[name]
+            now.update(before)
             # what a call changes in place
             if network is not None:
                 network.parameters, network.rng.bit_generator.state = parameters, drawn

@@ -73,8 +73,8 @@ def as_columns(a: ArrayLike, features: int, dtype: np.dtype[Any], function: str,
     return as_type(columns, dtype)
 
 
-def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, name: str) -> Array:
-    """Inputs in rows, of the network's dtype."""
+def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any] | None, function: str, name: str) -> Array:
+    """Inputs in rows, of the network's dtype, or as they are."""
     rows = _examples(x, function, name)
     if rows.ndim != 2 or rows.shape[1] != features:
         columns = rows.ndim == 2 and len(rows) == features
@@ -83,7 +83,7 @@ def as_rows(x: ArrayLike, features: int, dtype: np.dtype[Any], function: str, na
             f"{function}: {name} has shape {rows.shape}; it must be (n, {features}), an example in each "
             f"row{hint if columns or rows.shape == (features,) else ''}"
         )
-    return as_type(rows, dtype)
+    return rows if dtype is None else as_type(rows, dtype)
 
 
 @unheard

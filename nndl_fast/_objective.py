@@ -148,7 +148,8 @@ def minimum(
         nabla_b = [nabla / total for nabla in nabla_b]
         nabla_b, nabla_w = coordinates.from_the_mean((nabla_b, nabla_w))
         steepest = max(float(np.abs(nabla).max()) for nabla in nabla_b + nabla_w)
-        return (cost + 0.5 * alpha * squares) / total, coordinates.gradient((nabla_b, nabla_w))
+        of_weights = 0.5 * alpha * squares if alpha else 0.0  # also if the squares are infinite
+        return (cost + of_weights) / total, coordinates.gradient((nabla_b, nabla_w))
 
     def after_step(intermediate_result: Any) -> None:
         nonlocal steps

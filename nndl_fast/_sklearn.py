@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from functools import reduce
@@ -42,6 +43,12 @@ class Fitting(Fitted):
     class_weight: dict[Any, float] | str | None
     random_state: Any
     score: Callable[..., float]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())  # type: ignore[misc]
+        if trainer := state.get("_trainer"):
+            state["_trainer"] = copy.copy(trainer)  # a copy of the estimator goes on by itself
+        return state
 
     def _validated(self, *given: Any, **options: Any) -> Any:
         """X, or X and y, as scikit-learn takes them; whether X is finite is asked in the network's dtype."""

@@ -6,6 +6,7 @@ they were after a whole mini-batch.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -72,6 +73,17 @@ class NumpyTrainer:
     def __init__(self, net: Trainable, rule: _core.Rule) -> None:
         self.net, self.rule = net, rule
         self.optimizer = Optimizer(rule, net.parameters)
+        self.remember()
+
+    def remember(self) -> None:
+        """As that of :class:`CompiledTrainer`."""
+        self.memory = copy.copy(self.optimizer)
+        self.memory.first, self.memory.second = [*self.optimizer.first], [*self.optimizer.second]
+
+    def go_on_from(self, memory: Optimizer) -> None:
+        """As that of :class:`CompiledTrainer`."""
+        self.optimizer = memory
+        self.remember()
 
     def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
         """Takes a step for each mini-batch of the examples that ``order`` lists."""

@@ -240,7 +240,7 @@ class SoftmaxClassifier(Fitted):
         features = self.network_.sizes[0]
         if not isinstance(X, da.Array):
             _dask.refuse_sparse(X, "X")
-            rows = _inputs.as_rows(X, features, self.network_.dtype, "SoftmaxClassifier", "X")
+            rows = _inputs.as_rows(X, features, None, "SoftmaxClassifier", "X")
             return function(rows, self.network_, self.classes_, "SoftmaxClassifier: X")
         X = _dask.in_rows(X)
         if X.shape[1] != features:

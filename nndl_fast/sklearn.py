@@ -115,13 +115,14 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
     the biases).
 
     A call that raises, or that Ctrl-C ends, leaves the estimator as it was, with what it had been fitted to
-    before. Pickles and copies have all that the next ``partial_fit`` depends on, what Adam and momentum keep
-    of earlier gradients included.
+    before; only a RandomState that was given as ``random_state`` has advanced. Pickles and copies have all
+    that the next ``partial_fit`` depends on, what Adam and momentum keep of earlier gradients included.
 
-    float32 input is computed in float32, all else in float64. Sparse input stays sparse in the first
-    layer with ``"lbfgs"``, and is made dense some rows at a time with mini-batches. Fits have the same
-    bits for any number of threads; with mini-batches on every machine, with ``"lbfgs"`` on machines whose
-    BLAS is the same.
+    float32 input is computed in float32, all else in float64, and so is float32 input with ``"lbfgs"`` if
+    features are far from zero for their spread. Sparse input stays sparse in the first layer with
+    ``"lbfgs"``, and is made dense some rows at a time with mini-batches. Fits have the same bits for any
+    number of threads; with mini-batches on every machine, with ``"lbfgs"`` on machines whose BLAS is the
+    same.
 
     Examples
     --------

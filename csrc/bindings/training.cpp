@@ -3,7 +3,9 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "../floating_point.h"
@@ -87,6 +89,7 @@ public:
         : sizes_(sizes), takes_labels_(cost == Cost::log_likelihood), network_(sizes, hidden, cost) {}
 
     void use(const py::list& weights, const py::list& biases) override {
+        check_idle();
         const Given given(*this, weights, biases);
         network_.use(given.weights, given.biases);
         used_ = true;
@@ -94,12 +97,14 @@ public:
 
     // (biases, weights), new arrays
     py::tuple parameters() const override {
+        check_idle();
         check_used();
         return taken([&](const auto& w, const auto& b) { network_.give(w, b); });
     }
 
     // What memory() returned, of a trainer of the same sizes.
     void use_memory(const py::list& moments, double momentum_power, double beta2_power) override {
+        check_idle();
         if (moments.size() > 2) throw py::value_error("Trainer: there are two moments at most");
         std::vector<Given> given;
         for (const py::handle moment : moments) {
@@ -113,6 +118,7 @@ public:
 
     // What steps depend on beside the parameters: a list of (biases, weights), new arrays, and two numbers.
     py::tuple memory() const override {
+        check_idle();
         py::list moments;
         for (int i = 0; i < network_.moments(); ++i)
             moments.append(taken([&](const auto& w, const auto& b) { network_.give_moment(i, w, b); }));
@@ -140,6 +146,11 @@ public:
             throw py::index_error("Trainer: label " + std::to_string(given.labels[wrong]) + " of example " +
                                   std::to_string(wrong) + " is outside 0.." + std::to_string(sizes_.back() - 1));
         rule.eta = eta;
+        if (busy_.exchange(true)) refuse();
+        struct Idle {
+            std::atomic<bool>& busy;
+            ~Idle() { busy = false; }
+        } const afterwards{busy_};
         const ReleaseGil released(elements_worth_the_gil);
         network_.train(given, places, n, mini_batch, rule);
     }
@@ -195,12 +206,18 @@ private:
     }
 
     size_t layers() const { return sizes_.size() - 1; }
+    // run() gives up the GIL, and changes what all of these read.
+    void check_idle() const {
+        if (busy_) refuse();
+    }
+    [[noreturn]] static void refuse() { throw std::runtime_error("Trainer: it is in the middle of a call"); }
     void check_used() const {
         if (!used_) throw py::value_error("Trainer: use() comes first");
     }
 
     std::vector<ptrdiff_t> sizes_;
     bool takes_labels_, used_ = false;
+    std::atomic<bool> busy_ = false;
     Network<E> network_;
 };
 

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -248,3 +249,63 @@ def test_early_stopping_validates_on_examples_that_weigh_something(monkeypatch):
     assert np.all(weights == 1) and len(labels) == -(-n // 10) and 8 not in labels
     bagged = BaggingClassifier(SoftmaxClassifier(**given, **MINI), 3, max_samples=0.1, random_state=0)
     assert np.all(np.isfinite(bagged.fit(x, y).estimators_[0].validation_scores_)) and model.n_iter_ > 1
+
+
+def test_a_shallow_copy_has_a_trainer_of_its_own():
+    model = SoftmaxClassifier((17,), solver="adam", **MINI).partial_fit(X, Y, classes=[0, 1, 2])
+    other = copy.copy(model)
+    assert other._trainer is not model._trainer and other.network_ is model.network_
+    other.network_ = copy.deepcopy(model.network_)
+    other._trainer.net = other.network_
+    assert goes_on(other) == goes_on(model)
+
+
+def test_a_trainer_takes_one_call_at_a_time():
+    trainer = nf._core.trainer([40, 200, 3], "sigmoid", "LogLikelihoodCost", False)
+    net = nf.Network([40, 200, 3], dtype=np.float64, rng=0)
+    trainer.use(net.weights, net.biases)
+    x, y = np.random.default_rng(0).standard_normal((4000, 40)), np.arange(4000) % 3
+    rule, refused = nf._core.rule("adam"), []
+
+    def disturb():
+        for _ in range(10_000):
+            if refused or not other.is_alive():
+                break
+            try:
+                trainer.parameters()
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    other = threading.Thread(target=lambda: trainer.run(x, y, np.arange(4000).repeat(20), 10, rule, 0.01))
+    other.start()
+    disturb()
+    other.join()
+    assert refused == ["Trainer: it is in the middle of a call"]
+
+
+def test_a_cost_of_ones_own_is_trained_and_undone_too():
+    class Mine(nf.LogLikelihoodCost):
+        @staticmethod
+        def delta(z, a, y):
+            return nf.LogLikelihoodCost.delta(z, a, y)
+
+    model = SoftmaxClassifier(solver="adam", **MINI).partial_fit(X, Y, classes=[0, 1, 2])
+    model.network_.cost, model._trainer = Mine, None
+    model.partial_fit(X, Y)
+    before, d = state_of_numpy(model), vars(model)
+    with pytest.raises(ValueError, match="feature 0"):
+        model.partial_fit(X * np.nan, Y)
+    assert state_of_numpy(model) == before and vars(model) is d
+
+
+def state_of_numpy(model):
+    optimizer = model._trainer.optimizer
+    return model.network_.digest(), optimizer.steps, [p.tobytes() for p in optimizer.first + optimizer.second]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_features_so_small_that_weights_are_huge():
+    """Their squares are infinite, but with alpha = 0 they count nothing."""
+    for size in (1e-150, 1e-158, 3e-162):
+        model = SoftmaxClassifier(alpha=0.0, max_iter=20).fit(X * size, Y)
+        assert np.isfinite(model.loss_)

@@ -1,5 +1,6 @@
 """L-BFGS on features far from zero, or of sizes far from each other: the minimum of the same objective."""
 
+import tracemalloc
 from itertools import chain
 
 import numpy as np
@@ -164,3 +165,13 @@ def test_numpys_error_state_changes_nothing(fitted):
         with pytest.raises(ValueError, match="the cost is"):
             fitted(NEAR * 1e200, Y)
     assert np.array_equal(model.coef_, expected.coef_)
+
+
+def test_the_moments_of_wide_features_take_little_memory():
+    x = np.random.default_rng(0).standard_normal((2000, 5000))
+    _coordinates.moments(x[:10], np.ones(10), False)
+    tracemalloc.start()
+    _coordinates.moments(x, np.ones(2000), False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * _coordinates._BYTES < x.nbytes / 3
