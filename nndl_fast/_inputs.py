@@ -144,7 +144,7 @@ def from_data(
 
 def plain_column(column: Any, name: str) -> Any:
     """Returns a nullable column of pandas as its plain counterpart, and all else as it is."""
-    dtype = getattr(column, "dtype", None)
+    dtype: Any = getattr(column, "dtype", None)
     if not (hasattr(dtype, "na_value") and hasattr(column, "isna")):
         return column
     if missing := np.flatnonzero(column.isna())[:1].tolist():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ def _by_whole_logits(
     y, options = ctx.targets.y, ctx.targets.options()
     delta = f.log_likelihood_delta(_memory("linear_cross_entropy: the logits", z), y, **options)
     delta = _times(_differentiable(torch.from_numpy(delta), z, masses), grad.to(wide))
-    made = (lambda: delta.T @ a, lambda: delta.sum(0), lambda: delta @ w)
+    made: tuple[Callable[[], Any], ...] = (lambda: delta.T @ a, lambda: delta.sum(0), lambda: delta @ w)
     return [
         make().to(input.dtype) if needed else None for make, needed in zip(made, ctx.needs_input_grad[2:])
     ]

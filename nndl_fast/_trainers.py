@@ -19,6 +19,9 @@ from ._backpropagation import Parameters, gradients, plain
 from ._optimizers import Optimizer
 from ._types import Array
 
+# Moments as (biases, weights), and the powers of the two betas.
+Memory = tuple[list[Parameters], float, float]
+
 P = ParamSpec("P")
 S = TypeVar("S")
 R = TypeVar("R")
@@ -101,6 +104,9 @@ class CompiledTrainer:
     copies and pickles.
     """
 
+    memory: Memory
+    compiled: _core.Trainer | None
+
     def __init__(self, net: Trainable, rule: _core.Rule, cost: str) -> None:
         self.net, self.rule, self.cost = net, rule, cost
         self.go_on_from(([], 1.0, 1.0))
@@ -128,10 +134,10 @@ class CompiledTrainer:
         if self.compiled is not None:
             self.memory = self.compiled.memory()
 
-    def go_on_from(self, memory: _core.Memory) -> None:
+    def go_on_from(self, memory: Memory) -> None:
         """Takes the next steps as if those since then had not been."""
         self.memory = memory
-        self.compiled: _core.Trainer | None = None
+        self.compiled = None
 
     def __getstate__(self) -> dict[str, Any]:
         rule = self.rule.optimizer, self.rule.weight_decay, self.rule.momentum

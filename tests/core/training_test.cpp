@@ -289,7 +289,7 @@ void check_digits(const std::string& path) {
 // its next step are as if there had been none.
 void check_undone() {
     const std::vector<ptrdiff_t> sizes{1024, 1024, 16};
-    const ptrdiff_t n = 2048;
+    const ptrdiff_t n = 8192;
     const std::vector<float> x = numbers<float>(n * sizes[0], 7);
     std::vector<int64_t> labels, order;
     for (ptrdiff_t i = 0; i < n; ++i) {
@@ -331,7 +331,7 @@ void check_undone() {
             }
             const std::string before = now();
             // Ever later, in steps that grow: sanitizers make the step long, and it is asked every few milliseconds.
-            for (int answers = 1; now() == before; answers += 1 + answers / 4) {
+            for (int answers = 1; now() == before; answers += 1 + answers / 2) {
                 int left = answers;
                 const Watch watch([](void* left) { return --*static_cast<int*>(left) > 0; }, &left);
                 try {
