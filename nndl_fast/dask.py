@@ -239,7 +239,6 @@ class SoftmaxClassifier(Fitted):
             raise AttributeError("SoftmaxClassifier: there is nothing to predict with before fit")
         features = self.network_.sizes[0]
         if not isinstance(X, da.Array):
-            _dask.refuse_sparse(X, "X")
             rows = _inputs.as_rows(X, features, None, "SoftmaxClassifier", "X")
             return function(rows, self.network_, self.classes_, "SoftmaxClassifier: X")
         X = _dask.in_rows(X)

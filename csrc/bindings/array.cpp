@@ -77,13 +77,6 @@ bool is_masked(py::handle object) {
     return PyType_IsSubtype(Py_TYPE(object.ptr()), reinterpret_cast<PyTypeObject*>(masked.ptr()));
 }
 
-// Whether the type is one of NumPy's own. Those that other packages add have letters and sizes of their own choice:
-// ml_dtypes.float8_e5m2 calls itself 'f'.
-bool is_numpys(const py::dtype& dtype) {
-    constexpr int first_of_others = 256;  // NPY_USERDEF
-    return dtype.num() >= 0 && dtype.num() < first_of_others;
-}
-
 // Any object as an array, which may be one that the caller holds too.
 py::array converted(py::handle object, Argument argument) {
     if (is_plain(object)) return py::reinterpret_borrow<py::array>(object);
@@ -156,14 +149,11 @@ float rounded_to_odd(double x) {
     return odd;
 }
 
-// Elements of a floating-point array, each by f, in C order.
+// f(element, number in C order) for an array of float32 or float64.
 template <class F>
-std::vector<float> as_floats_by(const py::array& array, F f) {
-    std::vector<float> result(size_t(array.size()));
-    const auto put = [&](auto x, ptrdiff_t i) { result[size_t(i)] = f(x); };
-    if (array.itemsize() == sizeof(float)) for_each_element<float>(array, put);
-    else for_each_element<double>(array, put);
-    return result;
+void for_each_real(const py::array& array, F f) {
+    if (array.itemsize() == sizeof(float)) for_each_element<float>(array, f);
+    else for_each_element<double>(array, f);
 }
 
 }  // namespace
@@ -175,9 +165,10 @@ py::array cast(const py::array& array, const py::dtype& dtype) {
     const bool real = array.dtype().num() == npy_api::NPY_FLOAT_ || array.dtype().num() == npy_api::NPY_DOUBLE_;
     if (real && dtype.num() == npy_api::NPY_FLOAT_) {
         float* const to = static_cast<float*>(result.mutable_data());
-        for_each_element<double>(usable(array), [to](double x, ptrdiff_t i) { to[i] = float(x); });
+        for_each_real(usable(array), [to](double x, ptrdiff_t i) { to[i] = float(x); });
     } else if (real && is_half(result)) {
-        const auto floats = as_floats_by(usable(array), [](auto x) { return rounded_to_odd(double(x)); });
+        std::vector<float> floats(size_t(array.size()));
+        for_each_real(usable(array), [&floats](double x, ptrdiff_t i) { floats[size_t(i)] = rounded_to_odd(x); });
         half_kernels_of(result).narrow(floats.data(), array.size(), static_cast<uint16_t*>(result.mutable_data()), 1);
     } else if (npy_api::get().PyArray_CopyInto_(result.ptr(), array.ptr())) {
         throw py::error_already_set();

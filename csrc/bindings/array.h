@@ -64,6 +64,12 @@ private:
     py::error_already_set error_;
 };
 
+// Whether the type is one of NumPy's own. Those that other packages add have letters and sizes of their own choice:
+// ml_dtypes.float8_e5m2 calls itself 'f'.
+inline bool is_numpys(const py::dtype& dtype) {
+    constexpr int first_of_others = 256;  // NPY_USERDEF
+    return dtype.num() >= 0 && dtype.num() < first_of_others;
+}
 // Any object as an array; masked arrays are refused, other subclasses are read as plain arrays. That may run code of
 // the object, which may change the shape or the type of other arguments: a function converts all its arguments before
 // it looks at any of them.

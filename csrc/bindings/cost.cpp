@@ -195,7 +195,7 @@ private:
             const char kind = y.dtype().kind();
             if (kind != 'i' && kind != 'u' && y.size())  // an empty list has no type of its own
                 throw py::type_error(argument + " has dtype " + dtype_of(y) + "; labels must be integers" +
-                                     (y.dtype().num() < 256 ? "" : " of NumPy's: give its astype(np.int64)"));
+                                     (is_numpys(y.dtype()) ? "" : " of NumPy's: give its astype(np.int64)"));
             take_labels(usable(y));
         } else if (same_shape(y, z_.array)) {
             take_full_targets(to_targets(z_, y, argument));
