@@ -156,10 +156,8 @@ void for_each_real(const py::array& array, F f) {
     else for_each_element<double>(array, f);
 }
 
-}  // namespace
-
-py::array cast(const py::array& array, const py::dtype& dtype) {
-    if (array.dtype().equal(dtype)) return array;
+// Apart, since most calls cast nothing and inlined it makes them slower.
+[[gnu::noinline]] py::array cast_elements(const py::array& array, const py::dtype& dtype) {
     py::array result = fresh(dtype, array.ndim(), array.shape());
     // NumPy would raise or warn of overflow and underflow if its error state, which is the caller's, says so.
     const bool real = array.dtype().num() == npy_api::NPY_FLOAT_ || array.dtype().num() == npy_api::NPY_DOUBLE_;
@@ -174,6 +172,12 @@ py::array cast(const py::array& array, const py::dtype& dtype) {
         throw py::error_already_set();
     }
     return result;
+}
+
+}  // namespace
+
+py::array cast(const py::array& array, const py::dtype& dtype) {
+    return array.dtype().equal(dtype) ? array : cast_elements(array, dtype);
 }
 
 Cause::Cause() {

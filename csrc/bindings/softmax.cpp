@@ -86,7 +86,7 @@ py::object part(const py::array& joined, const py::array& z, const std::vector<i
 }
 
 // A result of z's shape; y, if it is not null, is the second operand and has that shape too. The axis is a plain one.
-py::object row_wise(const Operation& operation, Floats z, const py::array* y, py::handle axis, py::handle out) {
+py::object row_wise(const Operation& operation, const Floats& z, const py::array* y, py::handle axis, py::handle out) {
     const JoinedAxes several = joined_axes(axis, int(z.array.ndim()), {operation.function, "axis"});
     const auto run_both = [&](int one, const py::array& from, const py::array* with, py::array& to) {
         z.single ? run<float>(operation, one, from, with, to) : run<double>(operation, one, from, with, to);
@@ -97,18 +97,15 @@ py::object row_wise(const Operation& operation, Floats z, const py::array* y, py
         run_both(one, z.array, y, result.array());
         return result.finish();
     }
-    z.array = own_view(z.array);  // NumPy's functions are Python, in which signals are handled and threads take turns
-    py::array second;
-    if (y) {
-        second = own_view(*y);
-        y = &second;
-    }
-    Result result(out, z, {&z.array, y}, {operation.function, "out"});
-    const py::array from = join(z.array, several.axes);
+    // NumPy's functions are Python, in which signals are handled and threads take turns.
+    const Floats own{own_view(z.array), z.asked, z.single};
+    const std::optional<py::array> second = y ? std::optional(own_view(*y)) : std::nullopt;
+    Result result(out, own, {&own.array, address(second)}, {operation.function, "out"});
+    const py::array from = join(own.array, several.axes);
     py::array with, to(from.dtype(), std::vector<ptrdiff_t>(from.shape(), from.shape() + from.ndim()));
-    if (y) with = join(*y, several.axes);
+    if (second) with = join(*second, several.axes);
     run_both(int(from.ndim()) - 1, from, y ? &with : nullptr, to);
-    result.array().attr("__setitem__")(py::ellipsis(), part(to, z.array, several.axes));
+    result.array().attr("__setitem__")(py::ellipsis(), part(to, own.array, several.axes));
     return result.finish();
 }
 
