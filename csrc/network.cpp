@@ -12,7 +12,7 @@ thread_local Buffer thread_activations[2], thread_wide[2];
 }  // namespace
 
 template <class E>
-Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost)
+Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Activation hidden, Cost cost)
     : layers_(sizes.size() - 1), hidden_(hidden), cost_(cost) {
     for (size_t i = 0; i < layers_.size(); ++i) {
         layers_[i].inputs = sizes[i];

@@ -7,28 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "activation.h"
 #include "buffer.h"
 #include "matrix.h"
+#include "optimizer.h"
 
 namespace nndl_fast {
 
-enum class Hidden { sigmoid, tanh, relu };
 // The output layer is softmax with the first, sigmoid neurons with the others.
 enum class Cost { log_likelihood, cross_entropy, quadratic };
-
-// How a step changes the parameters. kernels/operations/step.cpp has the formulas.
-struct Rule {
-    Optimizer optimizer = Optimizer::sgd;
-    double eta = 0;           // the learning rate
-    double weight_decay = 0;  // lambda / n: the regularisation adds weight_decay * w to the gradient, not for biases
-    double momentum = 0;      // for Adam, beta1
-    double beta2 = 0.999, epsilon = 1e-8;  // Adam's alone; epsilon keeps its divisor from 0
-
-    bool operator==(const Rule& other) const {
-        return optimizer == other.optimizer && eta == other.eta && weight_decay == other.weight_decay &&
-               momentum == other.momentum && beta2 == other.beta2 && epsilon == other.epsilon;
-    }
-};
 
 // (n, features), element (i, k) at x[i * row + k * step]; labels (n,) or targets (n, outputs), contiguous
 template <class E>
@@ -42,7 +29,7 @@ struct Examples {
 template <class E>
 class Network {
 public:
-    Network(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost);
+    Network(const std::vector<ptrdiff_t>& sizes, Activation hidden, Cost cost);
 
     // The parameters: weights[i] is (sizes[i + 1], sizes[i]) and biases[i] (sizes[i + 1],), both contiguous.
     void use(const std::vector<const E*>& weights, const std::vector<const E*>& biases);
@@ -54,12 +41,8 @@ public:
     int moments() const { return int(layers_.front().first.size() > 0) + int(layers_.front().second.size() > 0); }
     void use_moment(int moment, const std::vector<const E*>& weights, const std::vector<const E*>& biases);
     void give_moment(int moment, const std::vector<E*>& weights, const std::vector<E*>& biases) const;
-    // momentum and beta2 to the number of steps, which Adam divides by
-    std::pair<double, double> powers() const { return {momentum_power_, beta2_power_}; }
-    void use_powers(double momentum, double beta2) {
-        momentum_power_ = momentum;
-        beta2_power_ = beta2;
-    }
+    Powers powers() const { return powers_; }
+    void use_powers(Powers powers) { powers_ = powers; }
 
     // A step for each `mini_batch` of the examples that `order` lists; the last may be smaller.
     void train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch, const Rule& rule);
@@ -108,20 +91,14 @@ private:
                                  E* z) const;
 
     std::vector<Layer> layers_;
-    Hidden hidden_;
+    Activation hidden_;
     Cost cost_;
     Buffer x_, targets_, labels_;  // of the mini-batch in hand
     const E* next_x_ = nullptr;    // of the next one
     ptrdiff_t next_row_ = 0;
     const int64_t *next_ = nullptr, *next_end_ = nullptr;
-    double momentum_power_ = 1, beta2_power_ = 1;  // momentum and beta2 to the number of steps
+    Powers powers_;
 };
-
-template <class E>
-MapKernel<E> activation_of(Hidden hidden) {
-    const Kernels<E>& k = active_kernels<E>();
-    return hidden == Hidden::sigmoid ? k.sigmoid : hidden == Hidden::tanh ? k.hyperbolic_tangent : k.rectifier;
-}
 
 // The product that gives z: left (m, depth) times weights in panels, plus biases where there are any.
 template <class E>

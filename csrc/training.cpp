@@ -17,14 +17,6 @@ constexpr ptrdiff_t strip = 48;
 constexpr ptrdiff_t room_of_wide = 24 << 20;
 thread_local Buffer thread_gradient;
 
-template <class E>
-MapKernel<E> times_derivative_of(Hidden hidden) {
-    const Kernels<E>& k = active_kernels<E>();
-    return hidden == Hidden::sigmoid ? k.times_sigmoid_prime
-           : hidden == Hidden::tanh  ? k.times_tanh_prime
-                                     : k.times_relu_prime;
-}
-
 }  // namespace
 
 template <class E>
@@ -43,8 +35,8 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets) {
             for (Buffer* buffer : {&layer.a, &layer.delta})
                 room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
         const ptrdiff_t parameters = room_of_weights(layer) + whole_vectors<E>(layer.neurons);
-        if (rule.optimizer != Optimizer::sgd) room_of_zeros<E>(layer.first, parameters);
-        if (rule.optimizer == Optimizer::adam) room_of_zeros<E>(layer.second, parameters);
+        if (keeps_first(rule.optimizer)) room_of_zeros<E>(layer.first, parameters);
+        if (keeps_second(rule.optimizer)) room_of_zeros<E>(layer.second, parameters);
     }
 }
 
@@ -200,23 +192,14 @@ void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
 template <class E>
 void Network<E>::step(Layer& layer, const Rule& rule, double weight_decay, ptrdiff_t n, ptrdiff_t place, E* parameters,
                       E* gradient) {
-    const bool plain = rule.optimizer == Optimizer::sgd;
-    StepJob<E> job;
-    job.optimizer = rule.optimizer;
+    // In plain descent the gradient comes times -eta.
+    StepJob<E> job = step_job<E>(rule, weight_decay, powers_);
+    job.scale = 1;
     job.n = n;
     job.parameters = parameters;
     job.gradient = gradient;
-    if (!plain) job.first = layer.data(layer.first) + place;
-    if (rule.optimizer == Optimizer::adam) job.second = layer.data(layer.second) + place;
-    job.decay = E(plain ? 1 - rule.eta * weight_decay : weight_decay);
-    job.eta = E(rule.eta);
-    job.mu = E(rule.momentum);
-    job.one_less_mu = E(1 - rule.momentum);
-    job.beta = E(rule.beta2);
-    job.one_less_beta = E(1 - rule.beta2);
-    job.rate = E(rule.eta / (1 - momentum_power_));
-    job.root = E(1 / std::sqrt(1 - beta2_power_));
-    job.small = E(rule.epsilon);
+    if (keeps_first(rule.optimizer)) job.first = layer.data(layer.first) + place;
+    if (keeps_second(rule.optimizer)) job.second = layer.data(layer.second) + place;
     active_kernels<E>().step(job);
 }
 
@@ -294,8 +277,8 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
         next_end_ = order + std::min(n, start + m + mini_batch);
         gather(examples, order + start, m);
         const auto step = [&] {
-            momentum_power_ *= rule.momentum;
-            beta2_power_ *= rule.beta2;
+            powers_.momentum *= rule.momentum;
+            powers_.beta2 *= rule.beta2;
             const double scale = (rule.optimizer == Optimizer::sgd ? -rule.eta : 1) / double(m);
             forward(m);
             is_wide() ? train_wide(m, examples.labels, scale, rule) : output_error(m, examples.labels, scale);
@@ -326,7 +309,7 @@ double Network<E>::time_of_step(ptrdiff_t m) const {
 template <class E>
 template <class F>
 void Network<E>::undoing(F step) {
-    const double momentum_power = momentum_power_, beta2_power = beta2_power_;
+    const Powers powers = powers_;
     std::vector<Buffer> before(4 * layers_.size());
     // f(a buffer that the step changes, its copy)
     const auto for_each_buffer = [&](auto f) {
@@ -344,8 +327,7 @@ void Network<E>::undoing(F step) {
     } catch (...) {
         for_each_buffer(
             [](const Buffer& now, const Buffer& copy) { std::memcpy(now.data(), copy.data(), now.size()); });
-        momentum_power_ = momentum_power;
-        beta2_power_ = beta2_power;
+        powers_ = powers;
         throw;
     }
 }

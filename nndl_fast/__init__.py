@@ -27,10 +27,14 @@ except ImportError as error:
     __path__[:] = installed.submodule_search_locations
     from . import _core as _core
 
-from . import _threadpoolctl, datasets
+from . import _threadpoolctl, datasets, optimizers
 from ._config import __version__, get_include, get_num_threads, num_threads, set_num_threads, show_config
 from .costs import CrossEntropyCost, LogLikelihoodCost, QuadraticCost
 from .functional import (
+    activate,
+    activation_backward,
+    affine,
+    affine_backward,
     binary_cross_entropy_cost,
     binary_cross_entropy_cost_and_delta,
     binary_cross_entropy_delta,
@@ -42,6 +46,7 @@ from .functional import (
     log_likelihood_delta,
     log_softmax,
     logsumexp,
+    matmul,
     sigmoid,
     sigmoid_prime,
     softmax,
@@ -56,6 +61,10 @@ __all__ = [
     "Network",
     "QuadraticCost",
     "__version__",
+    "activate",
+    "activation_backward",
+    "affine",
+    "affine_backward",
     "binary_cross_entropy_cost",
     "binary_cross_entropy_cost_and_delta",
     "binary_cross_entropy_delta",
@@ -71,7 +80,9 @@ __all__ = [
     "log_likelihood_delta",
     "log_softmax",
     "logsumexp",
+    "matmul",
     "num_threads",
+    "optimizers",
     "set_num_threads",
     "show_config",
     "sigmoid",

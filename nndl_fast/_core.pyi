@@ -50,6 +50,36 @@ def binary_cross_entropy_cost_and_delta(
     z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, out: _Out, /
 ) -> tuple[Any, Any]: ...
 
+def affine(
+    x: ArrayLike, w: ArrayLike, b: ArrayLike | None, axis: int, activation: str | None, out: _Out, /
+) -> Any: ...
+def affine_backward(
+    delta: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    axis: int,
+    activation: str | None,
+    a: ArrayLike | None,
+    handed_down: bool,
+    /,
+) -> tuple[Any, Any, Any]: ...
+def matmul(a: ArrayLike, b: ArrayLike, out: _Out, /) -> Any: ...
+def activate(z: ArrayLike, activation: str, out: _Out, /) -> Any: ...
+def activation_backward(delta: ArrayLike, a: ArrayLike, activation: str, out: _Out, /) -> Any: ...
+def step(
+    name: str,
+    lr: float,
+    momentum: float,
+    beta2: float,
+    epsilon: float,
+    weight_decay: float,
+    max_norm: float | None,
+    parameters: Any,
+    gradients: Any,
+    state: list[Any],
+    /,
+) -> None: ...
+
 class Rule:
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def __eq__(self, other: object, /) -> bool: ...

@@ -14,9 +14,9 @@ from weakref import ref
 
 import numpy as np
 
-from . import _core, costs
+from . import _core, costs, optimizers
 from ._backpropagation import Parameters, gradients, plain
-from ._optimizers import Optimizer
+from ._errors import unheard
 from ._types import Array
 
 # Moments as (biases, weights), and the powers of the two betas.
@@ -70,22 +70,50 @@ class Trainable(Protocol):
     def parameters(self, parameters: Parameters) -> None: ...
 
 
+class Optimizers:
+    """Optimizers for the biases and for the weights, which alone decay, of a network whose steps are of a rule."""
+
+    def __init__(self, rule: _core.Rule) -> None:
+        self.both = [_optimizer(rule, 0.0), _optimizer(rule, rule.weight_decay)]
+
+    @unheard
+    def step(self, parameters: Parameters, nabla: Parameters, examples: float, eta: float) -> Parameters:
+        """Returns new parameters after a step.
+
+        ``nabla`` are the gradients by biases and weights, summed over so many examples.
+        """
+        moved = tuple([p.copy() for p in side] for side in parameters)
+        for optimizer, side, gradients_of_side in zip(self.both, moved, nabla):
+            optimizer.lr = eta
+            optimizer.step(side, [gradient / examples for gradient in gradients_of_side])
+        return moved  # type: ignore[return-value]
+
+
+def _optimizer(rule: _core.Rule, weight_decay: float) -> Any:
+    if rule.optimizer == "adam":
+        betas = rule.momentum, rule.beta2
+        return optimizers.Adam(betas=betas, eps=rule.epsilon, weight_decay=weight_decay)
+    if rule.optimizer == "sgd":
+        return optimizers.SGD(weight_decay=weight_decay)
+    kind = optimizers.Nesterov if rule.optimizer == "nesterov" else optimizers.Momentum
+    return kind(momentum=rule.momentum, weight_decay=weight_decay)
+
+
 class NumpyTrainer:
-    """Takes each step in NumPy."""
+    """Computes the gradients of each step in NumPy."""
 
     def __init__(self, net: Trainable, rule: _core.Rule) -> None:
         self.net, self.rule = net, rule
-        self.optimizer = Optimizer(rule, net.parameters)
+        self.optimizers = Optimizers(rule)
         self.remember()
 
     def remember(self) -> None:
         """As that of :class:`CompiledTrainer`."""
-        self.memory = copy.copy(self.optimizer)
-        self.memory.first, self.memory.second = [*self.optimizer.first], [*self.optimizer.second]
+        self.memory = copy.deepcopy(self.optimizers)
 
-    def go_on_from(self, memory: Optimizer) -> None:
+    def go_on_from(self, memory: Optimizers) -> None:
         """As that of :class:`CompiledTrainer`."""
-        self.optimizer = memory
+        self.optimizers = memory
         self.remember()
 
     def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
@@ -94,7 +122,7 @@ class NumpyTrainer:
         for start in range(0, len(order), mini_batch):
             batch = order[start : start + mini_batch]
             nabla = gradients(parameters, net.hidden, net.cost, x[batch].T, y[batch].T)
-            net.parameters = parameters = self.optimizer.step(parameters, nabla, len(batch), eta)
+            net.parameters = parameters = self.optimizers.step(parameters, nabla, len(batch), eta)
 
 
 class CompiledTrainer:

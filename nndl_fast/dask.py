@@ -17,7 +17,7 @@ import numpy as np
 from . import _dask, _inputs, _objective
 from ._backpropagation import Parameters
 from ._estimator import Fitted, as_a_whole, check_parameters
-from ._optimizers import Optimizer
+from ._trainers import Optimizers
 from ._types import Array
 
 
@@ -272,7 +272,7 @@ class SoftmaxClassifier(Fitted):
         network = self.network_
         batch_size = 1024 if self.batch_size == "auto" else min(int(self.batch_size), 1 << 62)
         share = max(1, batch_size // len(blocks))
-        optimizer = Optimizer(self._rule(about.weight), network.parameters)
+        optimizers = Optimizers(self._rule(about.weight))
         seeds = np.random.SeedSequence(self.random_state)
         for step in range(self.max_iter):
             sent = dask.delayed(network.parameters, traverse=False)
@@ -285,7 +285,7 @@ class SoftmaxClassifier(Fitted):
             sums, weight = _dask.tree(of_blocks, _dask.sum_of_some)
             if weight:
                 nabla = sums.nabla_b, sums.nabla_w
-                network.parameters = optimizer.step(
+                network.parameters = optimizers.step(
                     network.parameters, nabla, weight, self.learning_rate_init
                 )
                 self._note(sums.cost / weight)

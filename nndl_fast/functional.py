@@ -16,6 +16,7 @@ of the arrays is read or written.
 
 from __future__ import annotations
 
+from ._affine import Activation, activate, activation_backward, affine, affine_backward, matmul
 from ._likelihood import (
     linear_log_likelihood,
     log_likelihood_cost,
@@ -41,9 +42,14 @@ from ._softmax import (
 from ._types import Array, Axis, Reduction
 
 __all__ = [
+    "Activation",
     "Array",
     "Axis",
     "Reduction",
+    "activate",
+    "activation_backward",
+    "affine",
+    "affine_backward",
     "binary_cross_entropy_cost",
     "binary_cross_entropy_cost_and_delta",
     "binary_cross_entropy_delta",
@@ -55,6 +61,7 @@ __all__ = [
     "log_likelihood_delta",
     "log_softmax",
     "logsumexp",
+    "matmul",
     "sigmoid",
     "sigmoid_prime",
     "softmax",
@@ -63,5 +70,5 @@ __all__ = [
 ]
 
 # Pickles and the documentation have the functions by this module's name, wherever they are defined.
-for _name in set(__all__) - {"Array", "Axis", "Reduction"}:
+for _name in set(__all__) - {"Activation", "Array", "Axis", "Reduction"}:
     globals()[_name].__module__ = __name__

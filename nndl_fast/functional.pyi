@@ -4,6 +4,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Unpack
 
+from ._affine import Activation as Activation
+from ._affine import activate as activate
+from ._affine import activation_backward as activation_backward
+from ._affine import affine as affine
+from ._affine import affine_backward as affine_backward
+from ._affine import matmul as matmul
 from ._types import Array as Array
 from ._types import Axis as Axis
 from ._types import Reduction as Reduction

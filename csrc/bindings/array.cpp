@@ -12,13 +12,6 @@ namespace nndl_fast {
 
 using py::detail::npy_api;
 
-namespace {
-
-// Where an array's elements lie: [low, high) in bytes.
-struct Extent {
-    const char *low, *high;
-};
-
 Extent extent_of(const py::array& array) {
     Extent e{static_cast<const char*>(array.data()), static_cast<const char*>(array.data())};
     if (!array.size()) return e;
@@ -30,17 +23,11 @@ Extent extent_of(const py::array& array) {
     return e;
 }
 
-bool overlap(const py::array& a, const py::array& b) {
-    const Extent x = extent_of(a), y = extent_of(b);
-    return x.low < y.high && y.low < x.high;
-}
-
 bool same_view(const py::array& a, const py::array& b) {
     return a.data() == b.data() && a.itemsize() == b.itemsize() && same_shape(a, b) &&
            std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
 }
 
-// Whether two elements may share memory. Says yes for some exotic views whose elements do not.
 bool overlaps_itself(const py::array& array) {
     if (array.flags() & npy_api::NPY_ARRAY_C_CONTIGUOUS_) return false;
     std::vector<std::pair<ptrdiff_t, ptrdiff_t>> dims;  // stride, size
@@ -65,6 +52,13 @@ bool is_usable(const py::array& array) {
                         [size](ptrdiff_t stride) { return stride % size; });
 }
 
+namespace {
+
+bool overlap(const py::array& a, const py::array& b) {
+    const Extent x = extent_of(a), y = extent_of(b);
+    return x.low < y.high && y.low < x.high;
+}
+
 bool is_plain(py::handle object) { return Py_TYPE(object.ptr()) == npy_api::get().PyArray_Type_; }
 
 bool is_masked(py::handle object) {
@@ -77,11 +71,19 @@ bool is_masked(py::handle object) {
     return PyType_IsSubtype(Py_TYPE(object.ptr()), reinterpret_cast<PyTypeObject*>(masked.ptr()));
 }
 
+}  // namespace
+
+void refuse_masked(py::handle object, Argument argument) {
+    if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
+}
+
+namespace {
+
 // Any object as an array, which may be one that the caller holds too.
 py::array converted(py::handle object, Argument argument) {
     if (is_plain(object)) return py::reinterpret_borrow<py::array>(object);
     if (py::isinstance<py::array>(object)) {
-        if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
+        refuse_masked(object, argument);
         return object.attr("view")(py::type::of(py::array()));
     }
     const npy_api& numpy = npy_api::get();
@@ -270,6 +272,21 @@ HalfKernels half_kernels_of(const py::array& array) {
     return array.dtype().kind() == 'f' ? active_table().float16 : active_table().bfloat16;
 }
 
+void promote(std::initializer_list<Floats*> operands) {
+    const py::dtype first = (*operands.begin())->asked;
+    bool single = true, same = true;
+    for (const Floats* floats : operands) {
+        single = single && floats->single;
+        same = same && (floats->asked.is(first) || floats->asked.equal(first));
+    }
+    const py::dtype computed = single ? py::dtype::of<float>() : py::dtype::of<double>();
+    for (Floats* floats : operands) {
+        if (floats->single != single) floats->array = cast(floats->array, computed);
+        floats->single = single;
+        if (!same) floats->asked = computed;
+    }
+}
+
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument) {
     const Floats floats = to_floats(object, argument);
     if (floats.single == other.single) return floats.array;
@@ -325,23 +342,19 @@ JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {
 
 namespace {
 
-// What results are computed as.
-py::dtype computed(const Floats& floats) {
-    if (is_half(floats.array)) return floats.asked;
-    return floats.single ? py::dtype::of<float>() : py::dtype::of<double>();
-}
+py::dtype real(bool single) { return single ? py::dtype::of<float>() : py::dtype::of<double>(); }
 
-// The caller's array for results like those.
-py::array checked_out(py::handle out, const Floats& like, Argument argument) {
+// The caller's array for a result.
+py::array checked_out(py::handle out, const Shape& shape, const py::dtype& asked, Argument argument) {
     if (!py::isinstance<py::array>(out))
         throw py::type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(out))));
     if (is_masked(out)) throw py::type_error(argument + " is a masked array");
     const py::array given = py::reinterpret_borrow<py::array>(out);
-    if (!same_shape(given, like.array))
-        throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(like.array));
-    if (!given.dtype().equal(like.asked))
+    if (!shape.is_of(given))
+        throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(shape));
+    if (!given.dtype().equal(asked))
         throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " +
-                             std::string(py::str(py::object(like.asked))));
+                             std::string(py::str(py::object(asked))));
     if (!given.writeable()) throw py::value_error(argument + " is read-only");
     if (overlaps_itself(given)) throw py::value_error(argument + " has elements that share memory");
     return given;
@@ -349,17 +362,21 @@ py::array checked_out(py::handle out, const Floats& like, Argument argument) {
 
 }  // namespace
 
-Result::Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument)
-    : array_(out.is_none() ? fresh(computed(like), like.array.ndim(), like.array.shape())
-                           : checked_out(out, like, argument)),
-      asked_(like.asked) {
+Result::Result(py::handle out, const Shape& shape, const py::dtype& computed, const py::dtype& asked,
+               std::initializer_list<const py::array*> inputs, Argument argument)
+    : array_(out.is_none() ? fresh(computed, shape.ndim, shape.sizes) : checked_out(out, shape, asked, argument)),
+      asked_(asked) {
     if (out.is_none()) return;
     out_ = array_;
-    copy_back_ = !array_.dtype().equal(computed(like)) || !is_usable(array_);
+    copy_back_ = !array_.dtype().equal(computed) || !is_usable(array_);
     for (const py::array* input : inputs)
         if (input && overlap(array_, *input)) copy_back_ |= input != *inputs.begin() || !same_view(array_, *input);
-    if (copy_back_) array_ = fresh(computed(like), like.array.ndim(), like.array.shape());
+    if (copy_back_) array_ = fresh(computed, shape.ndim, shape.sizes);
 }
+
+Result::Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument)
+    : Result(out, Shape(like.array), is_half(like.array) ? like.asked : real(like.single), like.asked, inputs,
+             argument) {}
 
 py::object Result::finish() {
     if (copy_back_) {

@@ -34,6 +34,13 @@ struct Shape {
     int ndim = 0;
     ptrdiff_t sizes[max_dims];
 
+    Shape() = default;
+    Shape(std::initializer_list<ptrdiff_t> all) {
+        for (ptrdiff_t size : all) append(size);
+    }
+    explicit Shape(const py::array& array) : ndim(int(array.ndim())) {
+        std::copy_n(array.shape(), array.ndim(), sizes);
+    }
     void append(ptrdiff_t size) { sizes[ndim++] = size; }
     bool is_of(const py::array& array) const {
         return array.ndim() == ndim && std::equal(sizes, sizes + ndim, array.shape());
@@ -85,6 +92,9 @@ inline bool is_half(const py::array& array) { return array.itemsize() == 2; }
 HalfKernels half_kernels_of(const py::array& array);
 // Raises TypeError if the array's type is none that to_floats() takes.
 void require_real(const py::array& array, Argument argument);
+// Brings operands to one type: float32 if all of them are computed in it, else float64. Results have the type that all
+// operands have, or else that one.
+void promote(std::initializer_list<Floats*> operands);
 // The object as an array of floats of the type that another argument has.
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument);
 // The same of targets, which may be booleans, too.
@@ -96,6 +106,17 @@ py::array cast(const py::array& array, const py::dtype& dtype);
 // The array itself if it is aligned, of the machine's byte order, and has strides of whole
 // elements, else a copy that is so.
 py::array usable(const py::array& array);
+bool is_usable(const py::array& array);
+// Raises TypeError for a masked array, whose mask would be left out.
+void refuse_masked(py::handle object, Argument argument);
+// Where an array's elements lie: [low, high) in bytes.
+struct Extent {
+    const char *low, *high;
+};
+Extent extent_of(const py::array& array);
+// Whether two elements may share memory. Says yes for some exotic views whose elements do not.
+bool overlaps_itself(const py::array& array);
+bool same_view(const py::array& a, const py::array& b);
 bool same_shape(const py::array& a, const py::array& b);
 // Raises ValueError, naming both, if the shapes differ.
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose);
@@ -130,6 +151,9 @@ public:
     // `out` may be None. Throws before anything is written if it does not fit. The inputs, of
     // which some may be null, begin with the one that `out` may be the same as.
     Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument);
+    // The same for a result of that shape, which is computed as one type and returned as another.
+    Result(py::handle out, const Shape& shape, const py::dtype& computed, const py::dtype& asked,
+           std::initializer_list<const py::array*> inputs, Argument argument);
     py::array& array() { return array_; }
     py::object finish();  // a scalar if the array has no dimensions
 

@@ -28,9 +28,11 @@ PYBIND11_MODULE(core_of_one_interpreter, module, py::mod_gil_not_used()) {
         } catch (const Interrupted&) {
         }
     });
+    add_affine(module);
     add_softmax(module);
     add_cost(module);
     add_sigmoid(module);
+    add_optimizer(module);
     add_plan(module);
     add_training(module);
     add_yardstick(module);

@@ -5,6 +5,7 @@
 #include "array.h"
 #include "call.h"
 #include "module.h"
+#include "names.h"
 #include "reduction.h"
 
 namespace nndl_fast {
@@ -38,12 +39,12 @@ double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::arr
     return run_elements<E>(kernel, job, batch);
 }
 
-py::object activation(const char* function, MapKernel<float> Kernels<float>::* f32,
-                      MapKernel<double> Kernels<double>::* f64, py::handle z, py::handle out) {
+py::object activation(const char* function, MapKernel<float> f32, MapKernel<double> f64, py::handle z,
+                      py::handle out) {
     const Floats floats = to_floats(z, {function, "z"});
     Result result(out, floats, {&floats.array}, {function, "out"});
-    if (floats.single) run<float>(active_kernels<float>().*f32, {}, floats.array, nullptr, nullptr, &result.array());
-    else run<double>(active_kernels<double>().*f64, {}, floats.array, nullptr, nullptr, &result.array());
+    if (floats.single) run<float>(f32, {}, floats.array, nullptr, nullptr, &result.array());
+    else run<double>(f64, {}, floats.array, nullptr, nullptr, &result.array());
     return result.finish();
 }
 
@@ -124,10 +125,30 @@ py::object for_type(const char* function, bool want_cost, bool want_delta, py::h
 }
 
 py::object sigmoid(py::handle z, py::handle out) {
-    return activation("sigmoid", &Kernels<float>::sigmoid, &Kernels<double>::sigmoid, z, out);
+    return activation("sigmoid", active_kernels<float>().sigmoid, active_kernels<double>().sigmoid, z, out);
 }
 py::object sigmoid_prime(py::handle z, py::handle out) {
-    return activation("sigmoid_prime", &Kernels<float>::sigmoid_prime, &Kernels<double>::sigmoid_prime, z, out);
+    return activation("sigmoid_prime", active_kernels<float>().sigmoid_prime, active_kernels<double>().sigmoid_prime,
+                      z, out);
+}
+py::object activate(py::handle z, py::handle name, py::handle out) {
+    const Activation which = named(name, activation_names, "activate: activation");
+    return activation("activate", activation_of<float>(which), activation_of<double>(which), z, out);
+}
+py::object activation_backward(py::handle delta, py::handle a, py::handle name, py::handle out) {
+    const char* const function = "activation_backward";
+    const Activation which = named(name, activation_names, "activation_backward: activation");
+    const py::array given = to_array(delta, {function, "delta"}), given_a = to_array(a, {function, "a"});
+    Floats errors = to_floats(given, {function, "delta"}), activations = to_floats(given_a, {function, "a"});
+    promote({&errors, &activations});
+    require_shape(activations.array, errors.array, {function, "a"}, "delta");
+    Result result(out, errors, {&errors.array, &activations.array}, {function, "out"});
+    const auto times = [&](auto zero) {
+        using E = decltype(zero);
+        run<E>(times_derivative_of<E>(which), {}, activations.array, &errors.array, nullptr, &result.array());
+    };
+    errors.single ? times(float()) : times(double());
+    return result.finish();
 }
 py::object binary_cross_entropy_cost(py::handle z, py::handle y, py::handle reduction, py::handle weight) {
     return for_type("binary_cross_entropy_cost", true, false, z, y, reduction, weight, py::none());
@@ -146,6 +167,8 @@ py::object binary_cross_entropy_cost_and_delta(py::handle z, py::handle y, py::h
 void add_sigmoid(py::module_& module) {
     static PyMethodDef table[] = {direct<sigmoid>("sigmoid"),
                                   direct<sigmoid_prime>("sigmoid_prime"),
+                                  direct<activate>("activate"),
+                                  direct<activation_backward>("activation_backward"),
                                   direct<binary_cross_entropy_cost>("binary_cross_entropy_cost"),
                                   direct<binary_cross_entropy_delta>("binary_cross_entropy_delta"),
                                   direct<binary_cross_entropy_cost_and_delta>("binary_cross_entropy_cost_and_delta"),

@@ -13,6 +13,7 @@
 #include "../network.h"
 #include "array.h"
 #include "module.h"
+#include "names.h"
 
 namespace nndl_fast {
 namespace {
@@ -32,25 +33,15 @@ T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* wha
     return static_cast<T*>(const_cast<void*>(array.data()));
 }
 
-constexpr std::pair<const char*, Hidden> hidden_names[] = {
-    {"sigmoid", Hidden::sigmoid}, {"tanh", Hidden::tanh}, {"relu", Hidden::relu}};
-constexpr std::pair<const char*, Cost> cost_names[] = {{"LogLikelihoodCost", Cost::log_likelihood},
+constexpr Name<Activation> hidden_names[] = {
+    {"sigmoid", Activation::sigmoid}, {"tanh", Activation::tanh}, {"relu", Activation::relu}};
+constexpr Name<Cost> cost_names[] = {{"LogLikelihoodCost", Cost::log_likelihood},
                                                        {"CrossEntropyCost", Cost::cross_entropy},
                                                        {"QuadraticCost", Cost::quadratic}};
-constexpr std::pair<const char*, Optimizer> optimizer_names[] = {{"sgd", Optimizer::sgd},
+constexpr Name<Optimizer> optimizer_names[] = {{"sgd", Optimizer::sgd},
                                                                  {"momentum", Optimizer::momentum},
                                                                  {"nesterov", Optimizer::nesterov},
                                                                  {"adam", Optimizer::adam}};
-
-template <class T, size_t n>
-T named(py::handle name, const std::pair<const char*, T> (&names)[n], const std::string& argument) {
-    std::string known;
-    for (const auto& [text, value] : names) {
-        if (name.equal(py::str(text))) return value;
-        known += (known.empty() ? "'" : ", '") + std::string(text) + "'";
-    }
-    throw py::value_error(argument + " is " + std::string(py::repr(name)) + "; it must be one of " + known);
-}
 
 // Network.SGD hands its arguments down as they are: whether there is such a rule is checked here alone.
 std::unique_ptr<Rule> make_rule(py::handle optimizer, double weight_decay, double momentum) {
@@ -85,7 +76,7 @@ public:
 template <class E>
 class TrainerOf final : public Trainer {
 public:
-    TrainerOf(const std::vector<ptrdiff_t>& sizes, Hidden hidden, Cost cost)
+    TrainerOf(const std::vector<ptrdiff_t>& sizes, Activation hidden, Cost cost)
         : sizes_(sizes), takes_labels_(cost == Cost::log_likelihood), network_(sizes, hidden, cost) {}
 
     void use(const py::list& weights, const py::list& biases) override {
@@ -113,7 +104,7 @@ public:
             given.emplace_back(*this, py::cast<py::list>(sides[1]), py::cast<py::list>(sides[0]));
         }
         for (size_t i = 0; i < given.size(); ++i) network_.use_moment(int(i), given[i].weights, given[i].biases);
-        network_.use_powers(momentum_power, beta2_power);
+        network_.use_powers({momentum_power, beta2_power});
     }
 
     // What steps depend on beside the parameters: a list of (biases, weights), new arrays, and two numbers.
@@ -122,7 +113,7 @@ public:
         py::list moments;
         for (int i = 0; i < network_.moments(); ++i)
             moments.append(taken([&](const auto& w, const auto& b) { network_.give_moment(i, w, b); }));
-        return py::make_tuple(moments, network_.powers().first, network_.powers().second);
+        return py::make_tuple(moments, network_.powers().momentum, network_.powers().beta2);
     }
 
     void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
@@ -225,7 +216,7 @@ std::unique_ptr<Trainer> make_trainer(const std::vector<ptrdiff_t>& sizes, py::h
                                       bool single) {
     if (sizes.size() < 2 || *std::min_element(sizes.begin(), sizes.end()) < 1)
         throw py::value_error("Trainer: sizes must be two or more, each at least 1");
-    const Hidden h = named(hidden, hidden_names, "Trainer: hidden");
+    const Activation h = named(hidden, hidden_names, "Trainer: hidden");
     const Cost c = named(cost, cost_names, "Trainer: cost");
     if (single) return std::make_unique<TrainerOf<float>>(sizes, h, c);
     return std::make_unique<TrainerOf<double>>(sizes, h, c);

@@ -110,18 +110,23 @@ struct TurnJob {
     bool whole = false;
 };
 
-enum class Optimizer { sgd, momentum, nesterov, adam };
+enum class Optimizer { sgd, momentum, nesterov, adagrad, rmsprop, adam };
+constexpr bool keeps_first(Optimizer optimizer) { return optimizer != Optimizer::sgd; }
+constexpr bool keeps_second(Optimizer optimizer) { return optimizer == Optimizer::adam; }
 
-// What a step of gradient descent does with n parameters and the gradient of the mean cost; see operations/step.cpp.
+// What a step of gradient descent does with n parameters and their gradient; see operations/step.cpp.
 template <class E>
 struct StepJob {
     Optimizer optimizer = Optimizer::sgd;
     ptrdiff_t n = 0;
-    E *parameters = nullptr, *gradient = nullptr;  // both whole vectors
-    E *first = nullptr, *second = nullptr;         // what the optimizer keeps of earlier gradients
-    E decay = 0;                                   // of the parameters: what regularisation adds is decay times them
+    E* parameters = nullptr;
+    const E* gradient = nullptr;
+    E *first = nullptr, *second = nullptr;  // what the optimizer keeps of earlier gradients
+    E scale = 1;                            // of the gradient
+    E decay = 0;                            // of the parameters: what regularisation adds is decay times them
     E eta = 0, mu = 0, one_less_mu = 0;
-    E beta = 0, one_less_beta = 0, rate = 0, root = 0, small = 0;  // Adam's
+    E beta = 0, one_less_beta = 0, small = 0;
+    E rate = 0, root = 0, shrink = 1;  // Adam's
 };
 
 // static: files of different instruction sets must not share a copy of a function.

@@ -15,9 +15,11 @@
     KERNEL(double, binary_cross_entropy, MapJob)                                                     \
     KERNEL(double, hyperbolic_tangent, MapJob)                                                       \
     KERNEL(double, rectifier, MapJob)                                                                \
+    KERNEL(double, leaky_rectifier, MapJob)                                                          \
     KERNEL(double, times_sigmoid_prime, MapJob) /* y times the derivative, z being the activation */ \
     KERNEL(double, times_tanh_prime, MapJob)                                                         \
     KERNEL(double, times_relu_prime, MapJob)                                                         \
+    KERNEL(double, times_leaky_relu_prime, MapJob)                                                   \
     KERNEL(void, step, StepJob)                                                                      \
     KERNEL(void, product, ProductJob)                                                                \
     KERNEL(void, turn, TurnJob)                                                                      \

@@ -167,7 +167,7 @@ void check_turns(const char* type) {
 
 // The parameters of a small network after two epochs on examples that follow from their numbers.
 template <class E>
-std::vector<E> trained(Hidden hidden, Cost cost, Optimizer optimizer, ptrdiff_t mini_batch) {
+std::vector<E> trained(Activation hidden, Cost cost, Optimizer optimizer, ptrdiff_t mini_batch) {
     const std::vector<ptrdiff_t> sizes = {37, 50, 18, 10};
     constexpr ptrdiff_t n = 75;
     std::vector<std::vector<E>> weights, biases;
@@ -215,7 +215,7 @@ std::vector<E> trained(Hidden hidden, Cost cost, Optimizer optimizer, ptrdiff_t 
 template <class E>
 void check_training(const char* type, const std::string& hash) {
     std::string digests;
-    for (Hidden hidden : {Hidden::sigmoid, Hidden::tanh, Hidden::relu})
+    for (Activation hidden : {Activation::sigmoid, Activation::tanh, Activation::relu})
         for (Cost cost : {Cost::log_likelihood, Cost::cross_entropy, Cost::quadratic})
             for (Optimizer optimizer : {Optimizer::sgd, Optimizer::momentum, Optimizer::nesterov, Optimizer::adam})
                 for (ptrdiff_t mini_batch : {10, 64}) {
@@ -273,7 +273,7 @@ void check_digits(const std::string& path) {
         for (int threads : {1, 2, 7}) {
             activate_isa(isa);
             set_num_threads(threads);
-            Network<float> network(sizes, Hidden::sigmoid, Cost::log_likelihood);
+            Network<float> network(sizes, Activation::sigmoid, Cost::log_likelihood);
             network.use({weights[0].data(), weights[1].data()}, {biases[0].data(), biases[1].data()});
             for (ptrdiff_t epoch = 0; epoch < epochs; ++epoch)
                 network.train(examples, order.data() + epoch * n, n, mini_batch, rule);
@@ -315,7 +315,7 @@ void check_undone() {
         int interruptions = 0;
         std::string whole;
         for (bool disturbed : {false, true}) {
-            Network<float> network(sizes, Hidden::sigmoid, Cost::log_likelihood);
+            Network<float> network(sizes, Activation::sigmoid, Cost::log_likelihood);
             const auto now = [&] {
                 std::vector<float> w[2] = {weights[0], weights[1]}, b[2] = {biases[0], biases[1]}, all;
                 network.give({w[0].data(), w[1].data()}, {b[0].data(), b[1].data()});

@@ -299,8 +299,8 @@ def test_a_cost_of_ones_own_is_trained_and_undone_too():
 
 
 def state_of_numpy(model):
-    optimizer = model._trainer.optimizer
-    return model.network_.digest(), optimizer.steps, [p.tobytes() for p in optimizer.first + optimizer.second]
+    states = [optimizer.state_dict() for optimizer in model._trainer.optimizers.both]
+    return model.network_.digest(), [(name, a.tobytes()) for state in states for name, a in state.items()]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

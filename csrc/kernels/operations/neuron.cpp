@@ -1,7 +1,7 @@
 // Hidden neurons: activations of weighted inputs, and errors times the derivative. The sigmoid itself is in
 // sigmoid.cpp. Each element stands alone; z, y and out are contiguous, and out may be z or y.
 //
-// The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0.
+// The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0, else 0 or the slope of a leaky one.
 #include "../../isa/export.h"
 #include "../../math/tanh.h"
 #include "map.h"
@@ -18,6 +18,13 @@ double hyperbolic_tangent(const MapJob<E>& job) {
 template <class V, class E = typename V::Element>
 double rectifier(const MapJob<E>& job) {
     return map<V>(job, [](V z) NNDL_LAMBDA { return max(V::all(0), z); });
+}
+
+constexpr double slope = 0.01;  // PyTorch's default
+
+template <class V, class E = typename V::Element>
+double leaky_rectifier(const MapJob<E>& job) {
+    return map<V>(job, [](V z) NNDL_LAMBDA { return max(V::all(E(slope)) * z, z); });
 }
 
 template <class V, class E = typename V::Element, class F>
@@ -46,12 +53,21 @@ double times_relu_prime(const MapJob<E>& job) {
     return map_errors<V>(job, [](V delta, V a) NNDL_LAMBDA { return select(less(V::all(0), a), delta, V::all(0)); });
 }
 
+template <class V, class E = typename V::Element>
+double times_leaky_relu_prime(const MapJob<E>& job) {
+    return map_errors<V>(job, [](V delta, V a) NNDL_LAMBDA {
+        return select(less(V::all(0), a), delta, V::all(E(slope)) * delta);
+    });
+}
+
 }  // namespace
 
 NNDL_EXPORT(double, hyperbolic_tangent, MapJob)
 NNDL_EXPORT(double, rectifier, MapJob)
+NNDL_EXPORT(double, leaky_rectifier, MapJob)
 NNDL_EXPORT(double, times_sigmoid_prime, MapJob)
 NNDL_EXPORT(double, times_tanh_prime, MapJob)
 NNDL_EXPORT(double, times_relu_prime, MapJob)
+NNDL_EXPORT(double, times_leaky_relu_prime, MapJob)
 
 }  // namespace nndl_fast

@@ -27,10 +27,14 @@ constexpr int tile_panels() {
     return tile_rows<V, 3>() >= 8 ? 3 : tile_rows<V, 2>() >= 8 ? 2 : 1;
 }
 
-// Bytes of a block of panels of the right operand, which stays in the first cache while the tiles of many rows
-// use it; of a block of the left operand, which stays in the second; and of a right operand that is small
-// enough to be read again for each block of rows.
-constexpr ptrdiff_t right_block = 1 << 14, left_block = 1 << 17, small_right = 1 << 20;
+// Bytes of a block of panels of the right operand, which comes from the second cache for each tile: the deeper it is, the
+// less often sums are stored and loaded. It stays in the first cache if the left operand's rows are adjacent, since then
+// each step of a tile takes a new line of that. Bytes of a block of the left operand, which stays in the second cache; and
+// of a right operand that is small enough to be read again for each block of rows.
+constexpr ptrdiff_t right_block = 1 << 16, right_block_beside_adjacent = 3 << 13, left_block = 1 << 17,
+                    small_right = 1 << 20;
+// Bytes of a result that is not in the second cache when it is begun.
+constexpr ptrdiff_t far_bytes = 1 << 20;
 
 // Evenly: the fewest parts of at most so many.
 NNDL_INLINE ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t at_most) {
@@ -51,9 +55,8 @@ NNDL_INLINE const char* at(const E* from, ptrdiff_t bytes) {
     return reinterpret_cast<const char*>(from) + bytes;
 }
 
-// So many tiles, one below the other, of depth first to last. Whole: the columns fill the panel. Adjacent: so do
-// the rows of the left operand stand.
-template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E = typename V::Element>
+// So many tiles, one below the other, of depth first to last. Adjacent: so do the rows of the left operand stand.
+template <class V, int Rows, int Panels, bool Adjacent, class E = typename V::Element>
 NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t tiles, ptrdiff_t row,
                                  ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
     // Strides in bytes: of steps in elements compilers make a second loop for a step of 1.
@@ -63,7 +66,9 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const ptrdiff_t out_row = job.out_row * bytes, out_panel = job.out_panel * bytes;
     const ptrdiff_t number_row = start.number_row * bytes, vector_row = start.vector_row * bytes,
                     vector_panel = start.vector_panel * bytes;
-    const int columns = Whole ? V::size : int(job.columns - panel * V::size);
+    const ptrdiff_t left_over = job.columns - (panel + Panels - 1) * V::size;
+    const int columns = left_over < V::size ? int(left_over) : V::size;  // of the last panel
+    const bool whole = columns == V::size;
     const char* tile_left =
         at(job.left, row * left_row + (job.left_panel ? first / V::size * job.left_panel * bytes : first * left_step));
     const char* const panel_right = at(job.right, panel * right_panel + first * right_step);
@@ -73,18 +78,20 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
     // If few rows of a step are used, and the next step's stand far away. Not in short products: what is beyond
     // an array takes long to be found missing.
+    const bool far = job.rows * job.columns * bytes >= far_bytes;
     const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
     const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
     do {
         // The next tile begins with what stands there. (Of the last tile this is beyond the array: no prefetch minds.)
-        for (int i = 0; i < Rows; ++i)
-            for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
+        if (far)
+            for (int i = 0; i < Rows; ++i)
+                for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
         V sum[Rows][Panels];
         for (int i = 0; i < Rows; ++i)
             for (int p = 0; p < Panels; ++p) {
                 const E* const from = reinterpret_cast<const E*>(vector + i * vector_row + p * vector_panel);
                 sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) *
-                            (Whole ? V::load(from) : V::load(from, columns, 0));
+                            (whole || p < Panels - 1 ? V::load(from) : V::load(from, columns, 0));
             }
         const char *left = tile_left, *right = panel_right;
         ptrdiff_t steps = depth;
@@ -107,7 +114,7 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
         for (int i = 0; i < Rows; ++i)
             for (int p = 0; p < Panels; ++p) {
                 E* const to = reinterpret_cast<E*>(out + i * out_row + p * out_panel);
-                Whole ? sum[i][p].store(to) : sum[i][p].store(to, columns);
+                whole || p < Panels - 1 ? sum[i][p].store(to) : sum[i][p].store(to, columns);
             }
         tile_left += Rows * left_row;
         out += Rows * out_row;
@@ -116,16 +123,15 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     } while (--tiles);
 }
 
-template <class V, int Rows, int Panels, bool Whole, bool Adjacent, class E>
+template <class V, int Rows, int Panels, bool Adjacent, class E>
 NNDL_INLINE void product_rows(const ProductJob<E>& job, const Start<E>& start, int rows, ptrdiff_t tiles, ptrdiff_t row,
                               ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
-    if (rows == Rows)
-        return product_tiles<V, Rows, Panels, Whole, Adjacent>(job, start, tiles, row, panel, first, last);
+    if (rows == Rows) return product_tiles<V, Rows, Panels, Adjacent>(job, start, tiles, row, panel, first, last);
     if constexpr (Rows > 1)
-        product_rows<V, Rows - 1, Panels, Whole, Adjacent>(job, start, rows, tiles, row, panel, first, last);
+        product_rows<V, Rows - 1, Panels, Adjacent>(job, start, rows, tiles, row, panel, first, last);
 }
 
-template <class V, int Panels, bool Whole, class E>
+template <class V, int Panels, class E>
 NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t top, ptrdiff_t bottom,
                                ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
     constexpr int most = tile_rows<V, Panels>();
@@ -133,8 +139,8 @@ NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, 
     const auto some = [&](ptrdiff_t of, int height) NNDL_LAMBDA {
         if (!of) return;
         if (job.left_row == 1)
-            product_rows<V, most, Panels, Whole, true>(job, start, height, of, top, panel, first, last);
-        else product_rows<V, most, Panels, Whole, false>(job, start, height, of, top, panel, first, last);
+            product_rows<V, most, Panels, true>(job, start, height, of, top, panel, first, last);
+        else product_rows<V, most, Panels, false>(job, start, height, of, top, panel, first, last);
         top += of * height;
     };
     some(taller, int(rows / tiles) + 1);
@@ -144,7 +150,7 @@ NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, 
 template <class V, int Panels, class E>
 NNDL_INLINE void product_panels(const ProductJob<E>& job, const Start<E>& start, int panels, ptrdiff_t top,
                                 ptrdiff_t bottom, ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
-    if (panels == Panels) return product_strip<V, Panels, true>(job, start, top, bottom, panel, first, last);
+    if (panels == Panels) return product_strip<V, Panels>(job, start, top, bottom, panel, first, last);
     if constexpr (Panels > 1) product_panels<V, Panels - 1>(job, start, panels, top, bottom, panel, first, last);
 }
 
@@ -158,8 +164,10 @@ void product(const ProductJob<E>& job) {
         start.left_row = start.right_panel = start.left_panel = 0;
         return product<V>(start);
     }
-    const ptrdiff_t whole = job.columns / V::size, panels = (job.columns + V::size - 1) / V::size;
-    constexpr ptrdiff_t deepest = right_block / ptrdiff_t(tile_panels<V>() * V::size * sizeof(E)) / V::size * V::size;
+    const ptrdiff_t panels = (job.columns + V::size - 1) / V::size;
+    constexpr ptrdiff_t step = tile_panels<V>() * V::size * sizeof(E);
+    const ptrdiff_t deepest =
+        (job.left_row == 1 ? right_block_beside_adjacent : right_block) / step / V::size * V::size;
     const ptrdiff_t deep = (even_part(job.depth, deepest) + V::size - 1) / V::size * V::size;
     const ptrdiff_t tall = left_block / ptrdiff_t(sizeof(E)) / deep;
     const E one = 1;
@@ -173,12 +181,11 @@ void product(const ProductJob<E>& job) {
     const auto block = [&](ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t first, ptrdiff_t last) NNDL_LAMBDA {
         const Start<E>& start = first ? begun : fresh;
         ptrdiff_t panel = 0;
-        while (panel < whole) {
-            const int together = int(even_part(whole - panel, tile_panels<V>()));
+        while (panel < panels) {
+            const int together = int(even_part(panels - panel, tile_panels<V>()));
             product_panels<V, tile_panels<V>()>(job, start, together, top, bottom, panel, first, last);
             panel += together;
         }
-        if (panel < panels) product_strip<V, 1, false>(job, start, top, bottom, panel, first, last);
     };
     const auto smaller = [](ptrdiff_t a, ptrdiff_t b) NNDL_LAMBDA { return a < b ? a : b; };
     const bool again = panels * job.depth * V::size * ptrdiff_t(sizeof(E)) <= small_right;
@@ -191,26 +198,46 @@ void product(const ProductJob<E>& job) {
     }
 }
 
+// A whole panel of rows to lanes; columns that are no whole group are left.
+template <class V, class E = typename V::Element>
+NNDL_INLINE ptrdiff_t turn_panel(const E* from, ptrdiff_t row, ptrdiff_t columns, E* to, ptrdiff_t to_step) {
+    using R = typename V::Register;
+    constexpr int group = R::group;
+    ptrdiff_t j = 0;
+    for (; j + group <= columns; j += group)
+        for (int lane = 0; lane < V::size; lane += R::size) {
+            R v[group];
+            for (int i = 0; i < group; ++i) v[i] = R::load_groups(from + (lane + i) * row + j, group * row);
+            transpose_groups(v);
+            for (int i = 0; i < group; ++i) v[i].store(to + (j + i) * to_step + lane);
+        }
+    return j;
+}
+
 // Element (row i, column j) stands at from[i * row + j] and goes to to[i / size * to_panel + j * to_step + i % size]:
 // rows become lanes. Lanes beyond the last row get 0 if `whole` says that there is room for them.
 template <class V, class E = typename V::Element>
 void turn(const TurnJob<E>& job) {
-    using R = typename V::Register;
-    constexpr int group = R::group;
+    constexpr ptrdiff_t some = 64;
     for (ptrdiff_t top = 0; top < job.rows; top += V::size) {
         E* const to = job.to + top / V::size * job.to_panel;
         const int rows = job.rows - top < V::size ? int(job.rows - top) : V::size;
         const E* const from = job.from + top * job.row;
         ptrdiff_t j = 0;
-        if (rows == V::size)
-            for (; j + group <= job.columns; j += group)
-                for (int lane = 0; lane < V::size; lane += R::size) {
-                    R v[group];
-                    for (int i = 0; i < group; ++i)
-                        v[i] = R::load_groups(from + (lane + i) * job.row + j, group * job.row);
-                    transpose_groups(v);
-                    for (int i = 0; i < group; ++i) v[i].store(to + (j + i) * job.to_step + lane);
-                }
+        if (rows == V::size) j = turn_panel<V>(from, job.row, job.columns, to, job.to_step);
+        else if (job.whole) {  // some columns at a time are made a whole panel
+            alignas(64) E copy[V::size * some] = {};
+            for (ptrdiff_t n; (n = job.columns - j < some ? job.columns - j : some) >= some / 4; j += n) {
+                n -= n % (some / 4);
+                for (int i = 0; i < rows; ++i)
+                    for (ptrdiff_t k = 0; k < n; k += some / 4) {
+                        const E* const part = from + i * job.row + j + k;
+                        for (int of = 0; of < some / 4; of += V::size)
+                            V::load(part + of).store(copy + i * some + k + of);
+                    }
+                turn_panel<V>(copy, some, n, to + j * job.to_step, job.to_step);
+            }
+        }
         for (; j < job.columns; ++j) {
             for (int i = 0; i < rows; ++i) to[j * job.to_step + i] = from[i * job.row + j];
             if (job.whole)

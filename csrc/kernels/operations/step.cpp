@@ -1,12 +1,13 @@
 // A step of gradient descent: parameters, what is kept of earlier gradients, and this one, in one pass.
 //
-// With g the gradient of the mean cost, decay w included:
+// With g the gradient times `scale`, plus what decay adds, decay w:
 //   momentum   v <- mu v - eta g,  w <- w + v                                    (the book's (107), (108))
 //   nesterov   the same v,         w <- w + mu v - eta g
+//   adagrad    s <- s + g^2,                       w <- w - eta g / (sqrt(s) + small)    (Duchi et al., 2011)
+//   rmsprop    s <- beta s + (1 - beta) g^2,       w <- w - eta g / (sqrt(s) + small)    (Hinton, 2012)
 //   adam       m <- mu m + (1 - mu) g,  s <- beta s + (1 - beta) g^2,
-//              w <- w - rate m / (root sqrt(s) + small)                          (Kingma and Ba, 2014)
-// where rate and root hold the corrections of the first steps. For plain descent the gradient comes times
-// -eta already, and w <- decay w + gradient.
+//              w <- shrink w - rate m / (root sqrt(s) + small)    (Kingma and Ba, 2014; Loshchilov and Hutter, 2017)
+// where rate and root hold the corrections of the first steps. Plain descent is w <- decay w + g, with -eta in `scale`.
 #include "../../isa/export.h"
 #include "../traversal/layout.h"
 
@@ -25,27 +26,33 @@ template <class V, class E = typename V::Element>
 void step(const StepJob<E>& job) {
     constexpr E least = sizeof(E) == sizeof(float) ? E(0x1p-50) : E(0x1p-400);
     const V zero = V::all(0), decay = V::all(job.decay), eta = V::all(job.eta), mu = V::all(job.mu);
-    for (ptrdiff_t i = 0; i < job.n; i += V::size) {
-        const V w = V::load(job.parameters + i), given = V::load(job.gradient + i);
-        const auto moved = [&](V to) NNDL_LAMBDA { to.store(job.parameters + i); };
-        if (job.optimizer == Optimizer::sgd) {
-            moved(settled(fma(decay, w, given), least));
-            continue;
+    const V beta = V::all(job.beta), small = V::all(job.small), scale = V::all(job.scale);
+    const RowLayout<V> line{job.n};
+    line.for_each([&](auto at) NNDL_LAMBDA {
+        const auto load = [&](const E* from) NNDL_LAMBDA { return line.load(Strided<const E>{from, 1}, at, E(0)); };
+        const auto store = [&](E* to, V x) NNDL_LAMBDA { line.store(Strided<E>{to, 1}, at, x); };
+        const V w = load(job.parameters), g = settled(fma(decay, w, scale * load(job.gradient)), least);
+        const auto moved = [&](V to) NNDL_LAMBDA { store(job.parameters, to); };
+        if (job.optimizer == Optimizer::sgd) return moved(g);
+        const V first = load(job.first);
+        if (job.optimizer == Optimizer::adagrad || job.optimizer == Optimizer::rmsprop) {
+            const V square = job.optimizer == Optimizer::adagrad
+                                 ? fma(g, g, first)
+                                 : settled(fma(beta, first, V::all(job.one_less_beta) * g * g), least * least);
+            store(job.first, square);
+            return moved(w - eta * g / (sqrt(square) + small));
         }
-        const V g = settled(fma(decay, w, given), least), v = V::load(job.first + i);
         if (job.optimizer == Optimizer::adam) {
-            const V m = settled(fma(mu, v, V::all(job.one_less_mu) * g), least);
-            const V s = settled(fma(V::all(job.beta), V::load(job.second + i), V::all(job.one_less_beta) * g * g),
-                                least * least);
-            m.store(job.first + i);
-            s.store(job.second + i);
-            moved(w - V::all(job.rate) * m / fma(sqrt(s), V::all(job.root), V::all(job.small)));
-            continue;
+            const V m = settled(fma(mu, first, V::all(job.one_less_mu) * g), least);
+            const V s = settled(fma(beta, load(job.second), V::all(job.one_less_beta) * g * g), least * least);
+            store(job.first, m);
+            store(job.second, s);
+            return moved(V::all(job.shrink) * w - V::all(job.rate) * m / fma(sqrt(s), V::all(job.root), small));
         }
-        const V move = zero - eta * g, velocity = settled(fma(mu, v, move), least);
-        velocity.store(job.first + i);
+        const V move = zero - eta * g, velocity = settled(fma(mu, first, move), least);
+        store(job.first, velocity);
         moved(w + (job.optimizer == Optimizer::nesterov ? fma(mu, velocity, move) : velocity));
-    }
+    });
 }
 
 }  // namespace

@@ -1,0 +1,234 @@
+#include "affine.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "buffer.h"
+#include "matrix.h"
+
+namespace nndl_fast {
+namespace {
+
+// Elements of the depth that are copied at a time, and bytes of such a copy, which stays in the second cache; rows and
+// panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and its own
+// rows are so many bytes apart that they fall on few lines of the first cache, or it is shallow and has no whole vectors.
+constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 17, bytes_worth_copy = 1024,
+                    shallow = 64;
+constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
+thread_local Buffer thread_operand, thread_result, thread_activations;
+
+// As matrix multiplication allows it: out^T = right^T left^T.
+template <class E>
+Multiplication<E> transposed(const Multiplication<E>& job) {
+    Multiplication<E> turned = job;
+    turned.left = job.right.transposed();
+    turned.right = job.left.transposed();
+    turned.out = job.out.transposed();
+    std::swap(turned.of_columns, turned.of_rows);
+    turned.activations = job.activations.transposed();
+    return turned;
+}
+
+// A part of the result: rows top to bottom, columns begin to end.
+struct Part {
+    ptrdiff_t top, bottom, begin, end;
+};
+
+// The function of the part's elements.
+template <class E>
+void finish(const Multiplication<E>& job, const Part& part) {
+    if (!job.then) return;
+    ptrdiff_t n = part.end - part.begin, rows = part.bottom - part.top;
+    const Matrix<const E>& a = job.activations;
+    if (job.out.row == n && (!a.data || (a.row == n && a.column == 1))) n *= std::exchange(rows, 1);
+    for (ptrdiff_t i = part.top; i < part.top + rows; ++i) {
+        E* const out = job.out.at(i, part.begin);
+        if (!a.data) {
+            map(job.then, n, out, out);
+            continue;
+        }
+        const E* z = a.at(i, part.begin);
+        if (a.column != 1) {
+            E* const copy = room<E>(thread_activations, n);
+            for (ptrdiff_t j = 0; j < n; ++j) copy[j] = z[j * a.column];
+            z = copy;
+        }
+        map(job.then, n, z, out, out);
+    }
+}
+
+// Depth first to last of the part's columns of the right operand, in panels.
+template <class E>
+void copy_right(const Matrix<const E>& right, const Part& part, ptrdiff_t first, ptrdiff_t last, E* to) {
+    const E* const from = right.at(first, part.begin);
+    const ptrdiff_t n = part.end - part.begin, depth = last - first;
+    if (right.column != 1) return to_panels(from, right.column, right.row, n, depth, to);
+    for (ptrdiff_t j = 0; j < n; j += lanes<E>) {
+        const ptrdiff_t some = std::min(lanes<E>, n - j);
+        for (ptrdiff_t k = 0; k < depth; ++k, to += lanes<E>) {
+            const E* const row = from + k * right.row + j;
+            if (some == lanes<E>) std::memcpy(to, row, sizeof(E) * lanes<E>);
+            else std::fill(std::copy_n(row, some, to), to + lanes<E>, E(0));
+        }
+    }
+}
+
+// The columns of the right operand stand side by side, or are copied so.
+template <class E>
+void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) {
+    const ptrdiff_t depth = job.left.columns, n = part.end - part.begin;
+    const ptrdiff_t panels = (n + lanes<E> - 1) / lanes<E>;
+    // Of what is not copied whole vectors are read. Those of the last rows would go beyond the array.
+    ptrdiff_t last_rows = 0;
+    if (const ptrdiff_t beyond = part.begin + panels * lanes<E> - job.right.columns; !copies && beyond > 0)
+        last_rows = std::min(depth, (beyond + job.right.row - 1) / job.right.row);
+    ProductJob<E> product;
+    product.rows = part.bottom - part.top;
+    product.columns = n;
+    product.left_row = job.left.row;
+    product.left_step = job.left.column;
+    product.out = job.out.at(part.top, part.begin);
+    product.out_row = job.out.row;
+    product.out_panel = lanes<E>;
+    product.keep = E(job.adds);
+    product.start_of_column = moved(job.of_columns, part.begin);
+    product.start_of_row = moved(job.of_rows, part.top);
+    ptrdiff_t first = 0;
+    do {
+        const bool copied = copies || first >= depth - last_rows;
+        const ptrdiff_t last = copies ? std::min(depth, first + deep) : copied ? depth : depth - last_rows;
+        product.depth = last - first;
+        product.left = job.left.at(part.top, first);
+        if (copied) {
+            E* const to = room<E>(thread_operand, panels * lanes<E> * product.depth);
+            copy_right(job.right, part, first, last, to);
+            product.right = to;
+            product.right_step = lanes<E>;
+            product.right_panel = product.depth * lanes<E>;
+        } else {
+            product.right = job.right.at(0, part.begin);
+            product.right_step = job.right.row;
+            product.right_panel = lanes<E>;
+        }
+        active_kernels<E>().product(product);
+        product.keep = 1;
+        first = last;
+    } while (first < depth);
+    finish(job, part);
+}
+
+// The transposed product, with rows of the left operand in lanes: it is copied so, and the result is copied back.
+template <class E>
+void multiply_part_in_lanes(const Multiplication<E>& job, const Part& part) {
+    const ptrdiff_t depth = job.left.columns, m = part.bottom - part.top, n = part.end - part.begin;
+    const ptrdiff_t columns = whole_vectors<E>(m);
+    E* const result = room<E>(thread_result, columns * n);
+    alignas(64) E start[lanes_at_once] = {};
+    ProductJob<E> product;
+    product.rows = n;
+    product.columns = columns;
+    product.left_row = job.right.column;
+    product.left_step = job.right.row;
+    product.right_step = product.out_row = lanes<E>;
+    product.out = result;
+    product.out_panel = n * lanes<E>;
+    product.keep = E(job.adds);
+    product.start_of_row = moved(job.of_columns, part.begin);
+    if (job.adds) to_panels<E>(job.out.at(part.top, part.begin), job.out.row, 1, m, n, result);
+    if (job.of_rows) {
+        std::copy_n(job.of_rows + part.top, m, start);
+        product.start_of_column = start;
+    }
+    ptrdiff_t first = 0;
+    do {
+        product.depth = std::min(depth - first, deep);
+        E* const turned = room<E>(thread_operand, columns * product.depth);
+        to_panels(job.left.at(part.top, first), job.left.row, job.left.column, m, product.depth, turned);
+        product.right = turned;
+        product.right_panel = product.depth * lanes<E>;
+        product.left = job.right.at(first, part.begin);
+        active_kernels<E>().product(product);
+        product.keep = 1;
+        first += product.depth;
+    } while (first < depth);
+    from_panels(result, product.out_panel, m, n, job.out.at(part.top, part.begin), job.out.row);
+    finish(job, part);
+}
+
+// One dimension of the result in parts of about the same size, each but the last a multiple of `unit`.
+struct Cut {
+    ptrdiff_t n, unit, parts;
+    Cut(ptrdiff_t n, ptrdiff_t unit, ptrdiff_t at_most) : n(n), unit(unit), parts((n + at_most - 1) / at_most) {}
+    ptrdiff_t size() const { return ((n + parts - 1) / parts + unit - 1) / unit * unit; }
+    bool may_have_more() const { return n > unit * parts; }
+};
+
+// f(part) for all parts of the result, which become smaller if else the threads would have too few of them.
+template <class E, class F>
+void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
+    ProductJob<E> all;
+    all.rows = rows.n;
+    all.columns = columns.n;
+    all.depth = job.left.columns;
+    const double time = nanoseconds(all);
+    const int threads = time < worth_threads ? 1 : threads_for(rows.n, time);
+    while (threads > 1 && rows.parts * columns.parts < 3 * threads) {
+        const bool of_rows = rows.may_have_more() && (rows.size() >= columns.size() || !columns.may_have_more());
+        if (!of_rows && !columns.may_have_more()) break;
+        ++(of_rows ? rows : columns).parts;
+    }
+    const ptrdiff_t height = rows.size(), width = columns.size(), across = (columns.n + width - 1) / width;
+    const ptrdiff_t units = (rows.n + height - 1) / height * across;
+    share_out(units, threads, time, [&](ptrdiff_t first, ptrdiff_t last) {
+        for (ptrdiff_t unit = first; unit < last; ++unit) {
+            const ptrdiff_t top = unit / across * height, begin = unit % across * width;
+            f(Part{top, std::min(rows.n, top + height), begin, std::min(columns.n, begin + width)});
+        }
+    });
+}
+
+}  // namespace
+
+template <class E>
+void multiply(Multiplication<E> job) {
+    const ptrdiff_t m = job.out.rows, n = job.out.columns, depth = job.left.columns;
+    if (!m || !n) return;
+    for (auto* const matrix : {&job.left, &job.right})
+        if (matrix->columns == 1) matrix->column = 1;  // of one column any stride may be written
+    if (n == 1) job.out.column = 1;
+    if (job.out.column != 1) {
+        if (m == 1 || job.out.row == 1) {
+            job.out.row = 1;
+            return multiply(transposed(job));
+        }
+        Buffer buffer;
+        Multiplication<E> in_rows = job;
+        in_rows.out = {room<E>(buffer, m * n), m, n, n, 1};
+        const auto copy = [&](auto assign) {
+            for (ptrdiff_t i = 0; i < m; ++i)
+                for (ptrdiff_t j = 0; j < n; ++j) assign(*job.out.at(i, j), *in_rows.out.at(i, j));
+        };
+        if (job.adds) copy([](E x, E& to) { to = x; });
+        multiply(in_rows);
+        return copy([](E& to, E x) { to = x; });
+    }
+    const bool side_by_side = job.right.column == 1 && job.right.row > 0;
+    if (!side_by_side && double(m) * double(depth + n) < double(depth) * double(n)) {
+        return share_parts(job, Cut(m, lanes<E>, lanes_at_once), Cut(n, 32, neurons_at_once),
+                           [&](const Part& part) { multiply_part_in_lanes(job, part); });
+    }
+    constexpr ptrdiff_t tile = 3 * lanes<E>;  // the columns of a tile, with AVX-512
+    const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
+    const Cut rows(m, 32, tall), columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
+    const bool worth_copy =
+        job.right.row * ptrdiff_t(sizeof(E)) >= bytes_worth_copy || (n % lanes<E> && depth < shallow);
+    share_parts(job, rows, columns, [&](const Part& part) {
+        multiply_part(job, part, !side_by_side || (worth_copy && part.bottom - part.top >= rows_worth_copy));
+    });
+}
+
+template void multiply(Multiplication<float>);
+template void multiply(Multiplication<double>);
+
+}  // namespace nndl_fast
