@@ -37,6 +37,10 @@ def test_many_classes():
     assert example("many_classes").main(classes=500, steps=30, batch=100, features=64) > 0.5
 
 
+def test_own_network():
+    assert example("own_network").main(5) > 0.9
+
+
 @pytest.mark.skipif("NNDL_FAST_MNIST" not in os.environ, reason="NNDL_FAST_MNIST names no folder")
 def test_mnist():
     assert example("mnist").main(os.environ["NNDL_FAST_MNIST"], 5) > 0.96

@@ -1,0 +1,215 @@
+"""Whole epochs of networks as people write them in NumPy, and of the same networks with more and more of
+their lines replaced by nndl_fast: ``python bench/epochs.py FOLDER``, with MNIST's IDX files in FOLDER.
+
+The networks are in bench/networks/. For each it prints the seconds of an epoch in plain NumPy, how many times
+as fast each stage is, and what share of the epoch in plain NumPy it takes; the difference between two shares
+is what one replacement saves. The stages take turns, and the results of each have been compared with those
+of plain NumPy before. With ``--beside`` another process multiplies on all cores meanwhile. With ``--digests``
+it trains on a little of the data instead, with each instruction set and different numbers of threads, and
+fails unless all of them give the same bits."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from statistics import median
+from typing import Any, NamedTuple, Protocol
+
+import machine
+import measure
+import numpy as np
+import two_processes
+from networks import classes, columns, recurrent, rows_adam, text, words
+from numpy.typing import NDArray
+
+import nndl_fast as nf
+from nndl_fast import _core
+
+Array = NDArray[Any]
+
+ROUNDS = 5
+LEAST = 1_000  # examples or words: fewer words are not two steps of the recurrent network
+THREADS = (1, 2, 7)
+SAME, SIMILAR = 1e-8, 1e-2  # how far float64 may be from plain NumPy, and float32
+
+
+class Network(Protocol):
+    def epoch(self) -> float: ...
+    @property
+    def parameters(self) -> list[Array]: ...
+
+
+Make = Callable[[], Network]  # an untrained network, always the same
+
+
+class Subject(NamedTuple):
+    """A network: its stages, its data of so many examples (or words) of MNIST, how many an epoch that is
+    timed has, and how many one whose results are compared."""
+
+    stages: tuple[Callable[..., Network], ...]
+    data: Callable[[Array, Array, int], tuple[Array, ...]]
+    examples: int
+    few: int
+
+
+def in_rows(x: Array, y: Array, n: int) -> tuple[Array, ...]:
+    return x[:n].astype(np.float64), y[:n]
+
+
+def in_columns(x: Array, y: Array, n: int) -> tuple[Array, ...]:
+    return np.ascontiguousarray(x[:n].T, np.float64), np.eye(10)[:, y[:n]]
+
+
+def a_text(x: Array, y: Array, n: int) -> tuple[Array, ...]:
+    return (text.synthetic(n),)
+
+
+SUBJECTS = {
+    "rows, relu, Adam": Subject(rows_adam.STAGES, in_rows, 12_800, 400),
+    "columns, sigmoid, gradient descent": Subject(columns.STAGES, in_columns, 25_600, 400),
+    "classes, relu, momentum": Subject(classes.STAGES, in_rows, 25_600, 400),
+    "recurrent, tanh, AdaGrad": Subject(recurrent.STAGES, a_text, 4_000, LEAST),
+    "words, CBOW, Adam": Subject(words.STAGES, a_text, 2_500, 300),
+}
+
+
+def makers(subject: Subject, data: tuple[Array, ...]) -> dict[str, Make]:
+    """What makes the network of each stage; the last stage once more in float32."""
+
+    def maker(stage: Callable[..., Network], dtype: type) -> Make:
+        return lambda: stage(*data, dtype=dtype)
+
+    names = ("as written", "layer", "optimizer", "affine")
+    found = {name: maker(stage, np.float64) for name, stage in zip(names, subject.stages)}
+    return {**found, "float32": maker(subject.stages[-1], np.float32)}
+
+
+def copies(network: Network) -> list[Array]:
+    return [p.copy() for p in network.parameters]
+
+
+def distance(found: list[Array], expected: list[Array], scale: list[Array]) -> float:
+    """Of the array that is farthest off, by what the scale's array has."""
+    norms = [
+        (np.linalg.norm(f.astype(np.float64) - e), np.linalg.norm(s))
+        for f, e, s in zip(found, expected, scale)
+    ]
+    return float(max(off / of for off, of in norms))
+
+
+def compare(what: str, made: dict[str, Make]) -> None:
+    """Raises unless every stage's parameters after an epoch are those of plain NumPy: float64 but for
+    rounding, and float32 but for a small part of the way that they went."""
+    written = made["as written"]()
+    start = copies(written)
+    cost, expected = written.epoch(), copies(written)
+    moved = [after - before for after, before in zip(expected, start)]
+    for name, make in made.items():
+        network = make()
+        dtypes = {p.dtype for p in network.parameters}
+        found_cost, found = network.epoch(), network.parameters
+        single = name == "float32"
+        off, limit = distance(found, expected, moved if single else expected), SIMILAR if single else SAME
+        if {p.dtype for p in found} != dtypes:
+            raise AssertionError(f"{what}, {name}: the dtype is not that of the start any more")
+        if not (off <= limit and abs(found_cost - cost) <= limit * cost):
+            raise AssertionError(
+                f"{what}, {name}: the parameters are {off:.1e} off, the cost is {found_cost}, not {cost}"
+            )
+
+
+def seconds(network: Network) -> float:
+    measure.wait_for_idle_threads()
+    start = time.perf_counter()
+    cost = network.epoch()
+    took = time.perf_counter() - start
+    if not np.isfinite(cost):
+        raise AssertionError(f"the cost is {cost}")
+    return took
+
+
+def medians(made: dict[str, Make]) -> dict[str, float]:
+    """Seconds of an epoch by stage."""
+    networks = {name: make() for name, make in made.items()}
+    found: dict[str, list[float]] = {name: [] for name in networks}
+    for _ in range(ROUNDS + 1):  # the first warms up
+        for name, network in networks.items():
+            found[name].append(seconds(network))
+    return {name: median(values[1:]) for name, values in found.items()}
+
+
+def show(x: Array, y: Array, examples: int | None) -> None:
+    print("| network | seconds as written | as written | layer | optimizer | affine | float32 |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for what, subject in SUBJECTS.items():
+        compare(what, makers(subject, subject.data(x, y, subject.few)))
+        times = medians(makers(subject, subject.data(x, y, examples or subject.examples)))
+        written = times["as written"]
+        cells = [f"{written / took:.2f} ({took / written:.0%})" for took in times.values()]
+        print(f"| {what} | {written:.2f} | {' | '.join(cells)} |", flush=True)
+
+
+@contextmanager
+def instruction_set(name: str) -> Iterator[None]:
+    before = _core.isa()
+    _core.use_isa(name)
+    try:
+        yield
+    finally:
+        _core.use_isa(before)
+
+
+def digest(network: Network) -> str:
+    network.epoch()
+    found = hashlib.sha256()
+    for p in network.parameters:
+        found.update(p.tobytes())
+    return found.hexdigest()
+
+
+def same_bits(x: Array, y: Array) -> bool:
+    """Prints the digests of each network whose products, layer and optimizer are ours, and says whether each
+    has one in float64 and one in float32."""
+    good = True
+    for what, subject in SUBJECTS.items():
+        made = makers(subject, subject.data(x, y, subject.few))
+        for dtype, stage in (("float64", "affine"), ("float32", "float32")):
+            found: dict[str, list[str]] = {}
+            for isa in _core.isas():
+                for threads in THREADS:
+                    with instruction_set(isa), nf.num_threads(threads):
+                        found.setdefault(digest(made[stage]()), []).append(f"{isa} with {threads}")
+            print(f"{what}, {dtype}:", flush=True)
+            for bits, by in found.items():
+                print(f"    {bits} {', '.join(by)}", flush=True)
+            good = good and len(found) == 1
+    return good
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", help="where MNIST's IDX files are")
+    parser.add_argument(
+        "--examples", type=int, metavar="N", help="so many examples or words an epoch, of each network"
+    )
+    parser.add_argument("--beside", action="store_true", help="beside a process that multiplies on all cores")
+    parser.add_argument("--digests", action="store_true", help="only whether the bits are the same")
+    given = parser.parse_args()
+    if given.examples is not None and given.examples < LEAST:
+        parser.error(f"--examples must be at least {LEAST}")
+    x, y = nf.datasets.load_mnist(given.folder)[0]
+    if given.digests:
+        if not same_bits(x, y):
+            sys.exit("the bits differ")
+        return
+    with two_processes.others([two_processes.MULTIPLY]) if given.beside else nullcontext():
+        show(x, y, given.examples)
+
+
+if __name__ == "__main__":
+    machine.restart_without_settings()
+    main()
