@@ -1,9 +1,9 @@
 """Whole epochs of networks as people write them in NumPy, and of the same networks with more and more of
 their lines replaced by nndl_fast: ``python bench/epochs.py FOLDER``, with MNIST's IDX files in FOLDER.
 
-The networks are in bench/networks/. For each it prints the seconds of an epoch in plain NumPy, how many times
-as fast each stage is, and what share of the epoch in plain NumPy it takes; the difference between two shares
-is what one replacement saves. The stages take turns, and the results of each have been compared with those
+The networks are in bench/numpy_networks/. For each it prints the seconds of an epoch in plain NumPy, how many
+times as fast each stage is, and what share of the epoch in plain NumPy it takes; the difference between two
+shares is what one replacement saves. The stages take turns, and the results of each have been compared with those
 of plain NumPy before. With ``--beside`` another process multiplies on all cores meanwhile. With ``--digests``
 it trains on a little of the data instead, with each instruction set and different numbers of threads, and
 fails unless all of them give the same bits."""
@@ -23,8 +23,8 @@ import machine
 import measure
 import numpy as np
 import two_processes
-from networks import classes, columns, recurrent, rows_adam, text, words
 from numpy.typing import NDArray
+from numpy_networks import classes, columns, recurrent, rows_adam, text, words
 
 import nndl_fast as nf
 from nndl_fast import _core

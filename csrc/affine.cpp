@@ -12,9 +12,11 @@ namespace {
 
 // Elements of the depth that are copied at a time, and bytes of such a copy, which stays in the second cache; rows and
 // panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and its own
-// rows are so many bytes apart that they fall on few lines of the first cache, or it is shallow and has no whole vectors.
-constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 17, bytes_worth_copy = 1024,
-                    shallow = 64;
+// rows are so many bytes apart that they fall on few lines of the first cache, or it is shallow and has no whole
+// vectors.
+constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 17,
+                    bytes_worth_copy = 1024, shallow = 64;
+constexpr ptrdiff_t far_bytes = 1 << 20;  // of a result that does not stay in the second cache
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
 thread_local Buffer thread_operand, thread_result, thread_activations;
 
@@ -64,13 +66,16 @@ void copy_right(const Matrix<const E>& right, const Part& part, ptrdiff_t first,
     const E* const from = right.at(first, part.begin);
     const ptrdiff_t n = part.end - part.begin, depth = last - first;
     if (right.column != 1) return to_panels(from, right.column, right.row, n, depth, to);
-    for (ptrdiff_t j = 0; j < n; j += lanes<E>) {
-        const ptrdiff_t some = std::min(lanes<E>, n - j);
-        for (ptrdiff_t k = 0; k < depth; ++k, to += lanes<E>) {
-            const E* const row = from + k * right.row + j;
-            if (some == lanes<E>) std::memcpy(to, row, sizeof(E) * lanes<E>);
-            else std::fill(std::copy_n(row, some, to), to + lanes<E>, E(0));
+    constexpr ptrdiff_t ahead = 4;  // rows: they are too far apart, and too short, to be fetched unasked
+    for (ptrdiff_t k = 0; k < depth; ++k) {
+        const E* const row = from + k * right.row;
+        E* panel = to + k * lanes<E>;
+        ptrdiff_t j = 0;
+        for (; j + lanes<E> <= n; j += lanes<E>, panel += depth * lanes<E>) {
+            __builtin_prefetch(row + ahead * right.row + j);
+            std::memcpy(panel, row + j, sizeof(E) * lanes<E>);
         }
+        if (j < n) std::fill(std::copy(row + j, row + n, panel), panel + lanes<E>, E(0));
     }
 }
 
@@ -91,6 +96,7 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     product.out = job.out.at(part.top, part.begin);
     product.out_row = job.out.row;
     product.out_panel = lanes<E>;
+    product.far = job.out.rows * job.out.columns * ptrdiff_t(sizeof(E)) >= far_bytes;
     product.keep = E(job.adds);
     product.start_of_column = moved(job.of_columns, part.begin);
     product.start_of_row = moved(job.of_rows, part.top);
@@ -173,7 +179,7 @@ void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
     all.depth = job.left.columns;
     const double time = nanoseconds(all);
     const int threads = time < worth_threads ? 1 : threads_for(rows.n, time);
-    while (threads > 1 && rows.parts * columns.parts < 3 * threads) {
+    while (threads > 1 && rows.parts * columns.parts < 2 * threads) {
         const bool of_rows = rows.may_have_more() && (rows.size() >= columns.size() || !columns.may_have_more());
         if (!of_rows && !columns.may_have_more()) break;
         ++(of_rows ? rows : columns).parts;

@@ -42,7 +42,8 @@ struct StepArrays {
     E *first = nullptr, *second = nullptr;
 };
 
-// The sum of the squares of all gradients, added up in an order that depends on the parameters' shapes and strides alone.
+// The sum of the squares of all gradients, added up in an order that depends on the parameters' shapes and strides
+// alone.
 template <class E>
 double sum_of_squares(const std::vector<StepArrays<E>>& arrays);
 

@@ -30,8 +30,8 @@ def affine(
     w : array_like of shape (inputs, neurons), or (neurons, inputs) for ``axis=0``
         Weights, of any strides: give ``w.T`` for weights in the other layout.
     b : array_like, optional
-        One bias per neuron, of shape (neurons,), (1, neurons) or, for ``axis=0``, (neurons, 1); or an array of the
-        result's shape, to which the product is added. It may be ``out``.
+        One bias per neuron, of shape (neurons,), (1, neurons) or, for ``axis=0``, (neurons, 1); or an array
+        of the result's shape, to which the product is added. It may be ``out``.
     axis : {-1, 0}, default=-1
         Whether examples stand in rows, -1, or in columns, 0, as in the book.
     activation : {'relu', 'sigmoid', 'tanh', 'leaky_relu'}, optional
@@ -42,15 +42,15 @@ def affine(
     Returns
     -------
     ndarray
-        x w + b, or for ``axis=0`` w x + b, or the activation of these: (..., neurons), or (neurons, n). It has the
-        dtype that all of ``x``, ``w`` and ``b`` have, or else float64 if one of them is that or integer, and
-        float32 if none is.
+        The weighted inputs x w + b, or for ``axis=0`` w x + b, or their activations: (..., neurons), or
+        (neurons, n). They have the dtype that all of ``x``, ``w`` and ``b`` have, or else float64 if one of
+        them is that or integer, and float32 if none is.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, if ``axis`` or ``activation`` is none of the above, or if ``out`` is read-only or has
-        another shape.
+        If shapes do not fit, if ``axis`` or ``activation`` is none of the above, or if ``out`` is read-only
+        or has another shape.
     TypeError
         If an argument is a bool, complex, object, string or masked array, or if ``out`` has another dtype.
 
@@ -61,8 +61,8 @@ def affine(
 
     Notes
     -----
-    Equation (25) of the book. Each element is one chain of fused multiply-adds that begins with the bias and goes
-    through the inputs in order, so its bits depend on the numbers alone.
+    Equation (25) of the book. Each element is one chain of fused multiply-adds that begins with the bias
+    and goes through the inputs in order, so its bits depend on the numbers alone.
 
     Examples
     --------
@@ -88,8 +88,8 @@ def affine_backward(
     Parameters
     ----------
     delta : array_like
-        The error of the layer, the gradient of the cost with respect to its weighted inputs: of the shape that
-        :func:`affine` returns.
+        The error of the layer, the gradient of the cost with respect to its weighted inputs: of the shape
+        that :func:`affine` returns.
     x : array_like
         The inputs that :func:`affine` was given.
     w : array_like
@@ -99,14 +99,16 @@ def affine_backward(
     activation : {'relu', 'sigmoid', 'tanh', 'leaky_relu'}, optional
         The activation of the layer before, whose derivative multiplies the error that is handed down.
     a : array_like, optional
-        The activations of that layer, if they are not ``x`` itself (which may be what dropout made of them).
+        The activations of that layer, if they are not ``x`` itself (which may be what dropout made of
+        them).
     handed_down : bool, default=True
         Whether to compute the error of the layer before: the first layer has none.
 
     Returns
     -------
     nabla_w : ndarray
-        The gradient of the weights, summed over the examples, of the shape and the order in memory of ``w``.
+        The gradient of the weights, summed over the examples, of the shape and the order in memory of
+        ``w``.
     nabla_b : ndarray
         The gradient of the biases: (neurons,), or (neurons, 1) for ``axis=0`` and more than one dimension.
     delta_x : ndarray or None
@@ -126,13 +128,14 @@ def affine_backward(
 
     Notes
     -----
-    Equations (BP2) to (BP4) of the book: for examples in columns delta x^T, the sum of delta over the examples, and
-    w^T delta times the derivative. If delta is that of a mean cost, so are the gradients.
+    Equations (BP2) to (BP4) of the book: for examples in columns delta x^T, the sum of delta over the
+    examples, and w^T delta times the derivative. If delta is that of a mean cost, so are the gradients.
 
     Examples
     --------
     >>> import nndl_fast as nf
-    >>> nabla_w, nabla_b, delta = nf.affine_backward([[1.0, 2.0]], [[3.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]], activation="relu")
+    >>> x, w = [[3.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]
+    >>> nabla_w, nabla_b, delta = nf.affine_backward([[1.0, 2.0]], x, w, activation="relu")
     >>> nabla_w
     array([[3., 6.],
            [0., 0.]])
@@ -157,13 +160,14 @@ def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Any:
     Returns
     -------
     ndarray or scalar
-        The product, as ``np.matmul`` shapes it: a vector has no dimension in the result. It has the dtype that both
-        have, or else float64 if one of them is that or integer, and float32 if none is.
+        The product, as ``np.matmul`` shapes it: a vector has no dimension in the result. It has the dtype
+        that both have, or else float64 if one of them is that or integer, and float32 if none is.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit or have more than two dimensions, or if ``out`` is read-only or has another shape.
+        If the shapes do not fit or have more than two dimensions, or if ``out`` is read-only or has another
+        shape.
     TypeError
         If an argument is a bool, complex, object, string or masked array, or if ``out`` has another dtype.
 
@@ -173,8 +177,8 @@ def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Any:
 
     Notes
     -----
-    Each element is one chain of fused multiply-adds in order, so its bits depend on the numbers alone: not on the
-    machine, the number of threads, or the strides.
+    Each element is one chain of fused multiply-adds in order, so its bits depend on the numbers alone: not
+    on the machine, the number of threads, or the strides.
 
     Examples
     --------
@@ -200,8 +204,8 @@ def activate(z: ArrayLike, activation: Activation, *, out: Array | None = None) 
     Returns
     -------
     ndarray
-        The activations, of the shape of ``z``. float16, bfloat16, float32 and float64 keep their dtype; integers
-        become float64.
+        The activations, of the shape of ``z``. float16, bfloat16, float32 and float64 keep their dtype;
+        integers become float64.
 
     Raises
     ------
@@ -224,7 +228,9 @@ def activate(z: ArrayLike, activation: Activation, *, out: Array | None = None) 
     return _core.activate(z, activation, out)
 
 
-def activation_backward(delta: ArrayLike, a: ArrayLike, activation: Activation, *, out: Array | None = None) -> Any:
+def activation_backward(
+    delta: ArrayLike, a: ArrayLike, activation: Activation, *, out: Array | None = None
+) -> Any:
     """Multiply an error by the derivative of an activation.
 
     Parameters
@@ -246,7 +252,8 @@ def activation_backward(delta: ArrayLike, a: ArrayLike, activation: Activation, 
     Raises
     ------
     ValueError
-        If the shapes differ, if there is no such activation, or if ``out`` is read-only or has another shape.
+        If the shapes differ, if there is no such activation, or if ``out`` is read-only or has another
+        shape.
     TypeError
         If an argument is a bool, complex, object, string or masked array, or if ``out`` has another dtype.
 

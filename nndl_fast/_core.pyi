@@ -49,7 +49,6 @@ def binary_cross_entropy_delta(
 def binary_cross_entropy_cost_and_delta(
     z: ArrayLike, y: ArrayLike, reduction: str, sample_weight: ArrayLike | None, out: _Out, /
 ) -> tuple[Any, Any]: ...
-
 def affine(
     x: ArrayLike, w: ArrayLike, b: ArrayLike | None, axis: int, activation: str | None, out: _Out, /
 ) -> Any: ...

@@ -71,7 +71,7 @@ class Trainable(Protocol):
 
 
 class Optimizers:
-    """Optimizers for the biases and for the weights, which alone decay, of a network whose steps are of a rule."""
+    """The optimizers of a rule: one for a network's biases, and one for its weights, which alone decay."""
 
     def __init__(self, rule: _core.Rule) -> None:
         self.both = [_optimizer(rule, 0.0), _optimizer(rule, rule.weight_decay)]

@@ -1,21 +1,23 @@
-"""Optimizers for NumPy arrays: one compiled pass per step, in place, on several threads where that is worth it.
+"""Optimizers for NumPy arrays: one compiled pass per step, in place, on several threads where that is worth
+it.
 
-They have the names and the defaults of PyTorch's. ``parameters`` and ``gradients`` are lists, tuples or dictionaries of
-arrays; those of dictionaries belong together by their keys. Parameters are float32 or float64, of any shape and
-strides. A step is done as a whole or not at all, whatever interrupts it, and has the same bits on every machine and
-with any number of threads. Gradients, and in it Adam's moments, that are smaller than 2^-50 (float64: 2^-400) count
-as 0, since numbers near the smallest ones take a processor a hundred times as long.
+They have the names and the defaults of PyTorch's. ``parameters`` and ``gradients`` are lists, tuples or
+dictionaries of arrays; those of dictionaries belong together by their keys. Parameters are float32 or
+float64, of any shape and strides. A step is done as a whole or not at all, whatever interrupts it, and has
+the same bits on every machine and with any number of threads. Gradients, and in it Adam's moments, that are
+smaller than 2^-50 (float64: 2^-400) count as 0, since numbers near the smallest ones take a processor a
+hundred times as long.
 
 All of them take
 
 ``lr``
     The learning rate, the book's eta. Set it between steps for a schedule.
 ``weight_decay``
-    What L2 regularisation adds to each gradient g: weight_decay times the parameters, the book's lambda / n. Biases
-    usually have none, so give them an optimizer of their own.
+    What L2 regularisation adds to each gradient g: weight_decay times the parameters, the book's lambda /
+    n. Biases usually have none, so give them an optimizer of their own.
 ``max_norm``
-    The gradients g of a step are all multiplied by max_norm / (norm + 1e-6) if that is less than 1, where norm is the
-    root of the sum of all their squares (PyTorch's ``clip_grad_norm_``).
+    The gradients g of a step are all multiplied by max_norm / (norm + 1e-6) if that is less than 1, where
+    norm is the root of the sum of all their squares (PyTorch's ``clip_grad_norm_``).
 
 >>> import numpy as np
 >>> import nndl_fast as nf
@@ -69,8 +71,8 @@ class _Optimizer:
         Raises
         ------
         ValueError
-            If the shapes or the numbers of arrays differ, if parameters are read-only or share memory, or if an
-            option is out of its range. Nothing is changed then.
+            If the shapes or the numbers of arrays differ, if parameters are read-only or share memory, or
+            if an option is out of its range. Nothing is changed then.
         TypeError
             If parameters are no NumPy arrays of float32 or float64, or gradients no real numbers.
         KeyError
@@ -95,11 +97,13 @@ class _Optimizer:
         """Both in the order of the first step."""
         keys = {str(key): key for key in parameters}
         order = list(keys) if self._keys is None else self._keys
-        if not isinstance(gradients, Mapping) or gradients.keys() != parameters.keys() or set(order) != set(keys):
+        if not isinstance(gradients, Mapping) or gradients.keys() != parameters.keys():
             found = list(gradients) if isinstance(gradients, Mapping) else type(gradients).__name__
+            raise KeyError(f"{self._name}: parameters have the keys {list(parameters)}, gradients {found}")
+        if set(order) != set(keys):
             raise KeyError(
-                f"{self._name}: parameters have the keys {list(parameters)}, gradients {found}; "
-                + ("they must be the same" if set(order) == set(keys) else f"in the first step they were {order}")
+                f"{self._name}: parameters have the keys {list(parameters)}; "
+                f"in its first step they were {order}"
             )
         self._keys = order
         return [parameters[keys[k]] for k in order], [gradients[keys[k]] for k in order]
@@ -111,8 +115,8 @@ class _Optimizer:
         -------
         dict of str to ndarray
             Copies of ``"powers"``, the betas to the number of steps, and of the moments ``"first.KEY"`` and
-            ``"second.KEY"``, where KEY is the key or the number of the parameters. ``np.savez(file, **state)``
-            saves it.
+            ``"second.KEY"``, where KEY is the key or the number of the parameters.
+            ``np.savez(file, **state)`` saves it.
         """
         powers, *moments = self._state
         state = {"powers": powers.copy()}
@@ -142,10 +146,11 @@ class _Optimizer:
             if kind in known:
                 known[kind][key] = np.array(state[name])
         keys = list(moments[0])
-        counts = [len(of) for of in moments]
-        kept = (self._name != "SGD", self._name in ("Adam", "AdamW"))
-        if powers.shape != (2,) or counts != [len(keys) * of for of in kept] or (kept[1] and list(moments[1]) != keys):
-            raise ValueError(f"{self._name}: the state has the names {list(state)}, which are not those of its state_dict")
+        second = keys if self._name in ("Adam", "AdamW") else []
+        if powers.shape != (2,) or (keys and self._name == "SGD") or list(moments[1]) != second:
+            raise ValueError(
+                f"{self._name}: the state has the names {list(state)}, not those of its state_dict"
+            )
         self._keys = None if not keys or keys == [str(i) for i in range(len(keys))] else keys
         self._state = [powers, *(list(of.values()) for of in moments)]
 
@@ -176,7 +181,9 @@ class SGD(_Optimizer):
 
     _name = "SGD"
 
-    def __init__(self, lr: float = 0.001, *, weight_decay: float = 0.0, max_norm: float | None = None) -> None:
+    def __init__(
+        self, lr: float = 0.001, *, weight_decay: float = 0.0, max_norm: float | None = None
+    ) -> None:
         super().__init__(lr, weight_decay, max_norm)
 
 
@@ -194,9 +201,8 @@ class Momentum(_Optimizer):
 
     Notes
     -----
-    v <- momentum v - lr g, p <- p + v: equations (107) and (108) of the book, and Keras's ``SGD(momentum=...)``.
-    PyTorch multiplies by lr after the sum, which is the same as long as lr is.
-    """
+    v <- momentum v - lr g, p <- p + v: equations (107) and (108) of the book, and Keras's
+    ``SGD(momentum=...)``. PyTorch multiplies by lr after the sum, which is the same as long as lr is."""
 
     _name = "Momentum"
 
@@ -230,9 +236,8 @@ class Nesterov(Momentum):
 
     Notes
     -----
-    v <- momentum v - lr g, p <- p + momentum v - lr g (Nesterov, 1983, in the form of Bengio et al., 2012, which
-    Keras and PyTorch have too).
-    """
+    v <- momentum v - lr g, p <- p + momentum v - lr g (Nesterov, 1983, in the form of Bengio et al., 2012,
+    which Keras and PyTorch have too)."""
 
     _name = "Nesterov"
 
@@ -257,7 +262,12 @@ class AdaGrad(_Optimizer):
     _name = "AdaGrad"
 
     def __init__(
-        self, lr: float = 0.01, *, eps: float = 1e-10, weight_decay: float = 0.0, max_norm: float | None = None
+        self,
+        lr: float = 0.01,
+        *,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+        max_norm: float | None = None,
     ) -> None:
         self.eps = eps
         super().__init__(lr, weight_decay, max_norm)
@@ -356,7 +366,8 @@ class AdamW(Adam):
     eps : float, default=1e-8
         What keeps the divisor from 0.
     weight_decay : float, default=0.01
-        The parameters are multiplied by 1 - lr weight_decay in each step; nothing is added to the gradients.
+        The parameters are multiplied by 1 - lr weight_decay in each step; nothing is added to the
+        gradients.
     max_norm : float, optional
         As :mod:`nndl_fast.optimizers` says.
 

@@ -63,8 +63,8 @@ void require_moderate(const char* function, const Shape& shape) {
 
 template <class E>
 void run(const Multiplication<E>& job) {
-    const ptrdiff_t most = std::max({job.out.rows * job.out.columns, job.left.rows * job.left.columns,
-                                     job.right.rows * job.right.columns});
+    const ptrdiff_t most = std::max(
+        {job.out.rows * job.out.columns, job.left.rows * job.left.columns, job.right.rows * job.right.columns});
     const ReleaseGil released(most);
     multiply(job);
 }
@@ -131,8 +131,8 @@ py::object affine(py::handle x, py::handle w, py::handle b, py::handle axis, py:
     bool each = false;
     if (biases) {
         const py::array& given = biases->array;
-        const bool one_each = Shape{neurons}.is_of(given) ||
-                              (columns ? Shape{neurons, 1} : Shape{1, neurons}).is_of(given);
+        const bool one_each =
+            Shape{neurons}.is_of(given) || (columns ? Shape{neurons, 1} : Shape{1, neurons}).is_of(given);
         each = !one_each && shape.is_of(given);
         if (!one_each && !each)
             refuse_shape({function, "b"}, given,
@@ -193,7 +193,8 @@ py::object affine_backward(py::handle delta, py::handle x, py::handle w, py::han
                          shape_of(weights.array));
     require_shape(activations.array, inputs.array, {function, "a"}, "x");
     if (given_a && !before)
-        throw py::value_error("affine_backward: a is given, and activation is None: which activation it is must be said");
+        throw py::value_error(
+            "affine_backward: a is given, and activation is None: which activation it is must be said");
 
     const py::array rows = in_two(inputs.array), deltas = in_two(errors.array), as = in_two(activations.array);
     const py::dtype type = inputs.single ? py::dtype::of<float>() : py::dtype::of<double>();

@@ -31,9 +31,9 @@ constexpr Name<Kind> kinds[] = {{"SGD", {Optimizer::sgd}},           {"Momentum"
 double checked(const char* function, const char* name, py::handle value, bool below_one) {
     const double x = number(value, {function, name});
     if (x >= 0 && std::isfinite(x) && (!below_one || x < 1)) return x;
-    throw py::value_error(std::string(function) + ": " + name + " is " + std::string(py::str(value)) +
-                          (below_one ? "; it must be at least 0 and less than 1"
-                                     : "; it must be finite and at least 0"));
+    throw py::value_error(
+        std::string(function) + ": " + name + " is " + std::string(py::str(value)) +
+        (below_one ? "; it must be at least 0 and less than 1" : "; it must be finite and at least 0"));
 }
 
 std::string numbered(const char* name, size_t i) { return std::string(name) + "[" + std::to_string(i) + "]"; }
@@ -57,14 +57,15 @@ py::array moment(const py::list& moments, size_t i, const py::array& like, const
     const py::array array = py::reinterpret_borrow<py::array>(item);
     if (!same_shape(array, like) || !array.dtype().equal(like.dtype()) || !array.writeable() || !is_usable(array))
         throw py::value_error(std::string(function) + ": " + numbered("parameters", i) + " has shape " +
-                              shape_of(like) + " and dtype " + dtype_of(like) + "; the state's " + name + " for it has " +
-                              shape_of(array) + " and " + dtype_of(array));
+                              shape_of(like) + " and dtype " + dtype_of(like) + "; the state's " + name +
+                              " for it has " + shape_of(array) + " and " + dtype_of(array));
     return array;
 }
 
 class Step {
 public:
-    Step(const char* function, const Rule& rule, double max_norm) : function_(function), rule_(rule), max_norm_(max_norm) {}
+    Step(const char* function, const Rule& rule, double max_norm)
+        : function_(function), rule_(rule), max_norm_(max_norm) {}
 
     // The arguments as arrays: the gradients first, since that may call code of theirs.
     void take(const std::vector<py::object>& parameters, const std::vector<py::object>& gradients) {
@@ -159,16 +160,15 @@ private:
         std::iota(order.begin(), order.end(), size_t(0));
         std::vector<Extent> extents;
         for (const py::array& own : parameters_) extents.push_back(extent_of(own));
-        std::sort(order.begin(), order.end(), [&](size_t i, size_t j) {
-            return std::less<const char*>()(extents[i].low, extents[j].low);
-        });
+        std::sort(order.begin(), order.end(),
+                  [&](size_t i, size_t j) { return std::less<const char*>()(extents[i].low, extents[j].low); });
         size_t reaching = 0;  // the one of those before whose end is the last
         for (size_t at = 1; at < order.size(); ++at) {
             const size_t i = order[at], other = order[reaching];
             if (extents[other].high > extents[i].low && extents[i].high > extents[i].low &&
                 py::module_::import("numpy").attr("shares_memory")(parameters_[i], parameters_[other]).cast<bool>())
-                throw py::value_error(std::string(function_) + ": " + numbered("parameters", std::min(i, other)) + " and " +
-                                      numbered("parameters", std::max(i, other)) + " share memory");
+                throw py::value_error(std::string(function_) + ": " + numbered("parameters", std::min(i, other)) +
+                                      " and " + numbered("parameters", std::max(i, other)) + " share memory");
             if (extents[i].high > extents[other].high) reaching = at;
         }
         for (size_t i = 0; i < gradients_.size(); ++i) {
@@ -198,11 +198,14 @@ private:
             const auto step = [](const py::array* x, int d) {
                 return x ? ptrdiff_t(x->strides(d) / ptrdiff_t(sizeof(E))) : 0;
             };
-            const auto data = [](const py::array* x) { return x ? static_cast<E*>(const_cast<void*>(x->data())) : nullptr; };
+            const auto data = [](const py::array* x) {
+                return x ? static_cast<E*>(const_cast<void*>(x->data())) : nullptr;
+            };
             StepArrays<E>& one = result.emplace_back();
             for (int at = 0; at < int(own.ndim()); ++at) {
                 const int d = dims[size_t(at)];
-                one.batch.append(own.shape(d), step(&gradients_[i], d), step(kept[0], d), step(&own, d), step(kept[1], d));
+                one.batch.append(own.shape(d), step(&gradients_[i], d), step(kept[0], d), step(&own, d),
+                                 step(kept[1], d));
             }
             one.batch.simplify();
             one.parameters = data(&own);

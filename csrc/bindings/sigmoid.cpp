@@ -39,8 +39,7 @@ double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::arr
     return run_elements<E>(kernel, job, batch);
 }
 
-py::object activation(const char* function, MapKernel<float> f32, MapKernel<double> f64, py::handle z,
-                      py::handle out) {
+py::object activation(const char* function, MapKernel<float> f32, MapKernel<double> f64, py::handle z, py::handle out) {
     const Floats floats = to_floats(z, {function, "z"});
     Result result(out, floats, {&floats.array}, {function, "out"});
     if (floats.single) run<float>(f32, {}, floats.array, nullptr, nullptr, &result.array());
@@ -128,8 +127,8 @@ py::object sigmoid(py::handle z, py::handle out) {
     return activation("sigmoid", active_kernels<float>().sigmoid, active_kernels<double>().sigmoid, z, out);
 }
 py::object sigmoid_prime(py::handle z, py::handle out) {
-    return activation("sigmoid_prime", active_kernels<float>().sigmoid_prime, active_kernels<double>().sigmoid_prime,
-                      z, out);
+    return activation("sigmoid_prime", active_kernels<float>().sigmoid_prime, active_kernels<double>().sigmoid_prime, z,
+                      out);
 }
 py::object activate(py::handle z, py::handle name, py::handle out) {
     const Activation which = named(name, activation_names, "activate: activation");

@@ -36,12 +36,12 @@ T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* wha
 constexpr Name<Activation> hidden_names[] = {
     {"sigmoid", Activation::sigmoid}, {"tanh", Activation::tanh}, {"relu", Activation::relu}};
 constexpr Name<Cost> cost_names[] = {{"LogLikelihoodCost", Cost::log_likelihood},
-                                                       {"CrossEntropyCost", Cost::cross_entropy},
-                                                       {"QuadraticCost", Cost::quadratic}};
+                                     {"CrossEntropyCost", Cost::cross_entropy},
+                                     {"QuadraticCost", Cost::quadratic}};
 constexpr Name<Optimizer> optimizer_names[] = {{"sgd", Optimizer::sgd},
-                                                                 {"momentum", Optimizer::momentum},
-                                                                 {"nesterov", Optimizer::nesterov},
-                                                                 {"adam", Optimizer::adam}};
+                                               {"momentum", Optimizer::momentum},
+                                               {"nesterov", Optimizer::nesterov},
+                                               {"adam", Optimizer::adam}};
 
 // Network.SGD hands its arguments down as they are: whether there is such a rule is checked here alone.
 std::unique_ptr<Rule> make_rule(py::handle optimizer, double weight_decay, double momentum) {

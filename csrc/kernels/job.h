@@ -95,6 +95,7 @@ struct ProductJob {
     // The initial value of the sums: keep times the element of out; or, if keep is 0, a number per row, a number per
     // column (in whole panels), or 0.
     E keep = 0;
+    bool far = false;  // the result is part of one that is not in the second cache
     const E *start_of_row = nullptr, *start_of_column = nullptr;
 };
 

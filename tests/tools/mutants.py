@@ -92,7 +92,7 @@ MUTANTS = [
     Mutant(
         "velocity is not kept",
         "kernels/operations/step.cpp",
-        "velocity.store(job.first + i);",
+        "store(job.first, velocity);",
         "move.store(job.first + i);",
     ),
     Mutant(

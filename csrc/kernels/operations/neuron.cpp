@@ -1,7 +1,8 @@
 // Hidden neurons: activations of weighted inputs, and errors times the derivative. The sigmoid itself is in
 // sigmoid.cpp. Each element stands alone; z, y and out are contiguous, and out may be z or y.
 //
-// The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0, else 0 or the slope of a leaky one.
+// The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0, else 0 or the slope of a leaky
+// one.
 #include "../../isa/export.h"
 #include "../../math/tanh.h"
 #include "map.h"
@@ -55,9 +56,8 @@ double times_relu_prime(const MapJob<E>& job) {
 
 template <class V, class E = typename V::Element>
 double times_leaky_relu_prime(const MapJob<E>& job) {
-    return map_errors<V>(job, [](V delta, V a) NNDL_LAMBDA {
-        return select(less(V::all(0), a), delta, V::all(E(slope)) * delta);
-    });
+    return map_errors<V>(
+        job, [](V delta, V a) NNDL_LAMBDA { return select(less(V::all(0), a), delta, V::all(E(slope)) * delta); });
 }
 
 }  // namespace

@@ -27,10 +27,10 @@ constexpr int tile_panels() {
     return tile_rows<V, 3>() >= 8 ? 3 : tile_rows<V, 2>() >= 8 ? 2 : 1;
 }
 
-// Bytes of a block of panels of the right operand, which comes from the second cache for each tile: the deeper it is, the
-// less often sums are stored and loaded. It stays in the first cache if the left operand's rows are adjacent, since then
-// each step of a tile takes a new line of that. Bytes of a block of the left operand, which stays in the second cache; and
-// of a right operand that is small enough to be read again for each block of rows.
+// Bytes of a block of panels of the right operand, which comes from the second cache for each tile: the deeper it is,
+// the less often sums are stored and loaded. It stays in the first cache if the left operand's rows are adjacent, since
+// then each step of a tile takes a new line of that. Bytes of a block of the left operand, which stays in the second
+// cache; and of a right operand that is small enough to be read again for each block of rows.
 constexpr ptrdiff_t right_block = 1 << 16, right_block_beside_adjacent = 3 << 13, left_block = 1 << 17,
                     small_right = 1 << 20;
 // Bytes of a result that is not in the second cache when it is begun.
@@ -78,7 +78,7 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
     // If few rows of a step are used, and the next step's stand far away. Not in short products: what is beyond
     // an array takes long to be found missing.
-    const bool far = job.rows * job.columns * bytes >= far_bytes;
+    const bool far = job.far || job.rows * job.columns * bytes >= far_bytes;
     const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
     const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
     do {
@@ -87,12 +87,17 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
             for (int i = 0; i < Rows; ++i)
                 for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
         V sum[Rows][Panels];
-        for (int i = 0; i < Rows; ++i)
-            for (int p = 0; p < Panels; ++p) {
-                const E* const from = reinterpret_cast<const E*>(vector + i * vector_row + p * vector_panel);
-                sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) *
-                            (whole || p < Panels - 1 ? V::load(from) : V::load(from, columns, 0));
-            }
+        if (!start.vector) {
+            for (int i = 0; i < Rows; ++i)
+                for (int p = 0; p < Panels; ++p) sum[i][p] = V::all(0);
+        } else {
+            for (int i = 0; i < Rows; ++i)
+                for (int p = 0; p < Panels; ++p) {
+                    const E* const from = reinterpret_cast<const E*>(vector + i * vector_row + p * vector_panel);
+                    sum[i][p] = V::all(*reinterpret_cast<const E*>(number + i * number_row)) *
+                                (whole || p < Panels - 1 ? V::load(from) : V::load(from, columns, 0));
+                }
+        }
         const char *left = tile_left, *right = panel_right;
         ptrdiff_t steps = depth;
         do {
@@ -138,8 +143,7 @@ NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, 
     const ptrdiff_t rows = bottom - top, tiles = (rows + most - 1) / most, taller = rows % tiles;
     const auto some = [&](ptrdiff_t of, int height) NNDL_LAMBDA {
         if (!of) return;
-        if (job.left_row == 1)
-            product_rows<V, most, Panels, true>(job, start, height, of, top, panel, first, last);
+        if (job.left_row == 1) product_rows<V, most, Panels, true>(job, start, height, of, top, panel, first, last);
         else product_rows<V, most, Panels, false>(job, start, height, of, top, panel, first, last);
         top += of * height;
     };
@@ -175,7 +179,7 @@ void product(const ProductJob<E>& job) {
     V::all(job.start_of_row ? E(1) : E(0)).store(ones);
     const Start<E> kept = {&job.keep, job.out, 0, job.out_row, job.out_panel},
                    begun = {&one, job.out, 0, job.out_row, job.out_panel},
-                   of_rows = {job.start_of_row ? job.start_of_row : &one, ones, job.start_of_row ? 1 : 0, 0, 0},
+                   of_rows = {job.start_of_row, job.start_of_row ? ones : nullptr, job.start_of_row ? 1 : 0, 0, 0},
                    of_columns = {&one, job.start_of_column, 0, 0, V::size};
     const Start<E>& fresh = job.keep != E(0) ? kept : job.start_of_column ? of_columns : of_rows;
     const auto block = [&](ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t first, ptrdiff_t last) NNDL_LAMBDA {
