@@ -3,10 +3,10 @@ their lines replaced by nndl_fast: ``python bench/epochs.py FOLDER``, with MNIST
 
 The networks are in bench/numpy_networks/. For each it prints the seconds of an epoch in plain NumPy, how many
 times as fast each stage is, and what share of the epoch in plain NumPy it takes; the difference between two
-shares is what one replacement saves. The stages take turns, and the results of each have been compared with those
-of plain NumPy before. With ``--beside`` another process multiplies on all cores meanwhile. With ``--digests``
-it trains on a little of the data instead, with each instruction set and different numbers of threads, and
-fails unless all of them give the same bits."""
+shares is what one replacement saves. The stages take turns, and the results of each have been compared with
+those of plain NumPy before. With ``--beside`` another process multiplies on all cores meanwhile. With
+``--digests`` it trains on a little of the data instead, with each instruction set and different numbers of
+threads, and fails unless all of them give the same bits."""
 
 from __future__ import annotations
 
