@@ -238,7 +238,8 @@ class Nesterov(Momentum):
     Notes
     -----
     v <- momentum v - lr g, p <- p + momentum v - lr g (Nesterov, 1983, in the form of Bengio et al., 2012,
-    which Keras and PyTorch have too)."""
+    which Keras and PyTorch have too).
+    """
 
     _name = "Nesterov"
 
