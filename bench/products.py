@@ -1,6 +1,8 @@
 """Each matrix product of a network and of a layer with many classes, by nf.matmul and by NumPy, in Gflop/s:
-``python bench/products.py [float64]``. The operands stand as programs have them, and the results are compared.
-After each number of threads it prints the least ratio and the geometric mean."""
+``python bench/products.py [float64]``.
+
+The operands stand as programs have them, and the results are compared. After each number of threads it prints
+the least ratio and the geometric mean."""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ class Product(NamedTuple):
 
 
 def of_layer(inputs: int, neurons: int, n: int) -> list[Product]:
-    """Weighted inputs by weights in both layouts, the gradient of the weights, the error that is handed down."""
+    """Weighted inputs by weights in both layouts, the gradient of the weights, the error handed down."""
     name = f"{inputs}-{neurons} by {n}"
     return [
         Product(f"{name}, x w", n, neurons, inputs),
