@@ -16,7 +16,6 @@ namespace {
 // vectors.
 constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 17,
                     bytes_worth_copy = 1024, shallow = 64, bytes_worth_turning = 768;
-constexpr ptrdiff_t far_bytes = 1 << 20;  // of a result that does not stay in the second cache
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
 thread_local Buffer thread_operand, thread_result, thread_activations;
 
@@ -120,7 +119,7 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     product.out = job.out.at(part.top, part.begin);
     product.out_row = job.out.row;
     product.out_panel = lanes<E>;
-    product.far = job.out.rows * job.out.columns * ptrdiff_t(sizeof(E)) >= far_bytes;
+    product.far = is_far<E>(job.out.rows, job.out.columns);
     product.keep = E(job.adds);
     product.start_of_column = moved(job.of_columns, part.begin);
     product.start_of_row = moved(job.of_rows, part.top);

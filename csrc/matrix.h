@@ -64,6 +64,12 @@ void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to
 constexpr ptrdiff_t rows_of_unit = 8;
 constexpr double worth_threads = 1e5;
 
+// Whether a result is too large to be in the second cache when it is begun.
+template <class E>
+constexpr bool is_far(ptrdiff_t rows, ptrdiff_t columns) {
+    return rows * columns * ptrdiff_t(sizeof(E)) >= 1 << 20;
+}
+
 // f(part, first, last) for each thread's rows, whose part of the job that is.
 template <class E, class F>
 void share_product(const ProductJob<E>& job, F f) {
@@ -73,6 +79,7 @@ void share_product(const ProductJob<E>& job, F f) {
         const ptrdiff_t begin = first * rows_of_unit, end = std::min(job.rows, last * rows_of_unit);
         ProductJob<E> part = job;
         part.rows = end - begin;
+        part.far = is_far<E>(job.rows, job.columns);
         part.left += begin * job.left_row;
         part.out = job.out ? job.out + begin * job.out_row : nullptr;
         part.start_of_row = moved(job.start_of_row, begin);

@@ -33,8 +33,6 @@ constexpr int tile_panels() {
 // cache; and of a right operand that is small enough to be read again for each block of rows.
 constexpr ptrdiff_t right_block = 1 << 16, right_block_beside_adjacent = 3 << 13, left_block = 1 << 17,
                     small_right = 1 << 20;
-// Bytes of a result that is not in the second cache when it is begun.
-constexpr ptrdiff_t far_bytes = 1 << 20;
 
 // Evenly: the fewest parts of at most so many.
 NNDL_INLINE ptrdiff_t even_part(ptrdiff_t n, ptrdiff_t at_most) {
@@ -78,12 +76,11 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
     // If few rows of a step are used, and the next step's stand far away. Not in short products: what is beyond
     // an array takes long to be found missing.
-    const bool far = job.far || job.rows * job.columns * bytes >= far_bytes;
     const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
     const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
     do {
         // The next tile begins with what stands there. (Of the last tile this is beyond the array: no prefetch minds.)
-        if (far)
+        if (job.far)
             for (int i = 0; i < Rows; ++i)
                 for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
         V sum[Rows][Panels];
