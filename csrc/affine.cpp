@@ -78,7 +78,8 @@ void copy_right(const Matrix<const E>& right, const Part& part, ptrdiff_t first,
     }
 }
 
-// Whether the left operand's rows, which stand side by side, are turned: each step of a tile would take a new line of it.
+// Whether the left operand's rows, which stand side by side, are turned: each step of a tile would take a new line of
+// it.
 template <class E>
 bool is_worth_turning(const Multiplication<E>& job) {
     return job.left.row == 1 && job.left.rows > 1 && job.left.columns >= shallow &&
