@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
@@ -239,6 +239,65 @@ def log_likelihood_cost_and_delta(
     return _core.log_likelihood_cost_and_delta(
         z, y, axis, reduction, sample_weight, class_weight, ignore_index, label_smoothing, out
     )
+
+
+def cost_and_delta_from_activations(
+    a: ArrayLike,
+    y: ArrayLike,
+    axis: int = -1,
+    *,
+    reduction: Literal["mean", "sum"] = "mean",
+    out: Array | None = None,
+) -> tuple[Any, Any]:
+    """Compute the log-likelihood cost and the output error from activations that are there already.
+
+    From weighted inputs, :func:`log_likelihood_cost_and_delta` loses less: the logarithm of an activation
+    that has rounded to 0 is infinite.
+
+    Parameters
+    ----------
+    a : array_like
+        Activations of a softmax layer.
+    y : array_like
+        Integer labels of the shape of ``a`` without ``axis``, or targets of the shape of ``a``.
+    axis : int, default=-1
+        The axis along which the classes stand.
+    reduction : {'mean', 'sum'}, default='mean'
+        Whether the costs of the examples are divided by their number, or added up.
+    out : ndarray, optional
+        The array that receives the error, of its shape and dtype. It may be ``a`` itself.
+
+    Returns
+    -------
+    cost : scalar
+        The cost, -sum_j y_j ln a_j, equation (80) of the book; a target of 0 counts 0, whatever a_j is.
+    delta : ndarray
+        The error a - y, equation (84), divided by the number of examples for ``"mean"``. It is ``out`` if
+        that is given.
+
+    Raises
+    ------
+    ValueError
+        If ``y`` has neither of the two shapes, if ``reduction`` is none of the above, or if ``out`` is
+        read-only or has another shape.
+    TypeError
+        If labels are not integers, if ``a`` is a bool, complex, object, string or masked array, or if ``out``
+        has another dtype.
+    IndexError
+        If a label is outside 0..n_classes-1.
+
+    See Also
+    --------
+    log_likelihood_cost_and_delta : Compute both from weighted inputs.
+
+    Examples
+    --------
+    >>> import nndl_fast as nf
+    >>> cost, delta = nf.cost_and_delta_from_activations([[0.25, 0.75]], [1])
+    >>> round(float(cost), 4), delta
+    (0.2877, array([[ 0.25, -0.25]]))
+    """
+    return _core.cost_and_delta_from_activations(a, y, axis, reduction, out)
 
 
 def linear_log_likelihood(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._errors import unheard
+from ._errors import as_type
 from ._types import Array, Axis
 
 
@@ -205,7 +205,6 @@ def hardmax(z: ArrayLike, axis: Axis = -1) -> Any:
     return _core.hardmax(z, axis)
 
 
-@unheard
 def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) -> Any:
     """Compute weighted inputs whose softmax is ``a``.
 
@@ -239,8 +238,7 @@ def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) 
 
     Notes
     -----
-    The weighted inputs are z_j = ln a_j + C. An activation of 0 gives -inf, a negative one NaN. The
-    logarithm is NumPy's, whose last bit may differ between machines.
+    The weighted inputs are z_j = ln a_j + C. An activation of 0 gives -inf, a negative one NaN.
 
     Examples
     --------
@@ -248,13 +246,15 @@ def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) 
     >>> nf.softmax(nf.inverse_softmax([0.2, 0.3, 0.5], constant=7.0))
     array([0.2, 0.3, 0.5])
     """
+    if type(constant) in (float, int):
+        return _core.inverse_softmax(a, axis, constant)  # type: ignore[arg-type]
     values, dtype = _core.as_floats(a, "inverse_softmax", "a")
     added, _ = _core.as_floats(constant, "inverse_softmax", "constant")
-    np.moveaxis(np.atleast_1d(values), axis, 0)  # raises if there is no such axis
-    return (np.log(values) + added.astype(values.dtype, copy=False)).astype(dtype, copy=False)[()]
+    with np.errstate(all="ignore"):
+        logarithms = np.asarray(_core.inverse_softmax(values, axis, 0.0))
+        return as_type(logarithms + added.astype(values.dtype, copy=False), dtype)[()]
 
 
-@unheard
 def softmax_jacobian(a: ArrayLike, axis: int = -1) -> Any:
     """Compute the derivatives of softmax activations with respect to the weighted inputs.
 
@@ -295,10 +295,7 @@ def softmax_jacobian(a: ArrayLike, axis: int = -1) -> Any:
     array([[ 0.1875, -0.1875],
            [-0.1875,  0.1875]])
     """
-    values, dtype = _core.as_floats(a, "softmax_jacobian", "a")
-    rows = np.moveaxis(values, axis, -1)
-    identity = np.eye(rows.shape[-1], dtype=rows.dtype)
-    return (rows[..., :, None] * (identity - rows[..., None, :])).astype(dtype, copy=False)
+    return _core.softmax_jacobian(a, axis)
 
 
 def softmax_backward(

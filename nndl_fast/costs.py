@@ -209,7 +209,6 @@ class CrossEntropyCost:
         return float(0 - (_weighted_log(y, a) + _weighted_log(1 - y, 1 - a)).sum())
 
     @staticmethod
-    @unheard
     def delta(z: ArrayLike, a: ArrayLike, y: ArrayLike) -> Array:
         """Compute the error of the output layer.
 
@@ -234,8 +233,7 @@ class CrossEntropyCost:
         TypeError
             If ``a`` or ``y`` is no array of real numbers.
         """
-        a, y, dtype = _core.as_targets_of(a, y, "CrossEntropyCost.delta", "a")
-        return np.asarray(np.subtract(a, y), dtype)
+        return np.asarray(_core.cross_entropy_delta(a, y))
 
     @staticmethod
     def from_z(z: ArrayLike, y: ArrayLike) -> float:
@@ -279,7 +277,6 @@ class QuadraticCost:
     """
 
     @staticmethod
-    @unheard
     def fn(a: ArrayLike, y: ArrayLike) -> float:
         """Compute the cost of output activations.
 
@@ -302,9 +299,7 @@ class QuadraticCost:
         TypeError
             If ``a`` or ``y`` is no array of real numbers.
         """
-        a, y, _ = _core.as_targets_of(a, y, "QuadraticCost.fn", "a")
-        difference = a - y
-        return float(0.5 * np.sum(difference * difference))
+        return _core.quadratic_cost(a, y)
 
     @staticmethod
     @unheard

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from ._affine import Activation, activate, activation_backward, affine, affine_backward, matmul
 from ._likelihood import (
+    cost_and_delta_from_activations,
     linear_log_likelihood,
     log_likelihood_cost,
     log_likelihood_cost_and_delta,
@@ -53,6 +54,7 @@ __all__ = [
     "binary_cross_entropy_cost",
     "binary_cross_entropy_cost_and_delta",
     "binary_cross_entropy_delta",
+    "cost_and_delta_from_activations",
     "hardmax",
     "inverse_softmax",
     "linear_log_likelihood",

@@ -11,7 +11,7 @@
 namespace nndl_fast {
 namespace {
 
-constexpr ptrdiff_t elements_at_once = 1024;
+constexpr ptrdiff_t elements_at_once = 1024, least_row = 8;
 thread_local Buffer thread_copies;
 
 }  // namespace
@@ -24,8 +24,32 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
         batch.dims == 0 ||
         (batch.dims == 1 && batch.stride[Batch::z][0] == 1 && (!job.y || batch.stride[Batch::y][0] == 1) &&
          (!job.out || batch.stride[Batch::out][0] == 1) && (!job.weight || batch.stride[Batch::weight][0] == 1));
+    // Without sums, whose order is that of the chunks, rows can be taken as they stand.
+    const int inner = batch.dims - 1;
+    const auto is_plain = [&](const void* data, Batch::Operand operand) {
+        return !data || batch.stride[operand][inner] == 1;
+    };
+    const bool in_rows = !in_place && !job.sums && !job.cost && batch.shape[inner] >= least_row &&
+                         is_plain(job.z, Batch::z) && is_plain(job.y, Batch::y) && is_plain(job.out, Batch::out) &&
+                         is_plain(job.weight, Batch::weight);
     const double time = nanoseconds(kernel, n);
     share_out(chunks, threads_for(chunks, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+        if (in_rows) {
+            const ptrdiff_t end = std::min(n, last * elements_at_once);
+            Walk walk(batch, first * elements_at_once);
+            for (ptrdiff_t at = first * elements_at_once; at < end;) {
+                MapJob<E> part = job;
+                part.n = walk.run(end - at);
+                part.z = moved(job.z, walk.offset(Batch::z));
+                part.y = moved(job.y, walk.offset(Batch::y));
+                part.weight = moved(job.weight, walk.offset(Batch::weight));
+                part.out = moved(job.out, walk.offset(Batch::out));
+                kernel(part);
+                walk.advance(part.n);
+                at += part.n;
+            }
+            return;
+        }
         E* const room =
             in_place ? nullptr : static_cast<E*>(thread_copies.reserve(Batch::operands * elements_at_once * sizeof(E)));
         for (ptrdiff_t chunk = first; chunk < last; ++chunk) {

@@ -1,7 +1,9 @@
+#include <cstring>
 #include <optional>
 
 #include "../batch/elements.h"
 #include "../dispatch.h"
+#include "../labels.h"
 #include "array.h"
 #include "call.h"
 #include "module.h"
@@ -39,11 +41,18 @@ double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::arr
     return run_elements<E>(kernel, job, batch);
 }
 
+template <class E>
+MapJob<E> without_sums() {
+    MapJob<E> job;
+    job.sums = false;
+    return job;
+}
+
 py::object activation(const char* function, MapKernel<float> f32, MapKernel<double> f64, py::handle z, py::handle out) {
     const Floats floats = to_floats(z, {function, "z"});
     Result result(out, floats, {&floats.array}, {function, "out"});
-    if (floats.single) run<float>(f32, {}, floats.array, nullptr, nullptr, &result.array());
-    else run<double>(f64, {}, floats.array, nullptr, nullptr, &result.array());
+    if (floats.single) run<float>(f32, without_sums<float>(), floats.array, nullptr, nullptr, &result.array());
+    else run<double>(f64, without_sums<double>(), floats.array, nullptr, nullptr, &result.array());
     return result.finish();
 }
 
@@ -107,6 +116,7 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
         job.cost = static_cast<E*>(costs->mutable_data());
     }
     if (reduction == Reduction::mean) job.scale = share_of_mean(divisor);
+    job.sums = want_cost;
     double total = run<E>(active_kernels<E>().binary_cross_entropy, job, z.array, &y, address(weight),
                           delta ? &delta->array() : nullptr);
     if (reduction == Reduction::mean) total /= divisor;
@@ -144,11 +154,108 @@ py::object activation_backward(py::handle delta, py::handle a, py::handle name, 
     Result result(out, errors, {&errors.array, &activations.array}, {function, "out"});
     const auto times = [&](auto zero) {
         using E = decltype(zero);
-        run<E>(times_derivative_of<E>(which), {}, activations.array, &errors.array, nullptr, &result.array());
+        run<E>(times_derivative_of<E>(which), without_sums<E>(), activations.array, &errors.array, nullptr,
+               &result.array());
     };
     errors.single ? times(float()) : times(double());
     return result.finish();
 }
+py::object inverse_softmax(py::handle a, py::handle axis, py::handle constant) {
+    const char* const function = "inverse_softmax";
+    const py::object plain = plain_axis(axis, {function, "axis"});
+    const double added = number(constant, {function, "constant"});
+    const Floats floats = to_floats(a, {function, "a"});
+    normal_axis(plain, int(floats.array.ndim()), {function, "axis"});
+    Result result(py::none(), floats, {}, {function, "out"});
+    const auto apply = [&](auto zero) {
+        using E = decltype(zero);
+        MapJob<E> job = without_sums<E>();
+        job.scale = added;
+        run<E>(active_kernels<E>().inverse_softmax, job, floats.array, nullptr, nullptr, &result.array());
+    };
+    floats.single ? apply(float()) : apply(double());
+    return result.finish();
+}
+
+// Targets of the activations' shape, or integer labels of that shape without the axis, which become one-hot.
+py::array targets_for(const Floats& a, const py::array& y, int axis, const char* function) {
+    if (same_shape(y, a.array)) return to_targets(a, y, {function, "y"});
+    Shape rows;
+    for (int d = 0; d < int(a.array.ndim()); ++d)
+        if (d != axis) rows.append(a.array.shape(d));
+    if (!rows.is_of(y))
+        throw py::value_error(std::string(function) + ": y has shape " + shape_of(y) + "; for a of shape " +
+                              shape_of(a.array) + " it must be " + shape_of(rows) + " (labels) or that (targets)");
+    if (y.dtype().kind() != 'i' && y.dtype().kind() != 'u')
+        throw py::type_error(std::string(function) + ": y has dtype " + dtype_of(y) + "; labels must be integers");
+    const py::array labels = py::array(y.attr("astype")("int64", "C"));  // its own copy: nobody changes it meanwhile
+    const auto* const label = static_cast<const int64_t*>(labels.data());
+    const ptrdiff_t n = labels.size(), classes = a.array.shape(axis), wrong = first_wrong_label(label, n, classes);
+    if (wrong != n)
+        throw py::index_error(std::string(function) + ": label " + std::to_string(label[wrong]) + " at row " +
+                              std::to_string(wrong) + " is outside 0.." + std::to_string(classes - 1));
+    py::array targets =
+        fresh(a.single ? py::dtype::of<float>() : py::dtype::of<double>(), a.array.ndim(), a.array.shape());
+    std::memset(targets.mutable_data(), 0, size_t(targets.nbytes()));
+    const auto set = [&](auto one) {
+        const ptrdiff_t step = targets.strides(axis) / targets.itemsize();
+        for_each_place<decltype(one)>(
+            targets, axis, [&](const auto* at, ptrdiff_t i) { const_cast<decltype(one)*>(at)[label[i] * step] = one; });
+    };
+    if (n && classes) a.single ? set(1.0f) : set(1.0);
+    return targets;
+}
+
+py::object cost_and_delta_from_activations(py::handle a, py::handle y, py::handle axis, py::handle reduction,
+                                           py::handle out) {
+    const char* const function = "cost_and_delta_from_activations";
+    const Reduction how = reduction_named(reduction, function);
+    if (how == Reduction::none)
+        throw py::value_error(std::string(function) + ": reduction is 'none'; it must be 'mean' or 'sum'");
+    const py::object plain = plain_axis(axis, {function, "axis"});
+    const py::array given = to_array(a, {function, "a"}), wanted = to_array(y, {function, "y"});
+    const Floats floats = to_floats(given, {function, "a"});
+    if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": a has no class axis: it is a scalar");
+    const int one = normal_axis(plain, int(floats.array.ndim()), {function, "axis"});
+    const py::array targets = targets_for(floats, wanted, one, function);
+    std::optional<Result> delta(std::in_place, out, floats,
+                                std::initializer_list<const py::array*>{&floats.array, &targets},
+                                Argument{function, "out"});
+    const ptrdiff_t classes = floats.array.shape(one);
+    const double divisor = how == Reduction::mean ? double(classes ? floats.array.size() / classes : 0) : 1;
+    const auto apply = [&](auto zero) {
+        using E = decltype(zero);
+        MapJob<E> job;
+        job.scale = share_of_mean(divisor);
+        return run<E>(active_kernels<E>().log_likelihood_of_activations, job, floats.array, &targets, nullptr,
+                      &delta->array());
+    };
+    const double total = floats.single ? apply(float()) : apply(double());
+    return answer(true, std::nullopt, total / divisor, delta, floats.asked);
+}
+
+// For the cost classes: |a - y|^2 / 2, or a - y if the difference is wanted.
+py::object difference(const char* function, bool wanted, py::handle a, py::handle y) {
+    const py::array given = to_array(a, {function, "a"}), targets_given = to_array(y, {function, "y"});
+    const Floats floats = to_floats(given, {function, "a"});
+    const py::array targets = to_targets(floats, targets_given, {function, "y"});
+    require_shape(targets, floats.array, {function, "y"}, "a");
+    std::optional<Result> result;
+    if (wanted)
+        result.emplace(py::none(), floats, std::initializer_list<const py::array*>{}, Argument{function, "out"});
+    const auto apply = [&](auto zero) {
+        using E = decltype(zero);
+        MapJob<E> job;
+        job.sums = !wanted;
+        return run<E>(active_kernels<E>().quadratic, job, floats.array, &targets, nullptr,
+                      result ? &result->array() : nullptr);
+    };
+    const double total = floats.single ? apply(float()) : apply(double());
+    return result ? result->finish() : py::float_(total);
+}
+py::object quadratic_cost(py::handle a, py::handle y) { return difference("QuadraticCost.fn", false, a, y); }
+py::object cross_entropy_delta(py::handle a, py::handle y) { return difference("CrossEntropyCost.delta", true, a, y); }
+
 py::object binary_cross_entropy_cost(py::handle z, py::handle y, py::handle reduction, py::handle weight) {
     return for_type("binary_cross_entropy_cost", true, false, z, y, reduction, weight, py::none());
 }
@@ -167,6 +274,10 @@ void add_sigmoid(py::module_& module) {
     static PyMethodDef table[] = {direct<sigmoid>("sigmoid"),
                                   direct<sigmoid_prime>("sigmoid_prime"),
                                   direct<activate>("activate"),
+                                  direct<inverse_softmax>("inverse_softmax"),
+                                  direct<cost_and_delta_from_activations>("cost_and_delta_from_activations"),
+                                  direct<quadratic_cost>("quadratic_cost"),
+                                  direct<cross_entropy_delta>("cross_entropy_delta"),
                                   direct<activation_backward>("activation_backward"),
                                   direct<binary_cross_entropy_cost>("binary_cross_entropy_cost"),
                                   direct<binary_cross_entropy_delta>("binary_cross_entropy_delta"),

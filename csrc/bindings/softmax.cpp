@@ -198,6 +198,44 @@ py::object logsumexp(py::handle object, py::handle given_axis, py::handle keepdi
     return results.ndim() ? py::object(cast(results, z.asked)) : scalar_of(*data, z.asked);
 }
 
+// (..., n, n): a_j (1[j = k] - a_k)
+template <class E>
+void write_jacobians(const py::array& a, int axis, E* to) {
+    const ptrdiff_t n = a.shape(axis), step = a.strides(axis) / ptrdiff_t(sizeof(E));
+    std::vector<E> row(static_cast<size_t>(n));
+    for_each_place<E>(a, axis, [&](const E* at, ptrdiff_t) {
+        for (ptrdiff_t k = 0; k < n; ++k) row[size_t(k)] = at[k * step];
+        for (ptrdiff_t j = 0; j < n; ++j, to += n) {
+            const E own = row[size_t(j)];
+            for (ptrdiff_t k = 0; k < n; ++k) to[k] = own * (0 - row[size_t(k)]);
+            to[j] = own * (1 - own);
+        }
+    });
+}
+
+py::object softmax_jacobian(py::handle object, py::handle axis) {
+    const Argument argument{"softmax_jacobian", "a"};
+    const py::object plain = plain_axis(axis, {"softmax_jacobian", "axis"});
+    const Floats a = to_floats(object, argument);
+    if (!a.array.ndim()) throw py::value_error(argument + " has no class axis: it is a scalar");
+    const int one = normal_axis(plain, int(a.array.ndim()), {"softmax_jacobian", "axis"});
+    Shape shape;
+    for (int d = 0; d < int(a.array.ndim()); ++d)
+        if (d != one) shape.append(a.array.shape(d));
+    const ptrdiff_t n = a.array.shape(one);
+    if (n && a.array.size() > most_elements / n)
+        throw py::value_error(argument + " has shape " + shape_of(a.array) + ", too much for its derivatives");
+    shape.append(n);
+    shape.append(n);
+    py::array result = fresh(a.single ? py::dtype::of<float>() : py::dtype::of<double>(), shape.ndim, shape.sizes);
+    const py::array own = own_view(a.array);  // signals are handled meanwhile
+    if (result.size()) {
+        if (a.single) write_jacobians(own, one, static_cast<float*>(result.mutable_data()));
+        else write_jacobians(own, one, static_cast<double*>(result.mutable_data()));
+    }
+    return cast(result, a.asked);
+}
+
 // For what takes arrays apart from the functions: what they take, as an array.
 py::array as_real(py::handle object, const std::string& function, const std::string& name) {
     const Argument argument{function.c_str(), name.c_str()};
@@ -220,9 +258,13 @@ py::tuple as_floats(py::handle object, const std::string& function, const std::s
 }  // namespace
 
 void add_softmax(py::module_& module) {
-    static PyMethodDef table[] = {
-        direct<softmax>("softmax"), direct<log_softmax>("log_softmax"),           direct<logsumexp>("logsumexp"),
-        direct<hardmax>("hardmax"), direct<softmax_backward>("softmax_backward"), {}};
+    static PyMethodDef table[] = {direct<softmax>("softmax"),
+                                  direct<log_softmax>("log_softmax"),
+                                  direct<logsumexp>("logsumexp"),
+                                  direct<hardmax>("hardmax"),
+                                  direct<softmax_jacobian>("softmax_jacobian"),
+                                  direct<softmax_backward>("softmax_backward"),
+                                  {}};
     add(module, table);
     module.def("as_array", &as_array);
     module.def("as_floats", &as_floats);

@@ -75,6 +75,7 @@ struct MapJob {
     const E *z = nullptr, *y = nullptr, *weight = nullptr;
     E *out = nullptr, *cost = nullptr;  // activation or error; cost of each element
     double scale = 1;                   // of the error
+    bool sums = true;                   // whether the sum of the costs is wanted
 };
 
 // out = start + left right, of shape (rows, columns); `depth` is the number of terms of each sum, and `size` below the

@@ -13,6 +13,9 @@
     KERNEL(double, sigmoid, MapJob)   /* these return the sum of the costs, if there are any */      \
     KERNEL(double, sigmoid_prime, MapJob)                                                            \
     KERNEL(double, binary_cross_entropy, MapJob)                                                     \
+    KERNEL(double, inverse_softmax, MapJob)                                                          \
+    KERNEL(double, log_likelihood_of_activations, MapJob)                                            \
+    KERNEL(double, quadratic, MapJob)                                                                \
     KERNEL(double, hyperbolic_tangent, MapJob)                                                       \
     KERNEL(double, rectifier, MapJob)                                                                \
     KERNEL(double, leaky_rectifier, MapJob)                                                          \

@@ -80,7 +80,7 @@ def test_the_reference_has_every_public_name():
     documented = re.findall(
         r"\.\. (?:autofunction|autoclass|py:data):: (\w+)$", PAGES["docs/reference.md"], re.M
     )
-    assert sorted([*documented, "datasets"]) == sorted(nf.__all__)
+    assert sorted([*documented, "datasets", "optimizers"]) == sorted(nf.__all__)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ struct Hard {
 
     template <class L>
     struct Pending {
-        typename L::PerRow maximum, win, nan;
+        typename L::PerRow maximum, win, nan, winners;
         static constexpr StorePath path = StorePath::fast;
     };
     template <class L, class Previous>
@@ -32,7 +32,8 @@ struct Hard {
         const auto share = job.split_ties ? winners : Double<PerRow>::all(1);
         const auto win = job.log ? Double<PerRow>::all(0) - log_of(log_parts(share)) : Double<PerRow>::all(1) / share;
         previous.store_until(rows.classes);
-        return {best, from_double<PerRow>(win), (best - best) + from_double<PerRow>(winners - winners)};
+        return {best, from_double<PerRow>(win), (best - best) + from_double<PerRow>(winners - winners),
+                from_double<PerRow>(winners)};
     }
     template <StorePath path, class L, class S>
     NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> z, Strided<const E>,
@@ -42,7 +43,10 @@ struct Hard {
     }
     template <class L>
     NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {
+        E winners[L::max_count];
+        row.winners.store(winners, rows.count);
         for (int lane = 0; !job.split_ties && lane < rows.count; ++lane) {
+            if (!(winners[lane] > 1)) continue;
             bool won = false;
             for (ptrdiff_t j = 0; j < rows.classes; ++j) {
                 E& x = element(job.out, first + lane, j);

@@ -29,18 +29,19 @@ double binary_cross_entropy(const MapJob<E>& job) {
         const V w = job.weight ? line.load(Strided<const E>{job.weight, 1}, step, E(0)) : one;
         const Logistic<V> l(z);
         const auto negative = less(z, zero);
-        const V slope = select(negative, y, one - y);
-        const V linear = select(equal(slope, zero), zero, slope * max(zero - z, z));
-        const V full = linear + l.log_sum();
-        const V nothing = select(is_nan(full), full, zero);  // a weight of 0 hides an infinity, not a NaN
-        const V cost = select(equal(w, zero), nothing, w * full);
-        if (job.cost) line.store(Strided<E>{job.cost, 1}, step, cost);
         if (job.out) {
             const V smaller = l.smaller_lifted() * down, larger = l.larger();
             const V of_z = select(negative, smaller, larger), of_minus_z = select(negative, larger, smaller);
             const V delta = select(less(V::all(E(0.5)), y), (one - y) - of_minus_z, of_z - y);
             line.store(Strided<E>{job.out, 1}, step, delta * (w * scale));
         }
+        if (!job.sums) return Terms<V, 1>{{zero}};
+        const V slope = select(negative, y, one - y);
+        const V linear = select(equal(slope, zero), zero, slope * max(zero - z, z));
+        const V full = linear + l.log_sum();
+        const V nothing = select(is_nan(full), full, zero);  // a weight of 0 hides an infinity, not a NaN
+        const V cost = select(equal(w, zero), nothing, w * full);
+        if (job.cost) line.store(Strided<E>{job.cost, 1}, step, cost);
         return Terms<V, 1>{{line.trim(step, cost)}};
     });
     return reduce_add(total.of[0].value());

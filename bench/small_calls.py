@@ -1,0 +1,334 @@
+"""Every public function beside the lines of NumPy that it replaces, in small calls:
+``python bench/small_calls.py``.
+
+Prints NumPy's time over ours, in turn, and the least of each row last; the results are compared. The lines are
+those that one finds in programs, of the dtype that the arrays have."""
+
+from __future__ import annotations
+
+import sys
+import timeit
+from collections.abc import Callable
+from statistics import median
+from typing import Any, NamedTuple
+
+import machine
+import numpy as np
+from numpy.typing import NDArray
+
+import nndl_fast as nf
+
+Array = NDArray[Any]
+Pair = tuple[Callable[[], Any], Callable[[], Any]]  # ours, NumPy's
+
+ROUNDS, SECONDS = 7, 0.002
+OPTIMIZERS = ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam")
+
+
+class Case(NamedTuple):
+    """Weighted inputs of a shape, whose classes stand along an axis, and one-hot targets of a dtype."""
+
+    shape: tuple[int, ...]
+    axis: int = -1
+    targets: type = np.float64
+    dtype: type = np.float64
+    slice_of: int = 0  # columns of the array that z is a slice of
+
+    def __str__(self) -> str:
+        text = " x ".join(map(str, self.shape)) + (", axis=0" if self.axis == 0 else "")
+        text += ", int8 one-hot" if self.targets is np.int8 else ""
+        text += f", slice of {self.slice_of}" if self.slice_of else ""
+        return text + (", float32" if self.dtype is np.float32 else "")
+
+
+CASES = [
+    Case((10,)),
+    Case((10, 1), 0),
+    Case((1, 10)),
+    Case((128, 10)),
+    Case((128, 10), dtype=np.float32),
+    Case((128, 100)),
+    Case((10, 128), 0),
+    Case((100, 128), 0),
+    Case((128, 10), targets=np.int8),
+    Case((128, 20), slice_of=2600),
+]
+
+
+class Data:
+    """What the calls of a case take."""
+
+    def __init__(self, case: Case) -> None:
+        rng = np.random.default_rng(0)
+        self.axis = axis = case.axis
+        self.z = rng.standard_normal(case.shape).astype(case.dtype)
+        if case.slice_of:
+            self.z = rng.standard_normal((case.shape[0], case.slice_of))[:, 30 : 30 + case.shape[1]]
+        self.g = rng.standard_normal(case.shape).astype(case.dtype)
+        self.a = nf.softmax(self.z, axis)
+        self.h = nf.activate(self.z, "relu")
+        self.n = self.z.size // self.z.shape[axis]
+        classes = np.arange(self.z.shape[axis]).reshape(
+            [-1 if d == axis % self.z.ndim else 1 for d in range(self.z.ndim)]
+        )
+        self.labels = rng.integers(self.z.shape[axis], size=self.a.sum(axis).shape)
+        targets = case.targets if case.targets is np.int8 else case.dtype
+        self.y = (np.expand_dims(self.labels, axis) == classes).astype(targets)
+        inputs = self.z.shape[axis]
+        self.w = rng.standard_normal((inputs, 10)).astype(case.dtype)
+        self.x = self.z
+        if axis == 0 and self.z.ndim == 2:
+            self.w = np.ascontiguousarray(self.w.T)
+        self.b = rng.standard_normal((10, 1) if axis == 0 else 10).astype(case.dtype)
+
+
+def softmax(z: Array, axis: int) -> Array:
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def pick(x: Array, d: Data) -> Array:
+    """The element of each example's label."""
+    if d.axis == 0:
+        return x[d.labels, np.arange(d.n)] if x.ndim == 2 else x[d.labels]
+    return x[np.arange(d.n), d.labels] if x.ndim == 2 else x[d.labels]
+
+
+def cost_numpy(z: Array, y: Array, axis: int, n: int) -> Any:
+    return -np.sum(y * np.log(softmax(z, axis))) / n
+
+
+def both_numpy(z: Array, y: Array, axis: int, n: int) -> Any:
+    a = softmax(z, axis)
+    return -np.sum(y * np.log(a)) / n, (a - y) / n
+
+
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+def prime(z: Array) -> Array:
+    a = sigmoid(z)
+    return a * (1 - a)
+
+
+def binary(z: Array, y: Array) -> tuple[Any, Array]:
+    a = sigmoid(z)
+    return -np.mean(y * np.log(a) + (1 - y) * np.log(1 - a)), (a - y) / a.size
+
+
+def backward_numpy(d: Data) -> tuple[Array, Array, Array]:
+    if d.axis == 0:
+        return d.delta @ d.x.T, d.delta.sum(axis=1, keepdims=True), (d.w.T @ d.delta) * (d.x > 0)
+    x, delta = np.atleast_2d(d.x), np.atleast_2d(d.delta)
+    return x.T @ delta, delta.sum(axis=0), (d.delta @ d.w.T) * (d.x > 0)
+
+
+def steps(kind: str, d: Data) -> Pair:
+    """A step of an optimizer."""
+    g, lr = d.g, 0.001
+    p, q, m, s = (np.array(x, order="C") for x in (d.z, d.z, 0 * d.z, 0 * d.z))
+    optimizer = getattr(nf.optimizers, kind)(lr)
+    times = [0]
+
+    def ours() -> Array:
+        optimizer.step([p], [g])
+        return p
+
+    def sgd() -> Array:
+        nonlocal q
+        q -= lr * g
+        return q
+
+    def momentum() -> Array:
+        nonlocal m, q
+        m *= 0.9
+        m -= lr * g
+        q += m
+        return q
+
+    def adam() -> Array:
+        nonlocal m, s, q
+        times[0] += 1
+        m += (1 - 0.9) * (g - m)
+        s += (1 - 0.999) * (g * g - s)
+        q -= lr / (1 - 0.9 ** times[0]) * m / (np.sqrt(s / (1 - 0.999 ** times[0])) + 1e-8)
+        return q
+
+    def adagrad() -> Array:
+        nonlocal s, q
+        s += g * g
+        q -= 0.001 * g / (np.sqrt(s) + 1e-10)
+        return q
+
+    def rmsprop() -> Array:
+        nonlocal s, q
+        s *= 0.99
+        s += 0.01 * g * g
+        q -= 0.001 * g / (np.sqrt(s) + 1e-8)
+        return q
+
+    theirs = {"SGD": sgd, "Momentum": momentum, "Adam": adam, "AdaGrad": adagrad, "RMSprop": rmsprop}
+    return ours, theirs[kind]
+
+
+def calls(case: Case) -> dict[str, Pair]:
+    """Each function's call, and NumPy's."""
+    d = Data(case)
+    z, y, a, g, h, axis, n = d.z, d.y, d.a, d.g, d.h, d.axis, d.n
+    eye = np.eye(z.shape[axis], dtype=z.dtype)
+    options: dict[str, Any] = {"axis": axis}
+    d.delta = nf.affine(d.x, d.w, d.b, axis=axis)
+    dot = (lambda: d.w @ d.x) if axis == 0 else (lambda: d.x @ d.w)
+    found: dict[str, Pair] = {
+        "softmax": (lambda: nf.softmax(z, axis), lambda: softmax(z, axis)),
+        "log_softmax": (lambda: nf.log_softmax(z, axis), lambda: np.log(softmax(z, axis))),
+        "logsumexp": (lambda: nf.logsumexp(z, axis), lambda: np.log(np.exp(z).sum(axis=axis))),
+        "hardmax": (
+            lambda: nf.hardmax(z, axis),
+            lambda: eye[:, z.argmax(0)] if axis == 0 else eye[z.argmax(-1)],
+        ),
+        "inverse_softmax": (lambda: nf.inverse_softmax(a, axis, constant=1.0), lambda: np.log(a) + 1.0),
+        "softmax_backward": (
+            lambda: nf.softmax_backward(a, g, axis),
+            lambda: a * (g - (g * a).sum(axis=axis, keepdims=True)),
+        ),
+        "log_likelihood_cost": (
+            lambda: nf.log_likelihood_cost(z, y, **options),
+            lambda: cost_numpy(z, y, axis, n),
+        ),
+        "log_likelihood_delta": (
+            lambda: nf.log_likelihood_delta(z, y, **options),
+            lambda: (softmax(z, axis) - y) / n,
+        ),
+        "log_likelihood_cost_and_delta": (
+            lambda: nf.log_likelihood_cost_and_delta(z, y, **options),
+            lambda: both_numpy(z, y, axis, n),
+        ),
+        "cost_and_delta_from_activations": (
+            lambda: nf.cost_and_delta_from_activations(a, y, axis),
+            lambda: (-np.sum(y * np.log(a)) / n, (a - y) / n),
+        ),
+        "LogLikelihoodCost.fn": (
+            lambda: nf.LogLikelihoodCost.fn(a, y),
+            lambda: np.sum(np.nan_to_num(-y * np.log(a))),
+        ),
+        "QuadraticCost.fn": (lambda: nf.QuadraticCost.fn(a, y), lambda: 0.5 * np.linalg.norm(a - y) ** 2),
+        "QuadraticCost.delta": (
+            lambda: nf.QuadraticCost.delta(z, a, y),
+            lambda: (a - y) * prime(z),
+        ),
+        "CrossEntropyCost.fn": (
+            lambda: nf.CrossEntropyCost.fn(a, y),
+            lambda: np.sum(np.nan_to_num(-y * np.log(a) - (1 - y) * np.log(1 - a))),
+        ),
+        "CrossEntropyCost.delta": (lambda: nf.CrossEntropyCost.delta(z, a, y), lambda: a - y),
+        "sigmoid": (lambda: nf.sigmoid(z), lambda: sigmoid(z)),
+        "sigmoid_prime": (lambda: nf.sigmoid_prime(z), lambda: prime(z)),
+        "binary_cross_entropy_cost": (
+            lambda: nf.binary_cross_entropy_cost(z, y),
+            lambda: binary(z, y)[0],
+        ),
+        "binary_cross_entropy_delta": (
+            lambda: nf.binary_cross_entropy_delta(z, y),
+            lambda: (sigmoid(z) - y) / z.size,
+        ),
+        "binary_cross_entropy_cost_and_delta": (
+            lambda: nf.binary_cross_entropy_cost_and_delta(z, y),
+            lambda: binary(z, y),
+        ),
+        "affine": (lambda: nf.affine(d.x, d.w, d.b, axis=axis), lambda: dot() + d.b),
+        "affine, relu": (
+            lambda: nf.affine(d.x, d.w, d.b, axis=axis, activation="relu"),
+            lambda: np.maximum(dot() + d.b, 0),
+        ),
+        "affine_backward": (
+            lambda: nf.affine_backward(d.delta, d.x, d.w, axis=axis, activation="relu"),
+            lambda: backward_numpy(d),
+        ),
+        "matmul": (
+            lambda: nf.matmul(d.w, d.x) if axis == 0 else nf.matmul(d.x, d.w),
+            dot,
+        ),
+        "activate, relu": (lambda: nf.activate(z, "relu"), lambda: np.maximum(z, 0)),
+        "activate, tanh": (lambda: nf.activate(z, "tanh"), lambda: np.tanh(z)),
+        "activation_backward, relu": (lambda: nf.activation_backward(g, h, "relu"), lambda: g * (h > 0)),
+        "activation_backward, tanh": (
+            lambda: nf.activation_backward(g, h, "tanh"),
+            lambda: g * (1 - h * h),
+        ),
+    }
+    if axis == 0 or z.ndim == 1:  # the book's columns
+        found["LogLikelihoodCost.delta"] = (
+            lambda: nf.LogLikelihoodCost.delta(z, None, y),
+            lambda: softmax(z, 0) - y,
+        )
+    if z.ndim == 2 and axis == -1:
+        found["softmax_jacobian"] = (
+            lambda: nf.softmax_jacobian(a),
+            lambda: a[:, :, None] * (eye - a[:, None, :]),
+        )
+        found["linear_log_likelihood"] = linear(d)
+    return found | {
+        f"{kind}.step": steps(kind, d) for kind in ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam")
+    }
+
+
+def linear(d: Data) -> Pair:
+    """A layer's cost and gradients from its inputs."""
+    w, b = np.ascontiguousarray(d.w.T), d.b
+    labels = np.arange(d.n) % len(b)
+    rows = np.arange(d.n)
+
+    def theirs() -> tuple[Any, Array, Array, Array]:
+        a = softmax(d.x @ w.T + b, 1)
+        cost = -np.log(a[rows, labels]).mean()
+        a[rows, labels] -= 1
+        a /= d.n
+        return cost, a.T @ d.x, a.sum(axis=0), a @ w
+
+    return lambda: nf.linear_log_likelihood(d.x, w, b, labels, gradients=True), theirs
+
+
+def check(name: str, ours: Any, theirs: Any) -> None:
+    """Raises unless the results are the same but for rounding."""
+    for one, other in zip(*(x if isinstance(x, tuple) else (x,) for x in (ours, theirs)), strict=True):
+        if other is not None:
+            np.testing.assert_allclose(
+                one, np.reshape(other, np.shape(one)), rtol=2e-4, atol=2e-5, err_msg=name
+            )
+
+
+def seconds(call: Callable[[], Any], repeats: int) -> float:
+    return timeit.timeit(call, number=repeats) / repeats
+
+
+def measured(rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """NumPy's time over ours by function, for each case that it has; NaN where it has none."""
+    found: dict[str, list[float]] = {}
+    for i, case in enumerate(CASES):
+        for name, (ours, theirs) in calls(case).items():
+            check(f"{name}, {case}", ours(), theirs())
+            repeats = max(1, int(SECONDS / seconds(theirs, 3)))
+            ratios = [seconds(theirs, repeats) / seconds(ours, repeats) for _ in range(rounds)]
+            found.setdefault(name, [np.nan] * len(CASES))[i] = median(ratios)
+    return found
+
+
+def main() -> None:
+    for i, case in enumerate(CASES):
+        print(f"{i + 1}: {case}")
+    found = measured()
+    for name, ratios in found.items():
+        print(
+            f"{name:36}" + "".join(f"{r:6.1f}" for r in ratios) + f"   {np.nanmin(ratios):5.2f}", flush=True
+        )
+    least = min(np.nanmin(ratios) for ratios in found.values())
+    print(f"the least is {least:.2f}")
+    if least < 1:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    machine.restart_without_settings()
+    main()
