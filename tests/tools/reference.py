@@ -146,6 +146,48 @@ def affine_backward(delta, x, w, axis=-1, activation=None, a=None):
     return nabla_w, nabla_b, below
 
 
+def optimizer_steps(
+    kind,
+    parameters,
+    gradients,
+    rates,
+    weight_decay=0.0,
+    max_norm=None,
+    momentum=0.9,
+    betas=(0.9, 0.999),
+    alpha=0.99,
+    eps=1e-8,
+):
+    """What the parameters are after a step for each list of gradients."""
+    parameters = [p.astype(WIDE) for p in parameters]
+    first, second = ([np.zeros_like(p) for p in parameters] for _ in range(2))
+    for t, (all_g, lr) in enumerate(zip(gradients, rates), 1):
+        norm = np.sqrt(sum((np.asarray(g).astype(WIDE) ** 2).sum() for g in all_g))
+        clip = 1 if max_norm is None else min(1, max_norm / (norm + 1e-6))
+        for p, g, m, s in zip(parameters, all_g, first, second):
+            g = clip * np.asarray(g).astype(WIDE)
+            if kind == "AdamW":
+                p *= 1 - lr * weight_decay
+            else:
+                g += weight_decay * p
+            if kind == "SGD":
+                p -= lr * g
+            elif kind in ("Momentum", "Nesterov"):
+                m[...] = momentum * m - lr * g
+                p += m if kind == "Momentum" else momentum * m - lr * g
+            elif kind == "AdaGrad":
+                s += g * g
+                p -= lr * g / (np.sqrt(s) + eps)
+            elif kind == "RMSprop":
+                s[...] = alpha * s + (1 - alpha) * g * g
+                p -= lr * g / (np.sqrt(s) + eps)
+            else:
+                m[...] = betas[0] * m + (1 - betas[0]) * g
+                s[...] = betas[1] * s + (1 - betas[1]) * g * g
+                p -= lr / (1 - betas[0] ** t) * m / (np.sqrt(s / (1 - betas[1] ** t)) + eps)
+    return parameters
+
+
 def two_sum(a, b):
     """The sum, and what its rounding took from it."""
     total = a + b
