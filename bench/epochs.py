@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple, Protocol
 import machine
 import measure
 import numpy as np
+import summary
 import two_processes
 from numpy.typing import NDArray
 from numpy_networks import classes, columns, recurrent, rows_adam, text, words
@@ -142,15 +144,43 @@ def medians(made: dict[str, Make]) -> dict[str, float]:
     return {name: median(values[1:]) for name, values in found.items()}
 
 
-def show(x: Array, y: Array, examples: int | None) -> None:
-    print("| network | seconds as written | as written | layer | optimizer | affine | float32 |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for what, subject in SUBJECTS.items():
-        compare(what, makers(subject, subject.data(x, y, subject.few)))
-        times = medians(makers(subject, subject.data(x, y, examples or subject.examples)))
-        written = times["as written"]
-        cells = [f"{written / took:.2f} ({took / written:.0%})" for took in times.values()]
-        print(f"| {what} | {written:.2f} | {' | '.join(cells)} |", flush=True)
+def images(folder: str | None) -> tuple[Array, Array]:
+    """MNIST's training images and labels, or as many random ones if there is no folder with it."""
+    if folder := folder or os.environ.get("NNDL_FAST_MNIST"):
+        x, y = nf.datasets.load_mnist(folder)[0]
+        return x, y
+    rng = np.random.default_rng(0)
+    y = rng.integers(10, size=30_000)
+    return (rng.random((10, 784), np.float32)[y] + rng.random((len(y), 784), np.float32)) / 2, y
+
+
+def run(folder: str | None = None, examples: int | None = None, beside: bool = False) -> list[dict[str, Any]]:
+    """For each network its name, and seconds of an epoch by stage, alone or beside another process."""
+    x, y = images(folder)
+    records = []
+    with two_processes.others([two_processes.MULTIPLY]) if beside else nullcontext():
+        for what, subject in SUBJECTS.items():
+            compare(what, makers(subject, subject.data(x, y, subject.few)))
+            times = medians(makers(subject, subject.data(x, y, examples or subject.examples)))
+            records.append({"network": what, "beside": beside, "seconds": times})
+    return records
+
+
+def table(records: list[dict[str, Any]]) -> summary.Table:
+    rows = []
+    for record in records:
+        written, *others = record["seconds"].values()
+        cells = [f"{written / took:.2f} ({took / written:.0%})" for took in others]
+        beside = ", beside another process" if record["beside"] else ""
+        rows.append([record["network"] + beside, f"{written:.2f}", *cells])
+    stages = list(records[0]["seconds"])[1:] if records else []
+    return summary.Table(
+        "Whole epochs of networks in NumPy, with more and more of their lines replaced",
+        "How many times as fast as the network as it was written each stage is, and what share of its time "
+        "it takes. The other process multiplies matrices on all cores.",
+        ["network", "as written, s", *stages],
+        rows,
+    )
 
 
 @contextmanager
@@ -192,7 +222,7 @@ def same_bits(x: Array, y: Array) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="where MNIST's IDX files are")
+    parser.add_argument("folder", nargs="?", help="where MNIST's IDX files are; without it, random images")
     parser.add_argument(
         "--examples", type=int, metavar="N", help="so many examples or words an epoch, of each network"
     )
@@ -201,13 +231,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.examples is not None and given.examples < LEAST:
         parser.error(f"--examples must be at least {LEAST}")
-    x, y = nf.datasets.load_mnist(given.folder)[0]
     if given.digests:
-        if not same_bits(x, y):
+        if not same_bits(*images(given.folder)):
             sys.exit("the bits differ")
         return
-    with two_processes.others([two_processes.MULTIPLY]) if given.beside else nullcontext():
-        show(x, y, given.examples)
+    print(summary.markdown(table(run(given.folder, given.examples, given.beside))))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 import accuracy
 import company
+import epochs
 import floors
 import linear
 import machine
@@ -134,6 +135,7 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
         "times": results.to_records(times),
         "company": company.run(*COMPANY_QUICK) if quick else company.run(),
         "turns": turns.run(*TURNS_QUICK) if quick else turns.run(),
+        "epochs": [] if quick else [*epochs.run(), *epochs.run(beside=True)],
         "errors": accuracy.errors(),
         **derived(times, cache),
     }
@@ -175,7 +177,8 @@ def write_page(
     parts[4:4] = [page.section(table) for table in tables_in_company(report)]
     parts += [page.section(floors.limits_table(times, cache)), limits]
     # a report of before them has none
-    later = [floors.floors_table(times, cache), summary.layouts_table(times), summary.widths_table(times)]
+    later = [epochs.table(report.get("epochs", []))]
+    later += [floors.floors_table(times, cache), summary.layouts_table(times), summary.widths_table(times)]
     parts += [page.section(table) for table in later if table.rows]
     parts += [page.section(summary.threads_table(times)), processors]
     parts.append(page.section(summary.instruction_sets_table(times)))

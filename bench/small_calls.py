@@ -1,8 +1,8 @@
 """Every public function beside the lines of NumPy that it replaces, in small calls:
 ``python bench/small_calls.py``.
 
-Prints NumPy's time over ours, in turn, and the least of each row last; the results are compared. The lines are
-those that one finds in programs, of the dtype that the arrays have."""
+Prints NumPy's time over ours, in turn, and the least of each row last; the results are compared. The lines
+are those that one finds in programs, of the dtype that the arrays have."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class Data:
     def __init__(self, case: Case) -> None:
         rng = np.random.default_rng(0)
         self.axis = axis = case.axis
-        self.z = rng.standard_normal(case.shape).astype(case.dtype)
+        self.z: Array = rng.standard_normal(case.shape).astype(case.dtype)
         if case.slice_of:
             self.z = rng.standard_normal((case.shape[0], case.slice_of))[:, 30 : 30 + case.shape[1]]
-        self.g = rng.standard_normal(case.shape).astype(case.dtype)
+        self.g: Array = rng.standard_normal(case.shape).astype(case.dtype)
         self.a = nf.softmax(self.z, axis)
         self.h = nf.activate(self.z, "relu")
         self.n = self.z.size // self.z.shape[axis]
@@ -74,12 +74,12 @@ class Data:
         self.labels = rng.integers(self.z.shape[axis], size=self.a.sum(axis).shape)
         targets = case.targets if case.targets is np.int8 else case.dtype
         self.y = (np.expand_dims(self.labels, axis) == classes).astype(targets)
-        inputs = self.z.shape[axis]
-        self.w = rng.standard_normal((inputs, 10)).astype(case.dtype)
-        self.x = self.z
+        self.x, inputs = self.z, self.z.shape[axis]
+        self.w: Array = rng.standard_normal((inputs, 10)).astype(case.dtype)
         if axis == 0 and self.z.ndim == 2:
             self.w = np.ascontiguousarray(self.w.T)
-        self.b = rng.standard_normal((10, 1) if axis == 0 else 10).astype(case.dtype)
+        self.b: Array = rng.standard_normal((10, 1) if axis == 0 else 10).astype(case.dtype)
+        self.delta = nf.affine(self.x, self.w, self.b, axis=axis)
 
 
 def softmax(z: Array, axis: int) -> Array:
@@ -178,8 +178,10 @@ def calls(case: Case) -> dict[str, Pair]:
     z, y, a, g, h, axis, n = d.z, d.y, d.a, d.g, d.h, d.axis, d.n
     eye = np.eye(z.shape[axis], dtype=z.dtype)
     options: dict[str, Any] = {"axis": axis}
-    d.delta = nf.affine(d.x, d.w, d.b, axis=axis)
-    dot = (lambda: d.w @ d.x) if axis == 0 else (lambda: d.x @ d.w)
+
+    def dot() -> Any:
+        return d.w @ d.x if axis == 0 else d.x @ d.w
+
     found: dict[str, Pair] = {
         "softmax": (lambda: nf.softmax(z, axis), lambda: softmax(z, axis)),
         "log_softmax": (lambda: nf.log_softmax(z, axis), lambda: np.log(softmax(z, axis))),

@@ -102,7 +102,8 @@ def affine_backward(
         The activations of that layer, if they are not ``x`` itself (which may be what dropout made of
         them).
     handed_down : bool, default=True
-        Whether to compute the error of the layer before: the first layer has none.
+        Whether to compute the error of the layer before. The first layer has none before it; ``activation``
+        is not used then.
 
     Returns
     -------
@@ -112,7 +113,8 @@ def affine_backward(
     nabla_b : ndarray
         The gradient of the biases: (neurons,), or (neurons, 1) for ``axis=0`` and more than one dimension.
     delta_x : ndarray or None
-        The error of the layer before, of the shape of ``x``.
+        The error of the layer before, of the shape of ``x``. All three have the dtype that :func:`affine`
+        would return for ``delta``, ``x`` and ``w``.
 
     Raises
     ------

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -143,13 +142,3 @@ def processors() -> int: ...
 def assume_processors(n: int, /) -> None: ...
 def plan(z: ArrayLike, axis: int = -1, out: _Out = None) -> dict[str, Any]: ...
 def yardstick(kind: str, z: NDArray[np.float32], out: NDArray[np.float32]) -> None: ...
-def product(
-    left: NDArray[np.float32],
-    left_strides: Sequence[int],
-    right: NDArray[np.float32],
-    right_strides: Sequence[int],
-    out: NDArray[np.float32],
-    out_strides: Sequence[int],
-    sizes: Sequence[int],
-    keep: float,
-) -> None: ...

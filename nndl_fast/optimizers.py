@@ -1,12 +1,11 @@
-"""Optimizers for NumPy arrays: one compiled pass per step, in place, on several threads where that is worth
-it.
+"""Optimizers for NumPy arrays: one compiled pass per step, in place, on several threads if they are worth it.
 
-They have the names and the defaults of PyTorch's. ``parameters`` and ``gradients`` are lists, tuples or
-dictionaries of arrays; those of dictionaries belong together by their keys. Parameters are float32 or
-float64, of any shape and strides. A step is done as a whole or not at all, whatever interrupts it, and has
-the same bits on every machine and with any number of threads. Gradients, and in it Adam's moments, that are
-smaller than 2^-50 (float64: 2^-400) count as 0, since numbers near the smallest ones take a processor a
-hundred times as long.
+Their options are named as in PyTorch, with its defaults; plain descent and the two kinds of momentum, which
+are one class there, are three. ``parameters`` and ``gradients`` are lists, tuples or dictionaries of arrays;
+those of dictionaries belong together by their keys. Parameters are float32 or float64, of any shape and
+strides. A step is done as a whole or not at all, whatever interrupts it, and has the same bits on every
+machine and with any number of threads. Gradients and Adam's moments that are smaller than 2^-50 (float64:
+2^-400) count as 0, since numbers near the smallest ones take a processor a hundred times as long.
 
 All of them take
 
@@ -17,7 +16,8 @@ All of them take
     n. Biases usually have none, so give them an optimizer of their own.
 ``max_norm``
     The gradients g of a step are all multiplied by max_norm / (norm + 1e-6) if that is less than 1, where
-    norm is the root of the sum of all their squares (PyTorch's ``clip_grad_norm_``).
+    norm is the root of the sum of all their squares (PyTorch's ``clip_grad_norm_``). Two optimizers have a
+    norm each.
 
 >>> import numpy as np
 >>> import nndl_fast as nf
@@ -202,7 +202,8 @@ class Momentum(_Optimizer):
     Notes
     -----
     v <- momentum v - lr g, p <- p + v: equations (107) and (108) of the book, and Keras's
-    ``SGD(momentum=...)``. PyTorch multiplies by lr after the sum, which is the same as long as lr is."""
+    ``SGD(momentum=...)``. PyTorch multiplies by lr after the sum, which is the same as long as lr is.
+    """
 
     _name = "Momentum"
 
@@ -237,7 +238,8 @@ class Nesterov(Momentum):
     Notes
     -----
     v <- momentum v - lr g, p <- p + momentum v - lr g (Nesterov, 1983, in the form of Bengio et al., 2012,
-    which Keras and PyTorch have too)."""
+    which Keras and PyTorch have too).
+    """
 
     _name = "Nesterov"
 

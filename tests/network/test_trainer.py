@@ -106,56 +106,6 @@ def test_a_trainer_reads_and_writes_nothing_beyond(change, error):
     assert not (made.parameters()[1][1] == 1).all()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"left": np.ones(39, "f4")},
-        {"right": np.ones(63, "f4")},
-        {"out": np.ones(10 * 16 - 1, "f4")},
-        {"sizes": (10, 16, 0)},
-        {"sizes": (-1, 16, 4)},
-        {"left_strides": (5, 1, 0)},
-        {"right_strides": (16, 1 << 40)},
-    ],
-)
-def test_a_product_reads_and_writes_nothing_beyond(change):
-    arguments = {
-        "left": np.ones(40, "f4"),
-        "left_strides": (4, 1, 0),
-        "right": np.ones(4 * 32, "f4"),
-        "right_strides": (16, 64),
-        "out": np.zeros(10 * 16, "f4"),
-        "out_strides": (16, 160),
-        "sizes": (10, 16, 4),
-        "keep": 0.0,
-    }
-    _core.product(**arguments)
-    assert (arguments["out"] == 4).all()
-    if "right_strides" in change:  # a second panel of columns is there to be reached
-        change = change | {"sizes": (10, 32, 4), "out": np.zeros(320, "f4")}
-    with pytest.raises(ValueError, match="beyond"):
-        _core.product(**arguments | change)
-
-
-@pytest.mark.parametrize("depth", [1, 64, 500, 1037])
-def test_a_product_of_any_depth(every_isa, depth):
-    """Depths of several blocks, each of which goes on with the sums of the one before."""
-    rng, out = np.random.default_rng(depth), np.zeros((10, 16), "f4")
-    left, right = (rng.standard_normal(shape).astype("f4") for shape in ((10, depth), (depth, 16)))
-    _core.product(
-        left=left.ravel(),
-        left_strides=(depth, 1, 0),
-        right=right.ravel(),
-        right_strides=(16, 16 * depth),
-        out=out.ravel(),
-        out_strides=(16, 160),
-        sizes=(10, 16, depth),
-        keep=0.0,
-    )
-    bound = depth * np.finfo("f4").eps / 2 * (np.abs(left).astype(float) @ np.abs(right))
-    assert (np.abs(out - left.astype(float) @ right) <= bound).all()
-
-
 @pytest.mark.parametrize("optimizer, moments", [("sgd", 0), ("momentum", 1), ("nesterov", 1), ("adam", 2)])
 @pytest.mark.parametrize("single", [True, False])
 def test_a_trainer_goes_on_from_the_memory_of_another(optimizer, moments, single):

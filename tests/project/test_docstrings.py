@@ -19,7 +19,10 @@ LEFT_OUT = {
 }
 NAMES = [
     "nndl_fast",
-    *(f"nndl_fast.{name}" for name in ("costs", "datasets", "sklearn", "dask", "torch", "onnx")),
+    *(
+        f"nndl_fast.{name}"
+        for name in ("costs", "datasets", "optimizers", "sklearn", "dask", "torch", "onnx")
+    ),
 ]
 # These libraries are replaced by mocks if they are not installed, as when the pages are made.
 MISSING = [name for name in ("torch", "onnx") if find_spec(name) is None]
