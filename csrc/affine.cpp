@@ -15,7 +15,7 @@ namespace {
 // rows are so many bytes apart that they fall on few lines of the first cache, or it is shallow and has no whole
 // vectors.
 constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 17,
-                    bytes_worth_copy = 1024, shallow = 64;
+                    bytes_worth_copy = 1024, shallow = 64, bytes_worth_turning = 768;
 constexpr ptrdiff_t far_bytes = 1 << 20;  // of a result that does not stay in the second cache
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
 thread_local Buffer thread_operand, thread_result, thread_activations;
@@ -79,6 +79,30 @@ void copy_right(const Matrix<const E>& right, const Part& part, ptrdiff_t first,
     }
 }
 
+// Whether the left operand's rows, which stand side by side, are turned: each step of a tile would take a new line of it.
+template <class E>
+bool is_worth_turning(const Multiplication<E>& job) {
+    return job.left.row == 1 && job.left.rows > 1 && job.left.columns >= shallow &&
+           job.out.columns * ptrdiff_t(sizeof(E)) >= bytes_worth_turning;
+}
+
+// Depth first to last of the part's rows of the left operand, if these stand side by side: each by itself. Returns how
+// far they are apart.
+template <class E>
+ptrdiff_t turn_left(const Matrix<const E>& left, const Part& part, ptrdiff_t first, ptrdiff_t last, Buffer& buffer) {
+    TurnJob<E> turn;
+    turn.rows = last - first;
+    turn.columns = part.bottom - part.top;
+    turn.to_step = row_stride<E>(turn.rows);
+    turn.to_panel = lanes<E>;
+    turn.from = left.at(part.top, first);
+    turn.row = left.column;
+    turn.to = room<E>(buffer, turn.columns * turn.to_step);
+    turn.whole = true;
+    active_kernels<E>().turn(turn);
+    return turn.to_step;
+}
+
 // The columns of the right operand stand side by side, or are copied so.
 template <class E>
 void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) {
@@ -100,12 +124,18 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     product.keep = E(job.adds);
     product.start_of_column = moved(job.of_columns, part.begin);
     product.start_of_row = moved(job.of_rows, part.top);
+    const bool turns = copies && is_worth_turning(job);
     ptrdiff_t first = 0;
     do {
         const bool copied = copies || first >= depth - last_rows;
         const ptrdiff_t last = copies ? std::min(depth, first + deep) : copied ? depth : depth - last_rows;
         product.depth = last - first;
         product.left = job.left.at(part.top, first);
+        if (turns) {
+            product.left_row = turn_left(job.left, part, first, last, thread_result);
+            product.left_step = 1;
+            product.left = static_cast<const E*>(thread_result.data());
+        }
         if (copied) {
             E* const to = room<E>(thread_operand, panels * lanes<E> * product.depth);
             copy_right(job.right, part, first, last, to);
@@ -226,9 +256,11 @@ void multiply(Multiplication<E> job) {
     }
     constexpr ptrdiff_t tile = 3 * lanes<E>;  // the columns of a tile, with AVX-512
     const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
-    const Cut rows(m, 32, tall), columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
+    const bool turns = is_worth_turning(job);
+    const Cut rows(m, 32, turns ? std::min(tall, fit / 32 * 32) : tall),
+        columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
     const bool worth_copy =
-        job.right.row * ptrdiff_t(sizeof(E)) >= bytes_worth_copy || (n % lanes<E> && depth < shallow);
+        turns || job.right.row * ptrdiff_t(sizeof(E)) >= bytes_worth_copy || (n % lanes<E> && depth < shallow);
     share_parts(job, rows, columns, [&](const Part& part) {
         multiply_part(job, part, !side_by_side || (worth_copy && part.bottom - part.top >= rows_worth_copy));
     });

@@ -61,6 +61,20 @@ void require_moderate(const char* function, const Shape& shape) {
         throw py::value_error(std::string(function) + ": the result would have shape " + shape_of(shape));
 }
 
+// The shape of a layer's output, whose inputs and weights fit.
+Shape shape_of_output(const char* function, const py::array& x, const py::array& w, bool columns) {
+    if (w.ndim() != 2) refuse_shape({function, "w"}, w, columns ? "(neurons, inputs)" : "(inputs, neurons)");
+    const int ndim = int(x.ndim()), along = columns ? 0 : ndim - 1;
+    if (!ndim || (columns && ndim > 2) || x.shape(along) != w.shape(columns))
+        refuse_shape(
+            {function, "x"}, x,
+            std::string(columns ? "(inputs, n) or (inputs,)" : "(..., inputs)") + ", for w of shape " + shape_of(w));
+    Shape shape(x);
+    shape.sizes[along] = w.shape(!columns);
+    require_moderate(function, shape);
+    return shape;
+}
+
 template <class E>
 void run(const Multiplication<E>& job) {
     const ptrdiff_t most = std::max(
@@ -115,17 +129,8 @@ py::object affine(py::handle x, py::handle w, py::handle b, py::handle axis, py:
     if (biases) promote({&inputs, &weights, &*biases});
     else promote({&inputs, &weights});
 
-    if (weights.array.ndim() != 2)
-        refuse_shape({function, "w"}, weights.array, columns ? "(neurons, inputs)" : "(inputs, neurons)");
-    const ptrdiff_t depth = weights.array.shape(columns), neurons = weights.array.shape(!columns);
-    const int ndim = int(inputs.array.ndim()), along = columns ? 0 : ndim - 1;
-    if (!ndim || (columns && ndim > 2) || inputs.array.shape(along) != depth)
-        refuse_shape({function, "x"}, inputs.array,
-                     std::string(columns ? "(inputs, n) or (inputs,)" : "(..., inputs)") + ", for w of shape " +
-                         shape_of(weights.array));
-    Shape shape(inputs.array);
-    shape.sizes[along] = neurons;
-    require_moderate(function, shape);
+    const Shape shape = shape_of_output(function, inputs.array, weights.array, columns);
+    const ptrdiff_t neurons = weights.array.shape(!columns);
 
     // One bias per neuron, or what each sum begins with.
     bool each = false;
@@ -177,16 +182,8 @@ py::object affine_backward(py::handle delta, py::handle x, py::handle w, py::han
     Floats activations = given_a ? to_floats(*given_a, {function, "a"}) : inputs;
     promote({&inputs, &errors, &weights, &activations});
 
-    if (weights.array.ndim() != 2)
-        refuse_shape({function, "w"}, weights.array, columns ? "(neurons, inputs)" : "(inputs, neurons)");
-    const ptrdiff_t depth = weights.array.shape(columns), neurons = weights.array.shape(!columns);
-    const int ndim = int(inputs.array.ndim()), along = columns ? 0 : ndim - 1;
-    if (!ndim || (columns && ndim > 2) || inputs.array.shape(along) != depth)
-        refuse_shape({function, "x"}, inputs.array,
-                     std::string(columns ? "(inputs, n) or (inputs,)" : "(..., inputs)") + ", for w of shape " +
-                         shape_of(weights.array));
-    Shape of_errors(inputs.array);
-    of_errors.sizes[along] = neurons;
+    const Shape of_errors = shape_of_output(function, inputs.array, weights.array, columns);
+    const ptrdiff_t neurons = weights.array.shape(!columns);
     if (!of_errors.is_of(errors.array))
         refuse_shape({function, "delta"}, errors.array,
                      shape_of(of_errors) + ", for x of shape " + shape_of(inputs.array) + " and w of shape " +
@@ -202,7 +199,7 @@ py::object affine_backward(py::handle delta, py::handle x, py::handle w, py::han
     const bool turned = (weights.array.flags() & py::array::f_style) && !(weights.array.flags() & py::array::c_style);
     Shape of_w(weights.array), of_b{neurons}, of_x(inputs.array);
     if (turned) std::swap(of_w.sizes[0], of_w.sizes[1]);
-    if (columns && ndim == 2) of_b.append(1);
+    if (columns && inputs.array.ndim() == 2) of_b.append(1);
     py::array nabla_w = fresh(type, 2, of_w.sizes), nabla_b = fresh(type, of_b.ndim, of_b.sizes);
     std::optional<py::array> below;
     if (wanted) below = fresh(type, of_x.ndim, of_x.sizes);
@@ -251,9 +248,9 @@ py::object matmul(py::handle a, py::handle b, py::handle out) {
     const bool vector_a = left.array.ndim() == 1, vector_b = right.array.ndim() == 1;
     const ptrdiff_t depth = left.array.shape(!vector_a);
     if (right.array.shape(0) != depth)
-        refuse_shape({function, "b"}, right.array,
-                     std::string(vector_b ? "(" : "(") + std::to_string(depth) + (vector_b ? ",)" : ", ...)") +
-                         ", for a of shape " + shape_of(left.array));
+        refuse_shape(
+            {function, "b"}, right.array,
+            "(" + std::to_string(depth) + (vector_b ? ",)" : ", ...)") + ", for a of shape " + shape_of(left.array));
     Shape shape;
     if (!vector_a) shape.append(left.array.shape(0));
     if (!vector_b) shape.append(right.array.shape(1));
