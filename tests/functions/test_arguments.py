@@ -106,6 +106,23 @@ def test_types_of_other_packages():
             arguments[name] = arguments[name].astype(dtype)
             with pytest.raises(TypeError, match=f"linear_log_likelihood: {name} has dtype {dtype}"):
                 nf.linear_log_likelihood(**arguments)
+        for call, names in (
+            (nf.affine, "xwb"),
+            (nf.matmul, "ab"),
+            (
+                lambda delta, x, w, a: nf.affine_backward(delta, x, w, a=a, activation="relu"),
+                ["delta", *"xwa"],
+            ),
+            (lambda z: nf.activate(z, "relu"), "z"),
+            (lambda delta, a: nf.activation_backward(delta, a, "relu"), ["delta", "a"]),
+            (lambda a: nf.cost_and_delta_from_activations(a, np.zeros(4, int)), "a"),
+            (lambda gradients: nf.optimizers.SGD().step([np.zeros((4, 4))], [gradients]), ["gradients"]),
+            (lambda parameters: nf.optimizers.SGD().step([parameters], [np.zeros((4, 4))]), ["parameters"]),
+        ):
+            for name in names:
+                wrong = dict.fromkeys(names, np.zeros((4, 4))) | {name: np.zeros((4, 4), dtype)}
+                with pytest.raises(TypeError, match=rf"\w+: {name}\S* has dtype {dtype}"):
+                    call(**wrong)
         net = nf.Network([4, 3])
         for give, what in ((net.predict_proba, z), (net.feedforward, z.T), (net.accuracy, (z, [0, 1]))):
             with pytest.raises(TypeError, match=f"dtype {dtype}"):

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from layers import ACTIVATIONS
 from states import differ
 
 import nndl_fast as nf
@@ -45,6 +46,17 @@ def calls(z):
     yield nf.inverse_softmax, (z,), {"constant": 1e-300}
     yield nf.softmax_backward, (z, z), {"c": 7.0}
     yield nf.softmax_backward, (nf.softmax(ones), z), {}
+    yield nf.matmul, (z, z.T), {}
+    for activation in (None, *ACTIVATIONS):
+        options = {"activation": activation}
+        yield nf.affine, (z, z.T, z[:, 0]), options
+        yield nf.affine, (z.T, z, z[:, 0].astype(np.float64)), options | {"axis": 0}
+        yield nf.affine_backward, (z[:, :N], z, z.T), options
+        if activation is not None:
+            yield nf.activate, (z, activation), {}
+            yield nf.activation_backward, (z, z, activation), {}
+    for y, reduction in itertools.product((labels, targets, z), ("mean", "sum")):
+        yield nf.cost_and_delta_from_activations, (z, y), {"reduction": reduction}
     weights = None, np.full(N, 1e-45), np.full(N, 1e30)
     for reduction, weight in itertools.product(("mean", "sum", "none"), weights):
         options = {"reduction": reduction, "sample_weight": weight}

@@ -3,7 +3,7 @@
 import hashes
 import numpy as np
 import pytest
-from arrays import example, same_bits
+from arrays import example, same_bits, views
 
 import nndl_fast as nf
 from nndl_fast import _core
@@ -181,26 +181,6 @@ def test_a_guess_at_the_maximum_changes_nothing(isa, dtype):
 
 
 # Strides and axes
-
-
-def views(z):
-    """z's values behind other strides; each with its name."""
-    n, classes = z.shape
-    wide = np.zeros((2 * n, 3 * classes + 1), z.dtype)
-    wide[::2, 1::3] = z
-    yield "gaps", wide[::2, 1::3]
-    yield "row gaps", np.concatenate([z, z], 1)[:, :classes]
-    yield "Fortran order", np.asfortranarray(z)
-    yield "both backwards", z[::-1, ::-1].copy()[::-1, ::-1]
-    yield "rows backwards", z[::-1].copy()[::-1]
-    raw = np.zeros(z.nbytes + 1, np.uint8)
-    unaligned = raw[1:].view(z.dtype).reshape(z.shape)
-    unaligned[:] = z
-    yield "unaligned", unaligned
-    yield "big endian", z.astype(z.dtype.newbyteorder(">"))
-    read_only = z.copy()
-    read_only.flags.writeable = False
-    yield "read-only", read_only
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])

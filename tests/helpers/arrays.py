@@ -39,6 +39,26 @@ def same_bits(a, b):
     )
 
 
+def views(z):
+    """z's values behind other strides; each with its name."""
+    n, classes = z.shape
+    wide = np.zeros((2 * n, 3 * classes + 1), z.dtype)
+    wide[::2, 1::3] = z
+    yield "gaps", wide[::2, 1::3]
+    yield "row gaps", np.concatenate([z, z], 1)[:, :classes]
+    yield "Fortran order", np.asfortranarray(z)
+    yield "both backwards", z[::-1, ::-1].copy()[::-1, ::-1]
+    yield "rows backwards", z[::-1].copy()[::-1]
+    raw = np.zeros(z.nbytes + 1, np.uint8)
+    unaligned = raw[1:].view(z.dtype).reshape(z.shape)
+    unaligned[:] = z
+    yield "unaligned", unaligned
+    yield "big endian", z.astype(z.dtype.newbyteorder(">"))
+    read_only = z.copy()
+    read_only.flags.writeable = False
+    yield "read-only", read_only
+
+
 def central_differences(f, x, h=1e-6):
     """The gradient of the scalar f at x."""
     gradient = np.empty_like(x)

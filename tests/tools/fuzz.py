@@ -217,6 +217,39 @@ def log_likelihood(data: Bytes) -> tuple[str, list[Any], dict[str, Any]]:
     return "log_likelihood_" + data.among(["cost", "delta", "cost_and_delta"]), [z, y], options
 
 
+def layers(data: Bytes) -> tuple[str, list[Any], dict[str, Any]]:
+    """An affine layer, a product, or activations; one in some has a shape that does not fit."""
+    name = data.among(["affine", "affine", "affine_backward", "matmul", "activate", "activation_backward"])
+    activation = data.among([None, "relu", "sigmoid", "tanh", "leaky_relu", "other"])
+    if name.startswith("activ"):
+        z, _ = array(data)
+        of_a = (
+            [laid_out(data, values(data, z.shape, data.among([z.dtype, "f8"])))] if name != "activate" else []
+        )
+        return name, [z, *of_a, activation or "relu"], {}
+    dtype, axis = data.among(DTYPES), data.among([-1, 0, -1, 0, 1])
+    n, inputs, neurons = (data.among(ROWS), data.among(CLASSES[:-2]), data.among(CLASSES[:-2]))
+    batch = data.among([(n,), (n,), (), (2, n)]) if axis else data.among([(n,), (n,), ()])
+
+    def made(shape: tuple[int, ...]) -> np.ndarray:
+        """One of the arrays, whose last axis comes first where examples stand in columns."""
+        x = values(data, shape, data.among([dtype, dtype, dtype, "f8"]))
+        x = x[..., :-1] if data.one_in(40) else x
+        return repeated(data, laid_out(data, x if axis else x.T))
+
+    x, w = made((*batch, inputs)), made((inputs, neurons))
+    if name == "matmul":
+        return name, [x, w] if axis else [w, x], {}
+    if name == "affine":
+        shape = data.among([(neurons,), (1, neurons), (*batch, neurons), None])
+        b = None if shape is None else made(shape)
+        return name, [x, w, b], {"axis": axis, "activation": activation}
+    options = {"axis": axis, "activation": activation, "handed_down": not data.one_in(4)}
+    if data.one_in(3):
+        options["a"] = made((*batch, inputs))
+    return name, [made((*batch, neurons)), x, w], options
+
+
 # -- what must hold --------------------------------------------------------------------------
 
 
@@ -241,6 +274,13 @@ def agrees(name: str, arguments: list[Any], options: dict[str, Any], result: Any
     elif name == "logsumexp":
         exact = ref.logsumexp(wide, axis, keepdims=options["keepdims"])
         assert (np.abs(result - exact) <= 4 * eps * (np.abs(z).max() + np.log(z.size + 1) + 1)).all()
+    elif name == "affine" and all(np.isfinite(np.asarray(x)).all() for x in arguments[1:] if x is not None):
+        if eps == np.finfo(result.dtype).eps and options["activation"] is None:
+            given = [None if x is None else plain(np.asarray(x)).astype(ref.WIDE) for x in arguments]
+            exact = ref.affine(*given, axis)
+            terms = ref.affine(*(x if x is None else abs(x) for x in given), axis)
+            off = (max(np.shape(arguments[1])) + 1) * (eps * terms + np.finfo(result.dtype).tiny)
+            assert ((abs(result - exact) <= off) | (terms > np.finfo(result.dtype).max / 2)).all()
     elif name in ("sigmoid", "sigmoid_prime"):
         assert ref.ulps(result, getattr(ref, name)(wide)) <= 4
     elif name.startswith("log_likelihood"):
@@ -292,7 +332,7 @@ def close(got: Any, exact: Any, relative: float, absolute: float = 0.0) -> None:
 def call(data: bytes) -> None:
     """One call that the bytes spell; an AssertionError where something does not hold."""
     left = Bytes(data)
-    name, arguments, options = left.among([one_array, log_likelihood, binary])(left)
+    name, arguments, options = left.among([one_array, log_likelihood, binary] * 64 + [layers] * 63)(left)
     function = getattr(nf, name)
     _core.use_isa(left.among(_core.isas()))
     expected = alone(function, arguments, options)

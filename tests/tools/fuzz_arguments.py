@@ -54,11 +54,29 @@ def calls(
     yield nf.log_likelihood_cost_and_delta, {"z": z, "y": a.copy()} | weight | common
     if classes < 200:
         yield nf.linear_log_likelihood, {"a": z, "w": w, "b": b, "y": y} | weight
+        affine = {"x": z, "w": w, "b": b}
+        yield nf.affine, affine | {"out": np.empty_like(z)}
+        yield nf.affine, affine | {"b": z.copy(), "activation": "tanh"}
+        yield nf.affine, affine | {"x": z.T.copy(), "axis": 0}
+        yield nf.affine_backward, {"delta": z, "x": z.copy(), "w": w, "activation": "sigmoid", "a": a}
+        yield nf.matmul, {"a": z, "b": w, "out": np.empty_like(z)}
+    yield nf.activate, {"z": z, "activation": "relu", "out": np.empty_like(z)}
+    yield nf.activation_backward, {"delta": z, "a": a, "activation": "tanh", "out": np.empty_like(z)}
+    yield nf.cost_and_delta_from_activations, {"a": a, "y": y} | common
+    yield nf.cost_and_delta_from_activations, {"a": a, "y": a.copy(), "reduction": "sum"}
+    wide = z.astype(np.promote_types(z.dtype, np.float32))
+    yield stepped, {"parameters": wide, "gradients": z}
     yield nf.sigmoid, {"z": z, "out": np.empty_like(z)}
     yield nf.binary_cross_entropy_cost_and_delta, {"z": z, "y": a, "sample_weight": a.copy()}
     yield nf.QuadraticCost.delta, {"z": z, "a": a, "y": a.copy()}
     yield nf.CrossEntropyCost.fn, {"a": a, "y": a.copy()}
     yield nf.LogLikelihoodCost.fn, {"a": a.T.copy(), "y": y}
+
+
+def stepped(parameters: np.ndarray, gradients: Any) -> np.ndarray:
+    """The parameters after a step of an optimizer, which changes them in place."""
+    nf.optimizers.Adam(0.1, max_norm=1.0).step([parameters], [gradients])
+    return parameters
 
 
 def copies(given: Given) -> Given:
@@ -167,7 +185,9 @@ def of_a_type(function: Callable[..., Any], given: Given, name: str, dtype: np.d
         if labels:
             taken &= dtype.kind in "iu"
         if name == "out":
-            taken = dtype == own["a" if "a" in own else "z"].dtype
+            taken = dtype == next(own[given] for given in "axz" if given in own).dtype
+        if name == "parameters":
+            taken = dtype in (np.float32, np.float64)
         try:
             got = parts(function(**own))
         except TypeError as error:

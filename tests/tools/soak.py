@@ -4,10 +4,10 @@
 Some hundred calls are made once, on one thread and with the baseline's instructions. Then eight threads make
 them again and again, in any order, next to products of NumPy, PyTorch and ONNX Runtime (those that are
 installed), while the main thread forks, changes the number of threads, and takes signals, whose handler makes
-calls, too. The calls are functions, the C API with the GIL and without, networks, and estimators. One
-estimator is trained by all threads: each of them does it, or is told that another one does. Every result has
-to have the bits of the first one, every child has to end, and memory has to stay flat. Ends with 1 if one of
-them does not hold."""
+calls, too. The calls are functions, steps of optimizers, the C API with the GIL and without, networks, and
+estimators. One estimator is trained by all threads: each of them does it, or is told that another one does.
+Every result has to have the bits of the first one, every child has to end, and memory has to stay flat. Ends
+with 1 if one of them does not hold."""
 
 from __future__ import annotations
 
@@ -114,6 +114,28 @@ def calls_on_networks(rng: np.random.Generator, folder: Path) -> Iterator[Call]:
         yield lambda w=w, b=b: nf.linear_log_likelihood(x.astype(w.dtype), w, b, labels)
 
 
+def calls_on_layers(rng: np.random.Generator) -> Iterator[Call]:
+    for n, inputs, neurons in ((3, 5, 2), (100, 64, 30), (700, 300, 200), (1, 3000, 500)):
+        for dtype in (np.float32, np.float64):
+            x, w, delta = (
+                rng.standard_normal(shape).astype(dtype)
+                for shape in ((n, inputs), (inputs, neurons), (n, neurons))
+            )
+            columns = np.asfortranarray(w)
+
+            def stepped(w: Any = columns, g: Any = w) -> Any:
+                parameters, optimizer = [w.copy(order="K"), w[0].copy()], nf.optimizers.Adam(max_norm=1.0)
+                for _ in range(3):
+                    optimizer.step(parameters, [g, g[-1]])
+                return tuple(parameters)
+
+            yield lambda x=x, w=w, d=delta: nf.affine(x, w, d, activation="tanh")
+            yield lambda x=x, w=columns, d=delta: nf.affine_backward(d, x, w, activation="sigmoid")
+            yield lambda x=x, w=columns, d=delta: nf.affine(x.T, w.T, d[0], axis=0)
+            yield lambda d=delta: nf.activation_backward(d[::-1], d, "leaky_relu")
+            yield stepped
+
+
 def calls_on_estimators(rng: np.random.Generator) -> Iterator[Call]:
     from nndl_fast.sklearn import SoftmaxClassifier
 
@@ -183,7 +205,7 @@ class Soak:
         self.counts: Counter[str] = Counter()
         self.failures: list[str] = []
         self.ended, self.in_handler, self.others = False, False, threading.Lock()
-        self.calls = [*calls_on_networks(rng, folder), *calls_of_the_c_api(rng)]
+        self.calls = [*calls_on_networks(rng, folder), *calls_on_layers(rng), *calls_of_the_c_api(rng)]
         self.by_handler = self.calls[-2:]
         self.train_together: Call = lambda: None
         if find_spec("sklearn"):
