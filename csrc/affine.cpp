@@ -17,6 +17,7 @@ namespace {
 constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 17,
                     bytes_worth_copy = 1024, shallow = 64, bytes_worth_turning = 768;
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
+constexpr ptrdiff_t most_of_part = ptrdiff_t(1) << 30;  // multiplications, some tens of milliseconds
 thread_local Buffer thread_operand, thread_result, thread_activations;
 
 // As matrix multiplication allows it: out^T = right^T left^T.
@@ -248,6 +249,19 @@ void multiply(Multiplication<E> job) {
         if (job.adds) copy([](E x, E& to) { to = x; });
         multiply(in_rows);
         return copy([](E& to, E x) { to = x; });
+    }
+    // Parts that are very deep would not be interrupted: then the rest of the depth is added afterwards.
+    const ptrdiff_t deepest = most_of_part / (std::min(m, tall) * std::min(n, widest * lanes<E>)) / deep * deep + deep;
+    if (depth > deepest) {
+        Multiplication<E> rest = job;
+        rest.left = {job.left.at(0, deepest), m, depth - deepest, job.left.row, job.left.column};
+        rest.right = {job.right.at(deepest, 0), depth - deepest, n, job.right.row, job.right.column};
+        rest.adds = true;
+        rest.of_columns = rest.of_rows = nullptr;
+        job.left.columns = job.right.rows = deepest;
+        job.then = nullptr;
+        multiply(job);
+        return multiply(rest);
     }
     const bool side_by_side = job.right.column == 1 && job.right.row > 0;
     if (!side_by_side && double(m) * double(depth + n) < double(depth) * double(n)) {

@@ -49,6 +49,7 @@ class _Optimizer:
     """What all of them have in common."""
 
     _name: ClassVar[str]
+    _moments: ClassVar[tuple[str, ...]] = ("first",)
     _momentum, _beta2, eps = 0.0, 0.0, 0.0  # of those that have none
 
     def __init__(self, lr: float, weight_decay: float, max_norm: float | None) -> None:
@@ -78,8 +79,9 @@ class _Optimizer:
         KeyError
             If the keys of two dictionaries differ.
         """
+        keys = self._keys
         if not isinstance(parameters, (list, tuple)) and isinstance(parameters, Mapping):
-            parameters, gradients = self._by_key(parameters, gradients)
+            keys, parameters, gradients = self._by_key(parameters, gradients)
         _core.step(
             self._name,
             self.lr,
@@ -92,21 +94,24 @@ class _Optimizer:
             gradients,
             self._state,
         )
+        self._keys = keys
 
-    def _by_key(self, parameters: Mapping[str, Array], gradients: Any) -> tuple[list[Array], list[ArrayLike]]:
-        """Both in the order of the first step."""
+    def _by_key(
+        self, parameters: Mapping[str, Array], gradients: Any
+    ) -> tuple[list[str], list[Array], list[ArrayLike]]:
+        """The keys as text, and both in the order of the first step."""
         keys = {str(key): key for key in parameters}
-        order = list(keys) if self._keys is None else self._keys
-        if not isinstance(gradients, Mapping) or gradients.keys() != parameters.keys():
-            found = list(gradients) if isinstance(gradients, Mapping) else type(gradients).__name__
+        found = list(gradients) if isinstance(gradients, Mapping) else type(gradients).__name__
+        if len(keys) < len(parameters) or not isinstance(found, list) or set(found) != set(parameters):
             raise KeyError(f"{self._name}: parameters have the keys {list(parameters)}, gradients {found}")
+        moments = self._state[1]
+        order = self._keys or [str(i) for i in range(len(moments))] or list(keys)
         if set(order) != set(keys):
             raise KeyError(
                 f"{self._name}: parameters have the keys {list(parameters)}; "
                 f"in its first step they were {order}"
             )
-        self._keys = order
-        return [parameters[keys[k]] for k in order], [gradients[keys[k]] for k in order]
+        return order, [parameters[keys[k]] for k in order], [gradients[keys[k]] for k in order]
 
     def state_dict(self) -> dict[str, Array]:
         """Return what later steps depend on, beside the options.
@@ -114,14 +119,14 @@ class _Optimizer:
         Returns
         -------
         dict of str to ndarray
-            Copies of ``"powers"``, the betas to the number of steps, and of the moments ``"first.KEY"`` and
-            ``"second.KEY"``, where KEY is the key or the number of the parameters.
+            The optimizer's name, and copies of ``"powers"``, the betas to the number of steps, and of the
+            moments, ``"first.KEY"`` and ``"second.KEY"``, where KEY is the key or number of the parameters.
             ``np.savez(file, **state)`` saves it.
         """
         powers, *moments = self._state
-        state = {"powers": powers.copy()}
+        state = {"optimizer": np.array(self._name), "powers": powers.copy()}
         for name, arrays in zip(("first", "second"), moments):
-            keys = self._keys if self._keys is not None else range(len(arrays))
+            keys = self._keys or range(len(arrays))
             state |= {f"{name}.{key}": array.copy() for key, array in zip(keys, arrays)}
         return state
 
@@ -138,21 +143,25 @@ class _Optimizer:
         ValueError
             If it is none of those. The optimizer is as it was then.
         """
-        powers = np.array(state["powers"], np.float64) if "powers" in state else np.empty(0)
-        moments: list[dict[str, Array]] = [{}, {}]
-        known = {"first": moments[0], "second": moments[1]}
-        for name in state:
-            kind, _, key = name.partition(".")
-            if kind in known:
-                known[kind][key] = np.array(state[name])
-        keys = list(moments[0])
-        second = keys if self._name in ("Adam", "AdamW") else []
-        if powers.shape != (2,) or (keys and self._name == "SGD") or list(moments[1]) != second:
+        keys = [name.removeprefix("first.") for name in state if name.startswith("first.")]
+        kept = [f"{moment}.{key}" for moment in self._moments for key in keys]
+        moments = [np.array(state[name]) for name in kept if name in state]
+        powers = np.array(state["powers"]) if "powers" in state else np.empty(0)
+        if set(state) != {"optimizer", "powers", *kept}:
             raise ValueError(
                 f"{self._name}: the state has the names {list(state)}, not those of its state_dict"
             )
-        self._keys = None if not keys or keys == [str(i) for i in range(len(keys))] else keys
-        self._state = [powers, *(list(of.values()) for of in moments)]
+        if (
+            str(np.asarray(state["optimizer"])) != self._name
+            or any(moment.dtype.char not in "fd" for moment in moments)
+            or powers.shape != (2,)
+            or powers.dtype != np.float64
+            or not ((powers >= 0) & (powers <= 1)).all()
+            or (self._moments and not keys and (powers != 1).any())
+        ):
+            raise ValueError(f"{self._name}: the state is that of another optimizer, or was changed")
+        self._keys = keys if keys != [str(i) for i in range(len(keys))] else None
+        self._state = [powers, moments[: len(keys)], moments[len(keys) :]]
 
     def __getstate__(self) -> dict[str, Any]:
         powers, *moments = self._state  # a copy's steps are not the original's
@@ -179,7 +188,7 @@ class SGD(_Optimizer):
     p <- (1 - lr weight_decay) p - lr g, equation (51) of the book, and (93) with weight decay.
     """
 
-    _name = "SGD"
+    _name, _moments = "SGD", ()
 
     def __init__(
         self, lr: float = 0.001, *, weight_decay: float = 0.0, max_norm: float | None = None
@@ -333,7 +342,7 @@ class Adam(_Optimizer):
     p <- p - lr / (1 - beta1^t) m / (sqrt(s / (1 - beta2^t)) + eps) in step t (Kingma and Ba, 2014).
     """
 
-    _name = "Adam"
+    _name, _moments = "Adam", ("first", "second")
 
     def __init__(
         self,
@@ -344,6 +353,8 @@ class Adam(_Optimizer):
         weight_decay: float = 0.0,
         max_norm: float | None = None,
     ) -> None:
+        if len(np.atleast_1d(betas)) != 2:
+            raise ValueError(f"{self._name}: betas is {betas!r}; it must be a pair of numbers")
         self.betas, self.eps = betas, eps
         super().__init__(lr, weight_decay, max_norm)
 

@@ -196,7 +196,7 @@ py::object affine_backward(py::handle delta, py::handle x, py::handle w, py::han
     const py::array rows = in_two(inputs.array), deltas = in_two(errors.array), as = in_two(activations.array);
     const py::dtype type = inputs.single ? py::dtype::of<float>() : py::dtype::of<double>();
     // The gradient of w stands in memory as w does: an optimizer goes through both.
-    const bool turned = (weights.array.flags() & py::array::f_style) && !(weights.array.flags() & py::array::c_style);
+    const bool turned = (given_w.flags() & py::array::f_style) && !(given_w.flags() & py::array::c_style);
     Shape of_w(weights.array), of_b{neurons}, of_x(inputs.array);
     if (turned) std::swap(of_w.sizes[0], of_w.sizes[1]);
     if (columns && inputs.array.ndim() == 2) of_b.append(1);
@@ -234,7 +234,8 @@ py::object affine_backward(py::handle delta, py::handle x, py::handle w, py::han
     const auto as_asked = [&](const py::array& array) { return cast(array, inputs.asked); };
     py::object last = py::none();
     if (below) last = as_asked(*below);
-    return py::make_tuple(as_asked(turned ? py::array(nabla_w.attr("T")) : nabla_w), as_asked(nabla_b), last);
+    const py::array of_weights = as_asked(nabla_w);
+    return py::make_tuple(turned ? py::array(of_weights.attr("T")) : of_weights, as_asked(nabla_b), last);
 }
 
 py::object matmul(py::handle a, py::handle b, py::handle out) {

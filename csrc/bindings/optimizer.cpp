@@ -96,15 +96,17 @@ public:
             !powers_.writeable() || !(powers_.flags() & py::array::c_style))
             throw py::value_error(std::string(function_) + ": its state is not one of an optimizer");
         const bool wanted[] = {keeps_first(rule_.optimizer), keeps_second(rule_.optimizer)};
+        py::list begun[2];  // all of them, before one of the lists is filled
+        for (int which = 0; which < 2; ++which)
+            for (const py::array& own : parameters_)
+                if (wanted[which] && py::cast<py::list>(state[which + 1]).empty())
+                    begun[which].append(py::module_::import("numpy").attr("zeros_like")(own, py::none(), "K", false));
         for (int which = 0; which < 2; ++which) {
             if (!wanted[which]) continue;
             const py::list moments = py::cast<py::list>(state[which + 1]);
-            if (moments.empty() && !parameters_.empty()) {
-                const py::object zeros_like = py::module_::import("numpy").attr("zeros_like");
-                py::list fresh;
-                for (const py::array& own : parameters_) fresh.append(zeros_like(own, py::none(), "K", false));
-                if (PyList_SetSlice(moments.ptr(), 0, moments.size(), fresh.ptr())) throw py::error_already_set();
-            }
+            // Another thread may have begun meanwhile.
+            if (moments.empty() && PyList_SetSlice(moments.ptr(), 0, 0, begun[which].ptr()))
+                throw py::error_already_set();
             if (moments.size() != parameters_.size())
                 throw py::value_error(std::string(function_) + ": there are " + std::to_string(parameters_.size()) +
                                       " parameters; in its earlier steps there were " + std::to_string(moments.size()));
@@ -162,14 +164,16 @@ private:
         for (const py::array& own : parameters_) extents.push_back(extent_of(own));
         std::sort(order.begin(), order.end(),
                   [&](size_t i, size_t j) { return std::less<const char*>()(extents[i].low, extents[j].low); });
-        size_t reaching = 0;  // the one of those before whose end is the last
-        for (size_t at = 1; at < order.size(); ++at) {
-            const size_t i = order[at], other = order[reaching];
-            if (extents[other].high > extents[i].low && extents[i].high > extents[i].low &&
-                py::module_::import("numpy").attr("shares_memory")(parameters_[i], parameters_[other]).cast<bool>())
-                throw py::value_error(std::string(function_) + ": " + numbered("parameters", std::min(i, other)) +
-                                      " and " + numbered("parameters", std::max(i, other)) + " share memory");
-            if (extents[i].high > extents[other].high) reaching = at;
+        std::vector<size_t> reaching;  // those before that end beyond the beginning of this one
+        for (const size_t i : order) {
+            const auto ends_before = [&](size_t other) { return extents[other].high <= extents[i].low; };
+            reaching.erase(std::remove_if(reaching.begin(), reaching.end(), ends_before), reaching.end());
+            for (const size_t other : reaching)
+                if (parameters_[i].size() &&
+                    py::module_::import("numpy").attr("shares_memory")(parameters_[i], parameters_[other]).cast<bool>())
+                    throw py::value_error(std::string(function_) + ": " + numbered("parameters", std::min(i, other)) +
+                                          " and " + numbered("parameters", std::max(i, other)) + " share memory");
+            reaching.push_back(i);
         }
         for (size_t i = 0; i < gradients_.size(); ++i) {
             const Extent gradient = extent_of(gradients_[i]);

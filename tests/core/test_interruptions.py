@@ -253,7 +253,6 @@ def test_training_when_the_interpreter_ends(threads):
 
 
 @signals
-@pytest.mark.xfail(reason="one part of a product goes through all of the depth, however deep it is")
 def test_a_deep_product_hears_signals():
     ended("""
 import signal, numpy as np, nndl_fast as nf

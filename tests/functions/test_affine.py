@@ -181,7 +181,6 @@ def test_the_gradient_of_the_weights_stands_in_memory_as_they_do(axis):
         assert nabla_w.flags[f"{order}_CONTIGUOUS"] and same_bits(nabla_w, expected)
 
 
-@pytest.mark.xfail(reason="weights that are converted are seen in the order of the copy")
 @pytest.mark.parametrize(("x", "w"), [("f2", "f2"), ("f8", "f4"), ("f4", "i8")])
 def test_so_it_does_if_the_weights_are_converted(x, w):
     inputs, weights, _, delta = layer(4, 5, 6)

@@ -203,7 +203,6 @@ def test_two_views_of_one_number_are_refused():
         assert not room.any()
 
 
-@pytest.mark.xfail(reason="each is compared only with the one of those before that reaches farthest")
 def test_two_views_of_one_number_beside_a_third_array_are_refused():
     room = np.zeros(101)
     parameters = [room[::2], room[1::2], room[1::2]]

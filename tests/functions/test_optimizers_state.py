@@ -101,7 +101,11 @@ def test_a_state_has_the_names_and_shapes_of_the_parameters(kind):
         step_of(optimizer, parameters, 0, named)
         step_of(optimizer, parameters, 1, named)
         state, keys = optimizer.state_dict(), NAMES if named else range(len(parameters))
-        assert list(state) == ["powers", *(f"{moment}.{key}" for moment in moments for key in keys)]
+        assert list(state) == [
+            "optimizer",
+            "powers",
+            *(f"{moment}.{key}" for moment in moments for key in keys),
+        ]
         if kind.startswith("Adam"):
             np.testing.assert_array_equal(state["powers"], [b * b for b in OPTIONS[kind]["betas"]])
         for moment in moments:
@@ -142,7 +146,6 @@ def test_a_state_of_something_else_is_refused_and_changes_nothing(kind):
     assert of(taken(optimizer, parameters, [2]), parameters) == expected
 
 
-@pytest.mark.xfail(reason="only the names and the number of powers are looked at")
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_state_that_no_steps_of_its_kind_lead_to_is_refused(kind):
     for state in (
@@ -152,6 +155,8 @@ def test_a_state_that_no_steps_of_its_kind_lead_to_is_refused(kind):
         made_state(kind) | {"powers": np.full(2, np.nan)},
         made_state(kind) | {"powers": np.array([2.0, -1.0])},
         made_state(kind) | {"more": np.ones(2)},
+        made_state(kind) | {"first.0": np.ones(2, complex)},
+        made_state(kind) | {"first.0": np.array(["1", "2"])},
     ):
         with pytest.raises(ValueError):
             made(kind).load_state_dict(state)
@@ -161,13 +166,9 @@ def test_a_state_that_no_steps_of_its_kind_lead_to_is_refused(kind):
 def test_a_state_for_other_parameters_is_refused_in_the_step(kind):
     state, optimizer = made_state(kind), made(kind)
     parameters = drawn([(3, 3), (2,)])
-    for change in (
-        lambda: {name: x[..., None] for name, x in state.items() if name != "powers"},
-        lambda: {name: x.astype(complex) for name, x in state.items() if name != "powers"},
-        lambda: {name: x.astype(str) for name, x in state.items() if name != "powers"},
-        lambda: {name: x for name, x in state.items() if name != "powers"},
-    ):
-        optimizer.load_state_dict({"powers": state["powers"], **change()})
+    longer = {name: x[..., None] for name, x in state.items() if name.startswith(("first", "second"))}
+    for given in (state, state | longer):
+        optimizer.load_state_dict(given)
         for own in (parameters, drawn()[:2], [p.astype(np.float16).astype(np.float64) for p in drawn()]):
             before = of(optimizer, own)
             with pytest.raises(ValueError, match=f"{kind}: "):
@@ -175,7 +176,6 @@ def test_a_state_for_other_parameters_is_refused_in_the_step(kind):
             assert of(optimizer, own) == before
 
 
-@pytest.mark.xfail(reason="keys that are numbers in order are taken for those of a list, whose order counts")
 def test_keys_that_are_numbers_belong_to_their_arrays_after_loading():
     parameters, optimizer = {"0": np.zeros(2), "1": np.ones(2)}, made("Momentum")
     optimizer.step(parameters, {"0": np.ones(2), "1": np.full(2, 9.0)})

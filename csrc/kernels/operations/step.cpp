@@ -24,27 +24,30 @@ NNDL_INLINE V settled(V x, E least) {
 
 template <class V, class E = typename V::Element>
 void step(const StepJob<E>& job) {
-    constexpr E least = sizeof(E) == sizeof(float) ? E(0x1p-50) : E(0x1p-400);
+    constexpr bool single = sizeof(E) == sizeof(float);
+    // Of squares only what is below the smallest normal number: they are divisors.
+    constexpr E least = single ? E(0x1p-50) : E(0x1p-400), least_square = single ? E(0x1p-126) : E(0x1p-1022);
     const V zero = V::all(0), decay = V::all(job.decay), eta = V::all(job.eta), mu = V::all(job.mu);
     const V beta = V::all(job.beta), small = V::all(job.small), scale = V::all(job.scale);
     const RowLayout<V> line{job.n};
     line.for_each([&](auto at) NNDL_LAMBDA {
         const auto load = [&](const E* from) NNDL_LAMBDA { return line.load(Strided<const E>{from, 1}, at, E(0)); };
         const auto store = [&](E* to, V x) NNDL_LAMBDA { line.store(Strided<E>{to, 1}, at, x); };
-        const V w = load(job.parameters), g = settled(fma(decay, w, scale * load(job.gradient)), least);
+        const V w = load(job.parameters), sum = fma(decay, w, scale * load(job.gradient));
         const auto moved = [&](V to) NNDL_LAMBDA { store(job.parameters, to); };
-        if (job.optimizer == Optimizer::sgd) return moved(g);
+        if (job.optimizer == Optimizer::sgd) return moved(sum);
+        const V g = settled(sum, least);
         const V first = load(job.first);
         if (job.optimizer == Optimizer::adagrad || job.optimizer == Optimizer::rmsprop) {
             const V square = job.optimizer == Optimizer::adagrad
                                  ? fma(g, g, first)
-                                 : settled(fma(beta, first, V::all(job.one_less_beta) * g * g), least * least);
+                                 : settled(fma(beta, first, V::all(job.one_less_beta) * g * g), least_square);
             store(job.first, square);
             return moved(w - eta * g / (sqrt(square) + small));
         }
         if (job.optimizer == Optimizer::adam) {
             const V m = settled(fma(mu, first, V::all(job.one_less_mu) * g), least);
-            const V s = settled(fma(beta, load(job.second), V::all(job.one_less_beta) * g * g), least * least);
+            const V s = settled(fma(beta, load(job.second), V::all(job.one_less_beta) * g * g), least_square);
             store(job.first, m);
             store(job.second, s);
             return moved(V::all(job.shrink) * w - V::all(job.rate) * m / fma(sqrt(s), V::all(job.root), small));
