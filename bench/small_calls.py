@@ -125,51 +125,41 @@ def backward_numpy(d: Data) -> tuple[Array, Array, Array]:
 
 
 def steps(kind: str, d: Data) -> Pair:
-    """A step of an optimizer."""
-    g, lr = d.g, 0.001
-    p, q, m, s = (np.array(x, order="C") for x in (d.z, d.z, 0 * d.z, 0 * d.z))
+    """A step of an optimizer for a layer's two arrays, each by itself."""
+    lr, t = 0.001, 0
+    gradients = [np.array(d.g), d.b]
+    p, q = ([np.array(d.z, order="C"), d.b.copy()] for _ in range(2))
+    m, s = ([np.zeros_like(x) for x in p] for _ in range(2))
     optimizer = getattr(nf.optimizers, kind)(lr)
-    times = [0]
 
-    def ours() -> Array:
-        optimizer.step([p], [g])
-        return p
+    def ours() -> tuple[Array, ...]:
+        optimizer.step(p, gradients)
+        return tuple(p)
 
-    def sgd() -> Array:
-        nonlocal q
-        q -= lr * g
-        return q
+    def theirs() -> tuple[Array, ...]:
+        nonlocal t
+        t += 1
+        for i, g in enumerate(gradients):
+            if kind == "SGD":
+                q[i] -= lr * g
+            elif kind == "Momentum":
+                m[i] *= 0.9
+                m[i] -= lr * g
+                q[i] += m[i]
+            elif kind == "AdaGrad":
+                s[i] += g * g
+                q[i] -= lr * g / (np.sqrt(s[i]) + 1e-10)
+            elif kind == "RMSprop":
+                s[i] *= 0.99
+                s[i] += 0.01 * g * g
+                q[i] -= lr * g / (np.sqrt(s[i]) + 1e-8)
+            else:
+                m[i] += (1 - 0.9) * (g - m[i])
+                s[i] += (1 - 0.999) * (g * g - s[i])
+                q[i] -= lr / (1 - 0.9**t) * m[i] / (np.sqrt(s[i] / (1 - 0.999**t)) + 1e-8)
+        return tuple(q)
 
-    def momentum() -> Array:
-        nonlocal m, q
-        m *= 0.9
-        m -= lr * g
-        q += m
-        return q
-
-    def adam() -> Array:
-        nonlocal m, s, q
-        times[0] += 1
-        m += (1 - 0.9) * (g - m)
-        s += (1 - 0.999) * (g * g - s)
-        q -= lr / (1 - 0.9 ** times[0]) * m / (np.sqrt(s / (1 - 0.999 ** times[0])) + 1e-8)
-        return q
-
-    def adagrad() -> Array:
-        nonlocal s, q
-        s += g * g
-        q -= 0.001 * g / (np.sqrt(s) + 1e-10)
-        return q
-
-    def rmsprop() -> Array:
-        nonlocal s, q
-        s *= 0.99
-        s += 0.01 * g * g
-        q -= 0.001 * g / (np.sqrt(s) + 1e-8)
-        return q
-
-    theirs = {"SGD": sgd, "Momentum": momentum, "Adam": adam, "AdaGrad": adagrad, "RMSprop": rmsprop}
-    return ours, theirs[kind]
+    return ours, theirs
 
 
 def calls(case: Case) -> dict[str, Pair]:
