@@ -21,16 +21,20 @@ bool is_contiguous(const Batch& batch, bool keeps_first, bool keeps_second) {
             (!keeps_first || stride[Batch::y][0] == 1) && (!keeps_second || stride[Batch::weight][0] == 1));
 }
 
-// f(array, its elements begin to end) for the units of all arrays, on several threads if they are worth it.
+// Shorter steps stay on one thread: the products before and after are another library's, whose threads ours would meet.
+constexpr double worth_threads = 1e5;
+
+// f(array, its elements begin to end) for the units of all arrays, on several threads if they are worth it. An element
+// takes so many times as long as that of a rectifier.
 template <class E, class F>
-void share_units(const std::vector<StepArrays<E>>& arrays, F f) {
+void share_units(const std::vector<StepArrays<E>>& arrays, double each, F f) {
     ptrdiff_t units = 0, elements = 0;
     for (const StepArrays<E>& array : arrays) {
         elements += array.batch.size();
         units += (array.batch.size() + unit - 1) / unit;
     }
-    const double time = 2 * nanoseconds(active_kernels<E>().sigmoid, elements);
-    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+    const double time = each * nanoseconds(active_kernels<E>().rectifier, elements);
+    share_out(units, time < worth_threads ? 1 : threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         ptrdiff_t before = 0;
         for (const StepArrays<E>& array : arrays) {
             const ptrdiff_t n = array.batch.size(), own = (n + unit - 1) / unit;
@@ -101,7 +105,7 @@ double sum_of_squares(const std::vector<StepArrays<E>>& arrays) {
     ptrdiff_t units = 0;
     for (const StepArrays<E>& array : arrays) units += (array.batch.size() + unit - 1) / unit;
     std::vector<double> sums(static_cast<size_t>(units));
-    share_units(arrays, [&](const StepArrays<E>& array, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t before) {
+    share_units(arrays, 0.25, [&](const StepArrays<E>& array, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t before) {
         const bool contiguous = is_contiguous(array.batch, false, false);
         for (; begin < end; begin += unit) {
             const ptrdiff_t stop = std::min(end, begin + unit);
@@ -122,7 +126,8 @@ template <class E>
 void step_arrays(const StepJob<E>& rule, const std::vector<StepArrays<E>>& arrays) {
     const auto kernel = active_kernels<E>().step;
     const bool first = keeps_first(rule.optimizer), second = keeps_second(rule.optimizer);
-    share_units(arrays, [&](const StepArrays<E>& array, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t) {
+    const bool divides = rule.optimizer >= Optimizer::adagrad;
+    share_units(arrays, divides ? 1 : 0.25, [&](const StepArrays<E>& array, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t) {
         StepJob<E> job = rule;
         if (is_contiguous(array.batch, first, second)) {
             job.n = end - begin;
