@@ -58,6 +58,11 @@ def test_products_and_training_pass_their_own_test(build):
 
 
 @pytest.mark.slow
+def test_layers_and_steps_pass_their_own_test(build):
+    assert re.search(r"\d{4,} checks, 0 failures", run(str(build / "layers_test")))
+
+
+@pytest.mark.slow
 def test_functions_are_within_one_unit(build):
     """Every 1009th float32 and as many float64; `function_sweep` alone takes all, in minutes."""
     output = run(str(build / "function_sweep"), "1009")

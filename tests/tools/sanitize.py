@@ -52,10 +52,12 @@ def core_tests(folder: Path, sanitizers: str, **environment: str) -> None:
         "--target",
         "core_test",
         "training_test",
+        "layers_test",
         "threads_test",
         "--parallel",
     )
     run(str(folder / "threads_test"), str(folder / "groups"), **environment)
+    run(str(folder / "layers_test"), **environment)
     # Minutes each, on one thread most of the time.
     with ThreadPoolExecutor() as pool:
         training = pool.submit(run, str(folder / "training_test"), **environment)
