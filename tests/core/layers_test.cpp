@@ -97,6 +97,8 @@ void check_multiplications() {
         for (Form left : forms)
             for (Form right : forms)
                 for (Form out : forms) {
+                    // The large ones take minutes under sanitizers.
+                    if (m * n * depth > 1000000 && (int(left) + int(right) + int(out)) % 3) continue;
                     const auto begin = Begin(turn++ % 4);
                     check_multiplication<E>(m, n, depth, left, right, out, begin, turn % 3 == 0);
                 }
