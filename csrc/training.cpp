@@ -13,7 +13,7 @@ namespace {
 
 // Rows of weights whose gradient is made at a time, before the step uses it up.
 constexpr ptrdiff_t strip = 48;
-// Bytes of a wide layer's weighted inputs that are there at a time.
+// Bytes of a wide layer's weighted inputs that are there at a time, or a quarter of the weights' if that is more.
 constexpr ptrdiff_t room_of_wide = 24 << 20;
 thread_local Buffer thread_gradient;
 
@@ -140,7 +140,7 @@ void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule
     job.nabla_b = gradient + weights;
     if (before) job.delta_a = before->data(before->delta);
     job.delta_a_row = stride;
-    job.room = room_of_wide;
+    job.room = std::max(room_of_wide, weights * ptrdiff_t(sizeof(E)) / 4);
     if (labelled) job.cost.labels = static_cast<const int64_t*>(labels_.data());
     else job.cost.y = {static_cast<const E*>(targets_.data()), row_stride<E>(layer.neurons), 1};
     job.cost.class_weight_sum = double(layer.neurons);

@@ -11,7 +11,7 @@ from . import _core
 from ._errors import unheard
 from ._types import Array
 
-ROOM = 24 << 20  # bytes of logits that are there at a time
+ROOM = 24 << 20  # bytes of logits that are there at a time, or a quarter of the weights' bytes if that is more
 
 
 @unheard
@@ -31,9 +31,11 @@ def linear_log_likelihood(
     weights, biases = _layer(inputs, w, b)
     # What labels, targets and weights are checked against: logits that take no room.
     nowhere = np.broadcast_to(inputs.dtype.type(0), (len(inputs), len(weights)))
+    # With few examples at a time, weights and their gradient go through memory too often.
+    room = max(ROOM, weights.nbytes // 4)
     options = (reduction, sample_weight, class_weight, ignore_index, label_smoothing)
     results = _core.linear_log_likelihood(
-        nowhere, y, *options, inputs, weights, biases.ravel(), bool(gradients), ROOM
+        nowhere, y, *options, inputs, weights, biases.ravel(), bool(gradients), room
     )
     if not gradients:
         return results.astype(dtype, copy=False)
