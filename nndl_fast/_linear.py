@@ -11,7 +11,8 @@ from . import _core
 from ._errors import unheard
 from ._types import Array
 
-ROOM = 24 << 20  # bytes of logits that are there at a time, or a quarter of the weights' bytes if that is more
+# Bytes of logits that are there at a time, or a quarter of the weights' bytes if that is more.
+ROOM = 24 << 20
 
 
 @unheard
