@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import reference as ref
-from steps import KINDS, OPTIONS, drawn, gradients_of, made, of, taken
+from stepping import KINDS, OPTIONS, drawn, gradients_of, made, of, taken
 
 from nndl_fast import optimizers
 

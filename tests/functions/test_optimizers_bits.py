@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from arrays import same_bits
 from programs import ended
-from steps import KINDS, drawn, gradients_of, made, of, taken
+from stepping import KINDS, drawn, gradients_of, made, of, taken
 
 import nndl_fast as nf
 from nndl_fast import _core, optimizers
@@ -218,7 +218,7 @@ import ctypes, mmap, sys
 import numpy as np, nndl_fast as nf
 from nndl_fast import _core
 sys.path[:0] = FOLDERS
-from steps import KINDS, made
+from stepping import KINDS, made
 PAGE = mmap.PAGESIZE
 libc = ctypes.CDLL(None)
 libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]

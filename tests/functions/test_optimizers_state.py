@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from steps import KINDS, OPTIONS, drawn, gradients_of, made, of, taken
+from stepping import KINDS, OPTIONS, drawn, gradients_of, made, of, taken
 
 from nndl_fast import optimizers
 

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 from arrays import at_offset
-from steps import KINDS, OPTIONS, drawn, gradients_of, made, of, taken
+from stepping import KINDS, OPTIONS, drawn, gradients_of, made, of, taken
 
 import nndl_fast as nf
 from nndl_fast import optimizers
