@@ -225,6 +225,27 @@ void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
     });
 }
 
+// The rows of out are in one piece each.
+template <class E>
+void multiply_into_rows(const Multiplication<E>& job) {
+    const ptrdiff_t m = job.out.rows, n = job.out.columns, depth = job.left.columns;
+    const bool side_by_side = job.right.column == 1 && job.right.row > 0;
+    if (!side_by_side && double(m) * double(depth + n) < double(depth) * double(n)) {
+        return share_parts(job, Cut(m, lanes<E>, lanes_at_once), Cut(n, 32, neurons_at_once),
+                           [&](const Part& part) { multiply_part_in_lanes(job, part); });
+    }
+    constexpr ptrdiff_t tile = 3 * lanes<E>;  // the columns of a tile, with AVX-512
+    const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
+    const bool turns = is_worth_turning(job);
+    const Cut rows(m, 32, turns ? std::min(tall, fit / 32 * 32) : tall),
+        columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
+    const bool worth_copy =
+        turns || job.right.row * ptrdiff_t(sizeof(E)) >= bytes_worth_copy || (n % lanes<E> && depth < shallow);
+    share_parts(job, rows, columns, [&](const Part& part) {
+        multiply_part(job, part, !side_by_side || (worth_copy && part.bottom - part.top >= rows_worth_copy));
+    });
+}
+
 }  // namespace
 
 template <class E>
@@ -250,34 +271,22 @@ void multiply(Multiplication<E> job) {
         multiply(in_rows);
         return copy([](E& to, E x) { to = x; });
     }
-    // Parts that are very deep would not be interrupted: then the rest of the depth is added afterwards.
+    // Parts that are very deep would not be interrupted: the depth is added up in pieces.
     const ptrdiff_t deepest = most_of_part / (std::min(m, tall) * std::min(n, widest * lanes<E>)) / deep * deep + deep;
-    if (depth > deepest) {
-        Multiplication<E> rest = job;
-        rest.left = {job.left.at(0, deepest), m, depth - deepest, job.left.row, job.left.column};
-        rest.right = {job.right.at(deepest, 0), depth - deepest, n, job.right.row, job.right.column};
-        rest.adds = true;
-        rest.of_columns = rest.of_rows = nullptr;
-        job.left.columns = job.right.rows = deepest;
-        job.then = nullptr;
-        multiply(job);
-        return multiply(rest);
-    }
-    const bool side_by_side = job.right.column == 1 && job.right.row > 0;
-    if (!side_by_side && double(m) * double(depth + n) < double(depth) * double(n)) {
-        return share_parts(job, Cut(m, lanes<E>, lanes_at_once), Cut(n, 32, neurons_at_once),
-                           [&](const Part& part) { multiply_part_in_lanes(job, part); });
-    }
-    constexpr ptrdiff_t tile = 3 * lanes<E>;  // the columns of a tile, with AVX-512
-    const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
-    const bool turns = is_worth_turning(job);
-    const Cut rows(m, 32, turns ? std::min(tall, fit / 32 * 32) : tall),
-        columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
-    const bool worth_copy =
-        turns || job.right.row * ptrdiff_t(sizeof(E)) >= bytes_worth_copy || (n % lanes<E> && depth < shallow);
-    share_parts(job, rows, columns, [&](const Part& part) {
-        multiply_part(job, part, !side_by_side || (worth_copy && part.bottom - part.top >= rows_worth_copy));
-    });
+    ptrdiff_t first = 0;
+    do {
+        const ptrdiff_t some = std::min(depth - first, deepest);
+        Multiplication<E> piece = job;
+        piece.left = {job.left.at(0, first), m, some, job.left.row, job.left.column};
+        piece.right = {job.right.at(first, 0), some, n, job.right.row, job.right.column};
+        if (first) {
+            piece.adds = true;
+            piece.of_columns = piece.of_rows = nullptr;
+        }
+        first += some;
+        if (first < depth) piece.then = nullptr;
+        multiply_into_rows(piece);
+    } while (first < depth);
 }
 
 template void multiply(Multiplication<float>);

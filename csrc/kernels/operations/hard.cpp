@@ -5,12 +5,6 @@
 namespace nndl_fast {
 namespace {
 
-template <class L, class V>
-NNDL_INLINE typename L::PerRow per_row(V lanes) {
-    if constexpr (L::max_count > 1) return lanes;
-    else return {reduce_add(lanes)};
-}
-
 template <class V, class E = typename V::Element>
 struct Hard {
     const Job<E>& job;
@@ -28,12 +22,13 @@ struct Hard {
         using PerRow = typename L::PerRow;
         const PerRow best = rows.maximum(z);
         const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);
-        V count = zero;  // exact, whatever the order
-        rows.for_each([&](auto step) NNDL_LAMBDA {
-            const V x = rows.load(z, step, 0);
-            count = count + rows.trim(step, select(is_nan(x), x, select(equal(x, maximum), one, zero)));
-        });
-        const auto winners = to_double(per_row<L>(count));
+        const auto winners =
+            rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+                    const V x = rows.load(z, step, 0);
+                    return Terms<V, 1>{{rows.trim(step, select(is_nan(x), x, select(equal(x, maximum), one, zero)))}};
+                })
+                .of[0]
+                .value();
         const auto share = job.split_ties ? winners : Double<PerRow>::all(1);
         const auto win = job.log ? Double<PerRow>::all(0) - log_of(log_parts(share)) : Double<PerRow>::all(1) / share;
         previous.store_until(rows.classes);
