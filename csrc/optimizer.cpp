@@ -24,6 +24,11 @@ bool is_contiguous(const Batch& batch, bool keeps_first, bool keeps_second) {
 // Shorter steps stay on one thread: the products before and after are another library's, whose threads ours would meet.
 constexpr double worth_threads = 1e5;
 
+template <class E>
+ptrdiff_t units_of(const StepArrays<E>& array) {
+    return (array.batch.size() + unit - 1) / unit;
+}
+
 // f(array, its elements begin to end) for the units of all arrays, on several threads if they are worth it. An element
 // takes so many times as long as that of a rectifier.
 template <class E, class F>
@@ -31,13 +36,13 @@ void share_units(const std::vector<StepArrays<E>>& arrays, double each, F f) {
     ptrdiff_t units = 0, elements = 0;
     for (const StepArrays<E>& array : arrays) {
         elements += array.batch.size();
-        units += (array.batch.size() + unit - 1) / unit;
+        units += units_of(array);
     }
     const double time = each * nanoseconds(active_kernels<E>().rectifier, elements);
     share_out(units, time < worth_threads ? 1 : threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         ptrdiff_t before = 0;
         for (const StepArrays<E>& array : arrays) {
-            const ptrdiff_t n = array.batch.size(), own = (n + unit - 1) / unit;
+            const ptrdiff_t n = array.batch.size(), own = units_of(array);
             const ptrdiff_t begin = std::max(first - before, ptrdiff_t(0)) * unit;
             const ptrdiff_t end = std::min(n, (last - before) * unit);
             if (begin < end) f(array, begin, end, before);
@@ -46,29 +51,13 @@ void share_units(const std::vector<StepArrays<E>>& arrays, double each, F f) {
     });
 }
 
-// Calls f(offset, step, place, count) for the runs of one operand's elements begin to begin + n.
-template <class F>
-void for_each_run(const Batch& batch, Batch::Operand operand, ptrdiff_t begin, ptrdiff_t n, F f) {
-    Walk walk(batch, begin);
-    for (ptrdiff_t done = 0; done < n;) {
-        const ptrdiff_t run = walk.run(n - done);
-        f(walk.offset(operand), walk.step(operand), done, run);
-        walk.advance(run);
-        done += run;
-    }
-}
-
 template <class E>
 void gather(const Batch& batch, Batch::Operand operand, ptrdiff_t begin, ptrdiff_t n, const E* from, E* to) {
-    for_each_run(batch, operand, begin, n, [&](ptrdiff_t offset, ptrdiff_t step, ptrdiff_t done, ptrdiff_t run) {
-        for (ptrdiff_t i = 0; i < run; ++i) to[done + i] = from[offset + i * step];
-    });
+    for_each_offset(batch, operand, begin, n, [&](ptrdiff_t offset, ptrdiff_t i) { to[i] = from[offset]; });
 }
 template <class E>
 void scatter(const Batch& batch, Batch::Operand operand, ptrdiff_t begin, ptrdiff_t n, const E* from, E* to) {
-    for_each_run(batch, operand, begin, n, [&](ptrdiff_t offset, ptrdiff_t step, ptrdiff_t done, ptrdiff_t run) {
-        for (ptrdiff_t i = 0; i < run; ++i) to[offset + i * step] = from[done + i];
-    });
+    for_each_offset(batch, operand, begin, n, [&](ptrdiff_t offset, ptrdiff_t i) { to[offset] = from[i]; });
 }
 
 // The square of each element in double precision, with four sums that do not wait for each other.
@@ -103,7 +92,7 @@ StepJob<E> step_job(const Rule& rule, double weight_decay, Powers powers) {
 template <class E>
 double sum_of_squares(const std::vector<StepArrays<E>>& arrays) {
     ptrdiff_t units = 0;
-    for (const StepArrays<E>& array : arrays) units += (array.batch.size() + unit - 1) / unit;
+    for (const StepArrays<E>& array : arrays) units += units_of(array);
     std::vector<double> sums(static_cast<size_t>(units));
     share_units(arrays, 0.25, [&](const StepArrays<E>& array, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t before) {
         const bool contiguous = is_contiguous(array.batch, false, false);

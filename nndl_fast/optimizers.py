@@ -31,6 +31,7 @@ All of them take
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,15 +46,20 @@ _Parameters = Sequence[Array] | Mapping[str, Array]
 _Gradients = Sequence[ArrayLike] | Mapping[str, ArrayLike]
 
 
+@dataclass(eq=False)
 class _Optimizer:
     """What all of them have in common."""
+
+    lr: float = 0.001
+    _: KW_ONLY
+    weight_decay: float = 0.0
+    max_norm: float | None = None
 
     _name: ClassVar[str]
     _moments: ClassVar[tuple[str, ...]] = ("first",)
     _momentum, _beta2, eps = 0.0, 0.0, 0.0  # of those that have none
 
-    def __init__(self, lr: float, weight_decay: float, max_norm: float | None) -> None:
-        self.lr, self.weight_decay, self.max_norm = lr, weight_decay, max_norm
+    def __post_init__(self) -> None:
         self._keys: list[str] | None = None
         # The powers of the two betas; the first and second moments, one of each per array.
         self._state: list[Any] = [np.ones(2), [], []]
@@ -168,11 +174,8 @@ class _Optimizer:
         state = [powers.copy(), *([array.copy() for array in arrays] for arrays in moments)]
         return {**vars(self), "_state": state}
 
-    def __repr__(self) -> str:
-        options = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in options.items())})"
 
-
+@dataclass(eq=False)
 class SGD(_Optimizer):
     """Plain gradient descent.
 
@@ -190,12 +193,8 @@ class SGD(_Optimizer):
 
     _name, _moments = "SGD", ()
 
-    def __init__(
-        self, lr: float = 0.001, *, weight_decay: float = 0.0, max_norm: float | None = None
-    ) -> None:
-        super().__init__(lr, weight_decay, max_norm)
 
-
+@dataclass(eq=False)
 class Momentum(_Optimizer):
     """Gradient descent with momentum.
 
@@ -216,22 +215,14 @@ class Momentum(_Optimizer):
 
     _name = "Momentum"
 
-    def __init__(
-        self,
-        lr: float = 0.001,
-        momentum: float = 0.9,
-        *,
-        weight_decay: float = 0.0,
-        max_norm: float | None = None,
-    ) -> None:
-        self.momentum = momentum
-        super().__init__(lr, weight_decay, max_norm)
+    momentum: float = 0.9
 
     @property
     def _momentum(self) -> float:  # type: ignore[override]
         return self.momentum
 
 
+@dataclass(eq=False)
 class Nesterov(Momentum):
     """Gradient descent with Nesterov's momentum.
 
@@ -253,6 +244,7 @@ class Nesterov(Momentum):
     _name = "Nesterov"
 
 
+@dataclass(eq=False)
 class AdaGrad(_Optimizer):
     """AdaGrad: a learning rate for each parameter, which decreases with its gradients.
 
@@ -260,10 +252,10 @@ class AdaGrad(_Optimizer):
     ----------
     lr : float, default=0.01
         The learning rate.
-    eps : float, default=1e-10
-        What keeps the divisor from 0.
     weight_decay, max_norm : float, optional
         As :mod:`nndl_fast.optimizers` says.
+    eps : float, default=1e-10
+        What keeps the divisor from 0.
 
     Notes
     -----
@@ -272,18 +264,12 @@ class AdaGrad(_Optimizer):
 
     _name = "AdaGrad"
 
-    def __init__(
-        self,
-        lr: float = 0.01,
-        *,
-        eps: float = 1e-10,
-        weight_decay: float = 0.0,
-        max_norm: float | None = None,
-    ) -> None:
-        self.eps = eps
-        super().__init__(lr, weight_decay, max_norm)
+    lr: float = 0.01
+    _: KW_ONLY
+    eps: float = 1e-10
 
 
+@dataclass(eq=False)
 class RMSprop(_Optimizer):
     """RMSprop: AdaGrad with a moving mean of the squares.
 
@@ -291,12 +277,12 @@ class RMSprop(_Optimizer):
     ----------
     lr : float, default=0.01
         The learning rate.
+    weight_decay, max_norm : float, optional
+        As :mod:`nndl_fast.optimizers` says.
     alpha : float, default=0.99
         The share of the mean that is kept, at least 0 and less than 1; Keras's rho.
     eps : float, default=1e-8
         What keeps the divisor from 0.
-    weight_decay, max_norm : float, optional
-        As :mod:`nndl_fast.optimizers` says.
 
     Notes
     -----
@@ -305,23 +291,17 @@ class RMSprop(_Optimizer):
 
     _name = "RMSprop"
 
-    def __init__(
-        self,
-        lr: float = 0.01,
-        *,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        max_norm: float | None = None,
-    ) -> None:
-        self.alpha, self.eps = alpha, eps
-        super().__init__(lr, weight_decay, max_norm)
+    lr: float = 0.01
+    _: KW_ONLY
+    alpha: float = 0.99
+    eps: float = 1e-8
 
     @property
     def _beta2(self) -> float:  # type: ignore[override]
         return self.alpha
 
 
+@dataclass(eq=False)
 class Adam(_Optimizer):
     """Adam: moving means of the gradients and of their squares.
 
@@ -331,10 +311,10 @@ class Adam(_Optimizer):
         The learning rate.
     betas : pair of float, default=(0.9, 0.999)
         The shares of the two means that are kept, at least 0 and less than 1.
-    eps : float, default=1e-8
-        What keeps the divisor from 0.
     weight_decay, max_norm : float, optional
         As :mod:`nndl_fast.optimizers` says.
+    eps : float, default=1e-8
+        What keeps the divisor from 0.
 
     Notes
     -----
@@ -344,19 +324,14 @@ class Adam(_Optimizer):
 
     _name, _moments = "Adam", ("first", "second")
 
-    def __init__(
-        self,
-        lr: float = 0.001,
-        betas: tuple[float, float] = (0.9, 0.999),
-        *,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        max_norm: float | None = None,
-    ) -> None:
-        if len(np.atleast_1d(betas)) != 2:
-            raise ValueError(f"{self._name}: betas is {betas!r}; it must be a pair of numbers")
-        self.betas, self.eps = betas, eps
-        super().__init__(lr, weight_decay, max_norm)
+    betas: tuple[float, float] = (0.9, 0.999)
+    _: KW_ONLY
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if len(np.atleast_1d(self.betas)) != 2:
+            raise ValueError(f"{self._name}: betas is {self.betas!r}; it must be a pair of numbers")
+        super().__post_init__()
 
     @property
     def _momentum(self) -> float:  # type: ignore[override]
@@ -367,6 +342,7 @@ class Adam(_Optimizer):
         return self.betas[1]
 
 
+@dataclass(eq=False)
 class AdamW(Adam):
     """Adam with weight decay that is apart from the gradient.
 
@@ -376,13 +352,13 @@ class AdamW(Adam):
         The learning rate.
     betas : pair of float, default=(0.9, 0.999)
         The shares of the two means that are kept, at least 0 and less than 1.
-    eps : float, default=1e-8
-        What keeps the divisor from 0.
     weight_decay : float, default=0.01
         The parameters are multiplied by 1 - lr weight_decay in each step; nothing is added to the
         gradients.
     max_norm : float, optional
         As :mod:`nndl_fast.optimizers` says.
+    eps : float, default=1e-8
+        What keeps the divisor from 0.
 
     Notes
     -----
@@ -391,13 +367,5 @@ class AdamW(Adam):
 
     _name = "AdamW"
 
-    def __init__(
-        self,
-        lr: float = 0.001,
-        betas: tuple[float, float] = (0.9, 0.999),
-        *,
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
-        max_norm: float | None = None,
-    ) -> None:
-        super().__init__(lr, betas, eps=eps, weight_decay=weight_decay, max_norm=max_norm)
+    _: KW_ONLY
+    weight_decay: float = 0.01

@@ -54,4 +54,16 @@ private:
     ptrdiff_t index_[max_dims];
 };
 
+// f(offset, i) for elements begin to begin + n of an operand, i counting from 0.
+template <class F>
+void for_each_offset(const Batch& batch, Batch::Operand operand, ptrdiff_t begin, ptrdiff_t n, F f) {
+    Walk walk(batch, begin);
+    for (ptrdiff_t done = 0; done < n;) {
+        const ptrdiff_t run = walk.run(n - done), offset = walk.offset(operand), step = walk.step(operand);
+        for (ptrdiff_t i = 0; i < run; ++i) f(offset + i * step, done + i);
+        walk.advance(run);
+        done += run;
+    }
+}
+
 }  // namespace nndl_fast

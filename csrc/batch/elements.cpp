@@ -69,14 +69,8 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
                                               room + 3 * elements_at_once};
             // copies between an operand and its area; the direction is in the assignment
             const auto copy = [&](Batch::Operand operand, auto assign) {
-                Walk walk(batch, begin);
-                for (ptrdiff_t done = 0; done < part.n;) {
-                    const ptrdiff_t run = walk.run(part.n - done), offset = walk.offset(operand),
-                                    step = walk.step(operand);
-                    for (ptrdiff_t i = 0; i < run; ++i) assign(offset + i * step, area[operand][done + i]);
-                    walk.advance(run);
-                    done += run;
-                }
+                for_each_offset(batch, operand, begin, part.n,
+                                [&](ptrdiff_t offset, ptrdiff_t i) { assign(offset, area[operand][i]); });
             };
             copy(Batch::z, [&](ptrdiff_t at, E& x) { x = job.z[at]; });
             if (job.y) copy(Batch::y, [&](ptrdiff_t at, E& x) { x = job.y[at]; });

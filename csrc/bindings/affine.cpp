@@ -83,20 +83,12 @@ void run(const Multiplication<E>& job) {
     multiply(job);
 }
 
-// f(E()) for the type of the operands.
-template <class F>
-auto with_type(const Floats& floats, F f) {
-    return floats.single ? f(float()) : f(double());
-}
-
 // A result that is computed in one piece; the caller's array may be none.
 class Whole {
 public:
     Whole(py::handle out, const Shape& shape, const Floats& like, std::initializer_list<const py::array*> inputs,
           const char* function)
-        : result_(out, shape, like.single ? py::dtype::of<float>() : py::dtype::of<double>(), like.asked, inputs,
-                  {function, "out"}),
-          array_(result_.array()) {
+        : result_(out, shape, real_dtype(like.single), like.asked, inputs, {function, "out"}), array_(result_.array()) {
         if (array_.ndim() > 2 && !(array_.flags() & py::array::c_style))
             array_ = fresh(array_.dtype(), shape.ndim, shape.sizes);
     }
@@ -194,7 +186,7 @@ py::object affine_backward(py::handle delta, py::handle x, py::handle w, py::han
             "affine_backward: a is given, and activation is None: which activation it is must be said");
 
     const py::array rows = in_two(inputs.array), deltas = in_two(errors.array), as = in_two(activations.array);
-    const py::dtype type = inputs.single ? py::dtype::of<float>() : py::dtype::of<double>();
+    const py::dtype type = real_dtype(inputs.single);
     // The gradient of w stands in memory as w does: an optimizer goes through both.
     const bool turned = (given_w.flags() & py::array::f_style) && !(given_w.flags() & py::array::c_style);
     Shape of_w(weights.array), of_b{neurons}, of_x(inputs.array);

@@ -71,19 +71,11 @@ bool is_masked(py::handle object) {
     return PyType_IsSubtype(Py_TYPE(object.ptr()), reinterpret_cast<PyTypeObject*>(masked.ptr()));
 }
 
-}  // namespace
-
-void refuse_masked(py::handle object, Argument argument) {
-    if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
-}
-
-namespace {
-
 // Any object as an array, which may be one that the caller holds too.
 py::array converted(py::handle object, Argument argument) {
     if (is_plain(object)) return py::reinterpret_borrow<py::array>(object);
     if (py::isinstance<py::array>(object)) {
-        refuse_masked(object, argument);
+        if (is_masked(object)) throw py::type_error(argument + " is a masked array; fill or compress it first");
         return object.attr("view")(py::type::of(py::array()));
     }
     const npy_api& numpy = npy_api::get();
@@ -103,6 +95,18 @@ py::array converted(py::handle object, Argument argument) {
 }
 
 }  // namespace
+
+py::array own_array(py::handle object, Argument argument) {
+    if (!py::isinstance<py::array>(object))
+        throw py::type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(object))));
+    if (is_masked(object)) throw py::type_error(argument + " is a masked array");
+    return py::reinterpret_borrow<py::array>(object);
+}
+
+void require_writable(const py::array& array, Argument argument) {
+    if (!array.writeable()) throw py::value_error(argument + " is read-only");
+    if (overlaps_itself(array)) throw py::value_error(argument + " has elements that share memory");
+}
 
 bool same_shape(const py::array& a, const py::array& b) {
     return a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape());
@@ -279,7 +283,7 @@ void promote(std::initializer_list<Floats*> operands) {
         single = single && floats->single;
         same = same && (floats->asked.is(first) || floats->asked.equal(first));
     }
-    const py::dtype computed = single ? py::dtype::of<float>() : py::dtype::of<double>();
+    const py::dtype computed = real_dtype(single);
     for (Floats* floats : operands) {
         if (floats->single != single) floats->array = cast(floats->array, computed);
         floats->single = single;
@@ -290,12 +294,12 @@ void promote(std::initializer_list<Floats*> operands) {
 py::array to_floats_like(const Floats& other, py::handle object, Argument argument) {
     const Floats floats = to_floats(object, argument);
     if (floats.single == other.single) return floats.array;
-    return cast(floats.array, other.single ? py::dtype::of<float>() : py::dtype::of<double>());
+    return cast(floats.array, real_dtype(other.single));
 }
 
 py::array to_targets(const Floats& other, const py::array& y, Argument argument) {
     if (y.dtype().kind() != 'b') return to_floats_like(other, y, argument);
-    return cast(y, other.single ? py::dtype::of<float>() : py::dtype::of<double>());
+    return cast(y, real_dtype(other.single));
 }
 
 int normal_axis(py::handle axis, int ndim, Argument argument) {
@@ -342,21 +346,15 @@ JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {
 
 namespace {
 
-py::dtype real(bool single) { return single ? py::dtype::of<float>() : py::dtype::of<double>(); }
-
 // The caller's array for a result.
 py::array checked_out(py::handle out, const Shape& shape, const py::dtype& asked, Argument argument) {
-    if (!py::isinstance<py::array>(out))
-        throw py::type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(out))));
-    if (is_masked(out)) throw py::type_error(argument + " is a masked array");
-    const py::array given = py::reinterpret_borrow<py::array>(out);
+    const py::array given = own_array(out, argument);
     if (!shape.is_of(given))
         throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(shape));
     if (!given.dtype().equal(asked))
         throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " +
                              std::string(py::str(py::object(asked))));
-    if (!given.writeable()) throw py::value_error(argument + " is read-only");
-    if (overlaps_itself(given)) throw py::value_error(argument + " has elements that share memory");
+    require_writable(given, argument);
     return given;
 }
 
@@ -375,7 +373,7 @@ Result::Result(py::handle out, const Shape& shape, const py::dtype& computed, co
 }
 
 Result::Result(py::handle out, const Floats& like, std::initializer_list<const py::array*> inputs, Argument argument)
-    : Result(out, Shape(like.array), is_half(like.array) ? like.asked : real(like.single), like.asked, inputs,
+    : Result(out, Shape(like.array), is_half(like.array) ? like.asked : real_dtype(like.single), like.asked, inputs,
              argument) {}
 
 py::object Result::finish() {

@@ -59,6 +59,14 @@ struct Floats {
     bool single;      // computed in float32
 };
 
+inline py::dtype real_dtype(bool single) { return single ? py::dtype::of<float>() : py::dtype::of<double>(); }
+
+// f(float()) or f(double()), by what is computed in.
+template <class F>
+auto with_type(const Floats& floats, F f) {
+    return floats.single ? f(float()) : f(double());
+}
+
 // Takes the exception that is set, and throws a TypeError of which it is the cause. What is no ordinary exception,
 // such as KeyboardInterrupt or MemoryError, is thrown as it is.
 class Cause {
@@ -107,15 +115,15 @@ py::array cast(const py::array& array, const py::dtype& dtype);
 // elements, else a copy that is so.
 py::array usable(const py::array& array);
 bool is_usable(const py::array& array);
-// Raises TypeError for a masked array, whose mask would be left out.
-void refuse_masked(py::handle object, Argument argument);
+// The object, which must be an array already, since it is written to. Masks are refused.
+py::array own_array(py::handle object, Argument argument);
+// Raises ValueError if the array is read-only or some of its elements share memory.
+void require_writable(const py::array& array, Argument argument);
 // Where an array's elements lie: [low, high) in bytes.
 struct Extent {
     const char *low, *high;
 };
 Extent extent_of(const py::array& array);
-// Whether two elements may share memory. Says yes for some exotic views whose elements do not.
-bool overlaps_itself(const py::array& array);
 bool same_view(const py::array& a, const py::array& b);
 bool same_shape(const py::array& a, const py::array& b);
 // Raises ValueError, naming both, if the shapes differ.

@@ -141,17 +141,13 @@ public:
 
 private:
     py::array parameters_of(const py::object& object, Argument argument) const {
-        if (!py::isinstance<py::array>(object))
-            throw py::type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(object))));
-        refuse_masked(object, argument);
-        const py::array array = py::reinterpret_borrow<py::array>(object);
+        const py::array array = own_array(object, argument);
         const int type = array.dtype().num();
         if (type != py::detail::npy_api::NPY_FLOAT_ && type != py::detail::npy_api::NPY_DOUBLE_)
             throw py::type_error(argument + " has dtype " + dtype_of(array) + "; it must be float32 or float64");
         if (!is_usable(array))
             throw py::value_error(argument + " is not aligned in memory, or of another machine's byte order");
-        if (!array.writeable()) throw py::value_error(argument + " is read-only");
-        if (overlaps_itself(array)) throw py::value_error(argument + " has elements that share memory");
+        require_writable(array, argument);
         return array.size() < elements_worth_the_gil ? array : own_view(array);
     }
 

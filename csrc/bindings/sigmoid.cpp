@@ -164,7 +164,7 @@ py::object activation_backward(py::handle delta, py::handle a, py::handle name, 
         run<E>(times_derivative_of<E>(which), without_sums<E>(), activations.array, &errors.array, nullptr,
                &result.array());
     };
-    errors.single ? times(float()) : times(double());
+    with_type(errors, times);
     return result.finish();
 }
 py::object inverse_softmax(py::handle a, py::handle axis, py::handle constant) {
@@ -180,7 +180,7 @@ py::object inverse_softmax(py::handle a, py::handle axis, py::handle constant) {
         job.scale = added;
         run<E>(active_kernels<E>().inverse_softmax, job, floats.array, nullptr, nullptr, &result.array());
     };
-    floats.single ? apply(float()) : apply(double());
+    with_type(floats, apply);
     return result.finish();
 }
 
@@ -193,23 +193,23 @@ py::array targets_for(const Floats& a, const py::array& y, int axis, const char*
     if (!rows.is_of(y))
         throw py::value_error(std::string(function) + ": y has shape " + shape_of(y) + "; for a of shape " +
                               shape_of(a.array) + " it must be " + shape_of(rows) + " (labels) or that (targets)");
-    if (y.dtype().kind() != 'i' && y.dtype().kind() != 'u')
+    if (y.dtype().kind() != 'i' && y.dtype().kind() != 'u' && y.size())  // an empty list has no type of its own
         throw py::type_error(std::string(function) + ": y has dtype " + dtype_of(y) + "; labels must be integers");
     const py::array labels = py::array(y.attr("astype")("int64", "C"));  // its own copy: nobody changes it meanwhile
     const auto* const label = static_cast<const int64_t*>(labels.data());
     const ptrdiff_t n = labels.size(), classes = a.array.shape(axis), wrong = first_wrong_label(label, n, classes);
     if (wrong != n)
-        throw py::index_error(std::string(function) + ": label " + std::to_string(label[wrong]) + " at row " +
+        throw py::index_error(std::string(function) + ": label " +
+                              std::string(py::str(y.attr("flat")[py::int_(wrong)])) + " at row " +
                               std::to_string(wrong) + " is outside 0.." + std::to_string(classes - 1));
-    py::array targets =
-        fresh(a.single ? py::dtype::of<float>() : py::dtype::of<double>(), a.array.ndim(), a.array.shape());
+    py::array targets = fresh(real_dtype(a.single), a.array.ndim(), a.array.shape());
     std::memset(targets.mutable_data(), 0, size_t(targets.nbytes()));
     const auto set = [&](auto one) {
         const ptrdiff_t step = targets.strides(axis) / targets.itemsize();
         for_each_place<decltype(one)>(
             targets, axis, [&](const auto* at, ptrdiff_t i) { const_cast<decltype(one)*>(at)[label[i] * step] = one; });
     };
-    if (n && classes) a.single ? set(1.0f) : set(1.0);
+    if (n && classes) with_type(a, [&](auto zero) { set(zero + 1); });
     return targets;
 }
 
@@ -237,7 +237,7 @@ py::object cost_and_delta_from_activations(py::handle a, py::handle y, py::handl
         return run<E>(active_kernels<E>().log_likelihood_of_activations, job, floats.array, &targets, nullptr,
                       &delta->array());
     };
-    const double total = floats.single ? apply(float()) : apply(double());
+    const double total = with_type(floats, apply);
     return answer(true, std::nullopt, total / divisor, delta, floats.asked);
 }
 
@@ -257,7 +257,7 @@ py::object difference(const char* function, bool wanted, py::handle a, py::handl
         return run<E>(active_kernels<E>().quadratic, job, floats.array, &targets, nullptr,
                       result ? &result->array() : nullptr);
     };
-    const double total = floats.single ? apply(float()) : apply(double());
+    const double total = with_type(floats, apply);
     return result ? result->finish() : py::float_(total);
 }
 py::object quadratic_cost(py::handle a, py::handle y) { return difference("QuadraticCost.fn", false, a, y); }

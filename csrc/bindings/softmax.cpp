@@ -227,12 +227,13 @@ py::object softmax_jacobian(py::handle object, py::handle axis) {
         throw py::value_error(argument + " has shape " + shape_of(a.array) + ", too much for its derivatives");
     shape.append(n);
     shape.append(n);
-    py::array result = fresh(a.single ? py::dtype::of<float>() : py::dtype::of<double>(), shape.ndim, shape.sizes);
+    py::array result = fresh(real_dtype(a.single), shape.ndim, shape.sizes);
     const py::array own = own_view(a.array);  // signals are handled meanwhile
-    if (result.size()) {
-        if (a.single) write_jacobians(own, one, static_cast<float*>(result.mutable_data()));
-        else write_jacobians(own, one, static_cast<double*>(result.mutable_data()));
-    }
+    if (result.size())
+        with_type(a, [&](auto zero) {
+            using E = decltype(zero);
+            write_jacobians<E>(own, one, static_cast<E*>(result.mutable_data()));
+        });
     return cast(result, a.asked);
 }
 
