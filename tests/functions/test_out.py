@@ -40,6 +40,7 @@ def test_an_out_that_does_not_fit_is_refused_and_nothing_is_written(make, error,
         lambda out: nf.log_likelihood_delta(z, [0, 1], out=out),
         lambda out: nf.softmax_backward(z, z, out=out),
         lambda out: nf.binary_cross_entropy_delta(z, z, out=out),
+        lambda out: nf.cost_and_delta_from_activations(z, [0, 1], out=out),
     ):
         out = make()
         with pytest.raises(error, match=match):

@@ -83,6 +83,13 @@ def log_likelihood_cost_and_delta(
         return cost.sum() / divisor, np.where(nothing, 0, delta / divisor)
 
 
+def cost_and_delta_from_activations(a, y, axis=-1, reduction="mean"):
+    t, a = targets_of(a, y, axis), np.asarray(a).astype(WIDE)
+    n = a.size // a.shape[axis] if reduction == "mean" else 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(t == 0, 0, -t * np.log(a)).sum() / n, (a - t) / n
+
+
 def sigmoid(z):
     z = np.asarray(z).astype(WIDE)
     u = np.exp(-np.abs(z))
