@@ -1,12 +1,12 @@
-"""Backpropagation: the forward pass, and the gradients of the cost (the book's BP1 to BP4), in NumPy.
+"""Backpropagation: the forward pass, and the gradients of the cost (the book's BP1 to BP4).
 
-Examples stand in columns. Many examples go forward in compiled code: see :func:`weighted_inputs_of`.
+Examples stand in columns. Many examples go forward in one compiled call: see :func:`weighted_inputs_of`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,31 +18,31 @@ from ._types import Array
 
 Parameters = tuple[list[Array], list[Array]]  # biases, weights
 
-
-class Activation(NamedTuple):
-    """The activation of hidden neurons and its derivative, both functions of the weighted inputs."""
-
-    of: Callable[[Array], Array]
-    prime: Callable[[Array], Array]
-
-
-ACTIVATIONS = {
-    "sigmoid": Activation(f.sigmoid, f.sigmoid_prime),
-    "tanh": Activation(np.tanh, lambda z: 1 - np.square(np.tanh(z))),
-    "relu": Activation(lambda z: np.maximum(z, 0), lambda z: z > 0),
-}
+HIDDEN = ("sigmoid", "tanh", "relu")
 
 
 @unheard
-def forward(parameters: Parameters, hidden: str, x: Array) -> tuple[list[Array], list[Array]]:
-    """Returns the weighted inputs of each layer after the first, and the activations of all but the last."""
-    zs: list[Array] = []
-    activations = [for_blas(x)]
-    for b, w in zip(*parameters):
-        if zs:
-            activations.append(ACTIVATIONS[hidden].of(zs[-1]))
-        zs.append(w @ activations[-1] + b)
-    return zs, activations
+def forward(parameters: Parameters, hidden: Any, x: Any) -> list[Any]:
+    """Returns x, the activations of each hidden layer, and the weighted inputs of the last.
+
+    ``x`` is an array or a sparse one of SciPy's.
+    """
+    biases, weights = parameters
+    values = activations(biases[:-1], weights[:-1], hidden, x)
+    return [*values, _weighted_inputs(values[-1], weights[-1], biases[-1])]
+
+
+def activations(biases: list[Array], weights: list[Array], hidden: Any, x: Any) -> list[Any]:
+    """Returns x, and the activations of each hidden layer, which have these parameters."""
+    values = [x]
+    for b, w in zip(biases, weights):
+        z = _weighted_inputs(values[-1], w, b)
+        values.append(f.activate(z, hidden, out=z))
+    return values
+
+
+def _weighted_inputs(x: Any, w: Array, b: Array) -> Array:
+    return np.asarray(f.affine(x, w, b, axis=0) if isinstance(x, np.ndarray) else w @ x + b)
 
 
 def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array], Array]:
@@ -80,10 +80,9 @@ def gradients(parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array
     """Returns (nabla_b, nabla_w), summed over the columns."""
     if _is_wide(cost, len(parameters[1][-1]), x.shape[1], x.dtype):
         return without_logits(parameters, hidden, x, y)[1:]
-    zs, activations = forward(parameters, hidden, x)
-    output = activate_output(cost, zs[-1]) if getattr(cost, "delta_needs_a", True) else None
-    delta = as_type(cost.delta(zs[-1], output, y), x.dtype)
-    return backward(parameters[1], hidden, zs, activations, delta)
+    *values, z = forward(parameters, hidden, x)
+    output = activate_output(cost, z) if getattr(cost, "delta_needs_a", True) else None
+    return backward(parameters[1], hidden, values, as_type(cost.delta(z, output, y), x.dtype))
 
 
 def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bool:
@@ -94,46 +93,37 @@ def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bo
 
 @unheard
 def without_logits(
-    parameters: Parameters, hidden: str, x: Array, y: Array, weight: Array | None = None
+    parameters: Parameters, hidden: Any, x: Array, y: Array, weight: Array | None = None
 ) -> tuple[Any, list[Array], list[Array]]:
     """Returns (cost, nabla_b, nabla_w), summed over the columns, for a softmax layer that is wide.
 
     The weighted inputs of that layer are never held as a whole.
     """
     biases, weights = parameters
-    zs, activations = forward((biases[:-1], weights[:-1]), hidden, x)
-    a = ACTIVATIONS[hidden].of(zs[-1]) if zs else x
-    cost, last_w, last_b, handed_down = f.linear_log_likelihood(
-        a.T, weights[-1], biases[-1], y.T, reduction="sum", sample_weight=weight
+    values = activations(biases[:-1], weights[:-1], hidden, x)
+    cost, last_w, last_b, delta = f.linear_log_likelihood(
+        values[-1].T, weights[-1], biases[-1], y.T, reduction="sum", sample_weight=weight
     )
-    return cost, *_below(weights[:-1], hidden, zs, activations, handed_down.T, ([last_b], [last_w]))
+    if len(weights) == 1:
+        return cost, [last_b], [last_w]
+    delta = f.activation_backward(delta.T, values[-1], hidden)
+    nabla_b, nabla_w = backward(weights[:-1], hidden, values[:-1], delta)
+    return cost, [*nabla_b, last_b], [*nabla_w, last_w]
 
 
 @unheard
-def backward(
-    weights: list[Array], hidden: str, zs: list[Array], activations: list[Array], delta: Array
-) -> Parameters:
-    """Returns (nabla_b, nabla_w), given what :func:`forward` returned and the error of the output layer."""
-    last = ([delta.sum(axis=1, keepdims=True)], [delta @ activations[-1].T])
-    handed_down = weights[-1].T @ delta if len(weights) > 1 else delta
-    return _below(weights[:-1], hidden, zs[:-1], activations[:-1], handed_down, last)
-
-
-def _below(
-    weights: list[Array],
-    hidden: str,
-    zs: list[Array],
-    activations: list[Array],
-    handed_down: Array,
-    above: Parameters,
-) -> Parameters:
-    """Returns the gradients of the hidden layers, followed by those of the layer above them."""
-    nabla_b, nabla_w = above
-    delta = handed_down
-    for layer in range(len(weights) - 1, -1, -1):
-        delta = delta * ACTIVATIONS[hidden].prime(zs[layer])
-        nabla_b.append(delta.sum(axis=1, keepdims=True))
-        nabla_w.append(delta @ activations[layer].T)
-        if layer:
-            delta = weights[layer].T @ delta
+def backward(weights: list[Array], hidden: Any, values: list[Any], delta: Array) -> Parameters:
+    """Returns (nabla_b, nabla_w), given the inputs of each layer, as :func:`forward` returns them before the
+    last value, and the error of the output layer."""
+    nabla_b: list[Array] = []
+    nabla_w: list[Array] = []
+    for w, x in zip(weights[::-1], values[::-1]):
+        if isinstance(x, np.ndarray):
+            of_w, of_b, delta = f.affine_backward(
+                delta, x, w, axis=0, activation=hidden, handed_down=x is not values[0]
+            )
+        else:
+            of_w, of_b = delta @ x.T, delta.sum(axis=1, keepdims=True)
+        nabla_b.append(of_b)
+        nabla_w.append(of_w)
     return nabla_b[::-1], nabla_w[::-1]

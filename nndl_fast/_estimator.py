@@ -122,7 +122,7 @@ def blocks_of_inputs(
         if isinstance(part, np.ndarray):
             yield rows, weighted_inputs_of(part).T
         else:
-            yield rows, _backpropagation.forward(parameters, network.hidden, part.T)[0][-1]
+            yield rows, _backpropagation.forward(parameters, network.hidden, part.T)[-1]
 
 
 @unheard

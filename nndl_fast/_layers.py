@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import _core, _serialization, _state, costs
-from ._backpropagation import ACTIVATIONS, Parameters, for_blas
+from ._backpropagation import HIDDEN, Parameters, for_blas
 from ._errors import as_type
 from ._types import Array
 
@@ -30,8 +30,8 @@ class Layers:
             raise ValueError(
                 f"Network: sizes is {sizes!r}; it must be two or more numbers of neurons, each at least 1"
             )
-        if hidden not in ACTIVATIONS:
-            known = ", ".join(map(repr, ACTIVATIONS))
+        if hidden not in HIDDEN:
+            known = ", ".join(map(repr, HIDDEN))
             raise ValueError(f"Network: hidden is {hidden!r}; it must be one of {known}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it must be float32 or float64")

@@ -69,11 +69,11 @@ def cost_and_gradients(parameters: Parameters, hidden: str, x: Any, y: Array, we
                 Sums(*_backpropagation.without_logits(parameters, hidden, dense, y[rows], weight[rows]))
             )
             continue
-        zs, activations = _backpropagation.forward(parameters, hidden, part)
+        *values, z = _backpropagation.forward(parameters, hidden, part)
         costs, delta = f.log_likelihood_cost_and_delta(
-            zs[-1], y[rows], axis=0, reduction="none", sample_weight=weight[rows], out=zs[-1]
+            z, y[rows], axis=0, reduction="none", sample_weight=weight[rows], out=z
         )
-        nablas = _backpropagation.backward(parameters[1], hidden, zs, activations, delta)
+        nablas = _backpropagation.backward(parameters[1], hidden, values, delta)
         total = total.plus(Sums(float(costs.sum(dtype=np.float64)), *nablas))
     return total
 

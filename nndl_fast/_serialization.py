@@ -170,8 +170,8 @@ def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Ar
         raise ValueError(f"its sizes are {sizes}; they must be two or more integers, each at least 1")
     if not isinstance(cost, str):
         raise ValueError(f"its cost is {cost!r}; it must be the name of a class")
-    if hidden not in list(_backpropagation.ACTIVATIONS):
-        known = ", ".join(map(repr, _backpropagation.ACTIVATIONS))
+    if hidden not in _backpropagation.HIDDEN:
+        known = ", ".join(map(repr, _backpropagation.HIDDEN))
         raise ValueError(f"its hidden layers are {hidden!r}; they must be one of {known}")
     for name in OPTIONAL:
         names = header.get(name, [])

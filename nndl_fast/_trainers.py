@@ -1,4 +1,4 @@
-"""Gradient descent by mini-batches: many in one compiled call, or in NumPy for a cost of the user's own.
+"""Gradient descent by mini-batches: many in one compiled call, or one by one for a cost of the user's own.
 
 A trainer replaces a network's ``parameters`` by one assignment, so that whatever interrupts it leaves them as
 they were after a whole mini-batch.
@@ -99,8 +99,8 @@ def _optimizer(rule: _core.Rule, weight_decay: float) -> Any:
     return kind(momentum=rule.momentum, weight_decay=weight_decay)
 
 
-class NumpyTrainer:
-    """Computes the gradients of each step in NumPy."""
+class PythonTrainer:
+    """Computes each step with a cost that is called from Python."""
 
     def __init__(self, net: Trainable, rule: _core.Rule) -> None:
         self.net, self.rule = net, rule
@@ -182,8 +182,8 @@ def _plain_sides(sides: Parameters) -> Parameters:
     return [*map(plain, sides[0])], [*map(plain, sides[1])]
 
 
-def trainer_for(net: Trainable, rule: _core.Rule) -> NumpyTrainer | CompiledTrainer:
-    """Returns a trainer in compiled code if that computes what the network's cost says, else one in NumPy."""
+def trainer_for(net: Trainable, rule: _core.Rule) -> PythonTrainer | CompiledTrainer:
+    """Returns a trainer in compiled code if that computes what the network's cost says."""
     delta = getattr(net.cost, "delta", None)
     name = next((name for name, known in costs.BY_NAME.items() if known.delta is delta), None)
-    return NumpyTrainer(net, rule) if name is None else CompiledTrainer(net, rule, name)
+    return PythonTrainer(net, rule) if name is None else CompiledTrainer(net, rule, name)

@@ -84,8 +84,8 @@ class SoftmaxClassifier(Fitted):
     where the block is, and are added up in a tree; only parameters and gradients travel.
 
     The sum does not depend on which worker did what, nor on where a block lies in memory. So a fit that loses
-    a worker ends with the same bits, if the blocks can be made again and the workers are alike (the products
-    in a block are BLAS's).
+    a worker ends with the same bits, if the blocks can be made again and the workers are alike (the features
+    of a block are measured with BLAS before the first step).
 
     A call that raises, or that Ctrl-C ends, leaves the estimator as it was, with what it had been fitted to
     before.

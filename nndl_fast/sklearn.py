@@ -121,8 +121,8 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
     float32 input is computed in float32, all else in float64, and so is float32 input with ``"lbfgs"`` if
     features are far from zero for their spread. Sparse input stays sparse in the first layer with
     ``"lbfgs"``, and is made dense some rows at a time with mini-batches. Fits have the same bits for any
-    number of threads; with mini-batches on every machine, with ``"lbfgs"`` on machines whose BLAS is the
-    same.
+    number of threads; with mini-batches on every machine, with ``"lbfgs"`` on machines with the same
+    BLAS and SciPy.
 
     Examples
     --------

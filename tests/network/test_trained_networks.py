@@ -24,6 +24,36 @@ def test_a_trained_network_is_the_same_everywhere(every_isa, options, digest):
     assert len(judged) == 1 and net.accuracy(test) > 0.8 * len(test[1])
 
 
+class Own(nf.CrossEntropyCost):
+    """A cost that compiled code does not know, of one's own."""
+
+    @staticmethod
+    def delta(z, a, y):
+        return a - y
+
+
+@pytest.mark.usefixtures("many_processors")
+@pytest.mark.parametrize(
+    ("dtype", "hidden", "digest"),
+    [
+        (np.float32, "sigmoid", "d4b7a8f06a6e38ce"),
+        (np.float32, "relu", "3bcdfc59aaf5d696"),
+        (np.float64, "tanh", "5c74a5b4a5f62afd"),
+        (np.float64, "relu", "81b0c89c0f934a46"),
+    ],
+)
+def test_so_is_one_with_a_cost_of_ones_own_and_its_gradients(every_isa, dtype, hidden, digest):
+    x, labels = nf.datasets.load_digits()[0]
+    found, eta = set(), 0.05 if hidden == "relu" else 0.5
+    for count in (1, 2, 7):
+        with nf.num_threads(count):
+            net = nf.Network([64, 30, 10], cost=Own, hidden=hidden, dtype=dtype, rng=0)
+            net.SGD((x[:300], labels[:300]), 2, 10, eta, lmbda=0.1, optimizer="nesterov")
+            net.biases, net.weights = net.backprop(x.T, np.eye(10)[labels].T)
+            found.add(net.digest())
+    assert found == {digest}
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     data = problem()
     assert_same_bits(trained(data), trained(data))

@@ -83,7 +83,7 @@ def test_sgd_is_network2s_with_a_short_last_mini_batch(cost, mini_batch_size):
         np.testing.assert_allclose(p, q, rtol=1e-11, atol=1e-13)
 
 
-# Compiled, and in NumPy
+# All mini-batches in one compiled call, and each from Python
 
 
 def examples(n=53, features=7, outputs=4, dtype=np.float64):
@@ -92,10 +92,10 @@ def examples(n=53, features=7, outputs=4, dtype=np.float64):
 
 
 def trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, data, mini_batch=10, eta=0.05):
-    if way == "numpy":
-        monkeypatch.setattr(_trainers, "trainer_for", _trainers.NumpyTrainer)
+    if way == "python":
+        monkeypatch.setattr(_trainers, "trainer_for", _trainers.PythonTrainer)
     net = nf.Network(sizes, cost=cost, hidden=hidden, dtype=dtype, rng=3)
-    trainer = {"compiled": _trainers.CompiledTrainer, "numpy": _trainers.NumpyTrainer}[way]
+    trainer = {"compiled": _trainers.CompiledTrainer, "python": _trainers.PythonTrainer}[way]
     assert type(_trainers.trainer_for(net, _core.rule())) is trainer
     net.SGD(data, 3, mini_batch, eta, lmbda=0.3, optimizer=optimizer)
     monkeypatch.undo()
@@ -112,7 +112,7 @@ def test_both_ways_agree(monkeypatch, cost, hidden, optimizer):
         for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-12)):
             one, other = (
                 trained(monkeypatch, way, sizes, cost, hidden, dtype, optimizer, (x, y))
-                for way in ("compiled", "numpy")
+                for way in ("compiled", "python")
             )
             for p, q in zip(one, other):
                 assert p.dtype == dtype
@@ -122,7 +122,7 @@ def test_both_ways_agree(monkeypatch, cost, hidden, optimizer):
 @pytest.mark.parametrize("hidden", [[], [6], [6, 5]])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("targets", [False, True])
-def test_a_wide_last_layer_learns_what_it_would_in_numpy(monkeypatch, hidden, optimizer, targets):
+def test_a_wide_last_layer_learns_what_it_would_step_by_step(monkeypatch, hidden, optimizer, targets):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((40, 7)), rng.integers(0, 5000, 40)
     if targets:
@@ -131,7 +131,7 @@ def test_a_wide_last_layer_learns_what_it_would_in_numpy(monkeypatch, hidden, op
     nets = [nf.Network([7, *hidden, 5000], dtype=np.float64, rng=1) for _ in range(2)]
     for net in nets:
         net.SGD((x, y), 2, 16, 0.1, lmbda=0.1, optimizer=optimizer)
-        monkeypatch.setattr(_trainers, "trainer_for", _trainers.NumpyTrainer)
+        monkeypatch.setattr(_trainers, "trainer_for", _trainers.PythonTrainer)
     for p, q in zip(*(net.biases + net.weights for net in nets)):
         np.testing.assert_allclose(p, q, rtol=0, atol=1e-11)
     z = x
@@ -142,10 +142,10 @@ def test_a_wide_last_layer_learns_what_it_would_in_numpy(monkeypatch, hidden, op
     np.testing.assert_allclose(nets[0].feedforward(x.T), nf.softmax(z).T, rtol=1e-9, atol=1e-12)
 
 
-@pytest.fixture(params=["compiled", "numpy"])
+@pytest.fixture(params=["compiled", "python"])
 def way(request, monkeypatch):
-    if request.param == "numpy":
-        monkeypatch.setattr(_trainers, "trainer_for", _trainers.NumpyTrainer)
+    if request.param == "python":
+        monkeypatch.setattr(_trainers, "trainer_for", _trainers.PythonTrainer)
     return request.param
 
 
