@@ -85,7 +85,10 @@ def ways(product: Product, dtype: Any = np.float32) -> dict[str, Callable[[], Ar
 
 
 def seconds(call: Callable[[], Any], flops: float) -> float:
-    repeats = max(1, int(4e7 / flops))
+    """Per call, after some that are not counted: a processor that slept is slow at first."""
+    repeats = max(1, int(2e8 / flops))
+    for _ in range(repeats):
+        call()
     start = time.perf_counter()
     for _ in range(repeats):
         call()

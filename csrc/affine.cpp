@@ -11,11 +11,10 @@ namespace nndl_fast {
 namespace {
 
 // Elements of the depth that are copied at a time, and bytes of such a copy, which stays in the second cache; rows and
-// panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and its own
-// rows are so many bytes apart that they fall on few lines of the first cache, or it is shallow and has no whole
-// vectors.
-constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 17,
-                    bytes_worth_copy = 1024, shallow = 64, bytes_worth_turning = 768;
+// panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and a tile of
+// the result takes only one of so many parts of its rows, or it is shallow and has no whole vectors.
+constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 24,
+                    tiles_worth_copy = 5, shallow = 64, bytes_worth_turning = 768;
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
 constexpr ptrdiff_t most_of_part = ptrdiff_t(1) << 30;  // multiplications, some tens of milliseconds
 thread_local Buffer thread_operand, thread_result, thread_activations;
@@ -201,7 +200,7 @@ struct Cut {
     bool may_have_more() const { return n > unit * parts; }
 };
 
-// f(part) for all parts of the result, which become smaller if else the threads would have too few of them.
+// f(part) for all parts of the result, which become smaller if else some threads would have more of them than others.
 template <class E, class F>
 void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
     ProductJob<E> all;
@@ -210,7 +209,7 @@ void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
     all.depth = job.left.columns;
     const double time = nanoseconds(all);
     const int threads = time < worth_threads ? 1 : threads_for(rows.n, time);
-    while (threads > 1 && rows.parts * columns.parts < 2 * threads) {
+    for (ptrdiff_t parts = 0; parts = rows.parts * columns.parts, parts % threads && parts < 4 * threads;) {
         const bool of_rows = rows.may_have_more() && (rows.size() >= columns.size() || !columns.may_have_more());
         if (!of_rows && !columns.may_have_more()) break;
         ++(of_rows ? rows : columns).parts;
@@ -234,13 +233,12 @@ void multiply_into_rows(const Multiplication<E>& job) {
         return share_parts(job, Cut(m, lanes<E>, lanes_at_once), Cut(n, 32, neurons_at_once),
                            [&](const Part& part) { multiply_part_in_lanes(job, part); });
     }
-    constexpr ptrdiff_t tile = 3 * lanes<E>;  // the columns of a tile, with AVX-512
+    const ptrdiff_t tile = active_kernels<E>().tile_columns({});
     const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
     const bool turns = is_worth_turning(job);
     const Cut rows(m, 32, turns ? std::min(tall, fit / 32 * 32) : tall),
         columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
-    const bool worth_copy =
-        turns || job.right.row * ptrdiff_t(sizeof(E)) >= bytes_worth_copy || (n % lanes<E> && depth < shallow);
+    const bool worth_copy = turns || job.right.row >= tiles_worth_copy * tile || (n % lanes<E> && depth < shallow);
     share_parts(job, rows, columns, [&](const Part& part) {
         multiply_part(job, part, !side_by_side || (worth_copy && part.bottom - part.top >= rows_worth_copy));
     });

@@ -25,6 +25,7 @@
     KERNEL(double, times_leaky_relu_prime, MapJob)                                                   \
     KERNEL(void, step, StepJob)                                                                      \
     KERNEL(void, product, ProductJob)                                                                \
+    KERNEL(ptrdiff_t, tile_columns, ProductJob) /* how many of the result's are made at a time */    \
     KERNEL(void, turn, TurnJob)                                                                      \
     KERNEL(double, copy, MapJob) /* from here on: yardsticks */                                      \
     KERNEL(double, copy_past_cache, MapJob)                                                          \

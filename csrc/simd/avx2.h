@@ -55,7 +55,22 @@ struct F32x8 {
     }
     NNDL_INLINE void store(float* p) const { _mm256_storeu_ps(p, r); }
     NNDL_INLINE void stream(float* p) const { _mm256_stream_ps(p, r); }
-    NNDL_INLINE void store(float* p, int n) const { _mm256_maskstore_ps(p, first_words(n), r); }
+    // In parts: AMD's processors take some twenty cycles for a store with a mask.
+    NNDL_INLINE void store(float* p, int n) const {
+        if (n >= 8) return store(p);
+        __m128 rest = _mm256_castps256_ps128(r);
+        if (n & 4) {
+            _mm_storeu_ps(p, rest);
+            p += 4;
+            rest = _mm256_extractf128_ps(r, 1);
+        }
+        if (n & 2) {
+            _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+            p += 2;
+            rest = _mm_movehl_ps(rest, rest);
+        }
+        if (n & 1) _mm_store_ss(p, rest);
+    }
     NNDL_INLINE static Mask first(int n) { return {_mm256_castsi256_ps(first_words(n))}; }
 };
 
@@ -84,7 +99,16 @@ struct F64x4 {
     }
     NNDL_INLINE void store(double* p) const { _mm256_storeu_pd(p, r); }
     NNDL_INLINE void stream(double* p) const { _mm256_stream_pd(p, r); }
-    NNDL_INLINE void store(double* p, int n) const { _mm256_maskstore_pd(p, words(n), r); }
+    NNDL_INLINE void store(double* p, int n) const {
+        if (n >= 4) return store(p);
+        __m128d rest = _mm256_castpd256_pd128(r);
+        if (n & 2) {
+            _mm_storeu_pd(p, rest);
+            p += 2;
+            rest = _mm256_extractf128_pd(r, 1);
+        }
+        if (n & 1) _mm_store_sd(p, rest);
+    }
     NNDL_INLINE static Mask first(int n) { return {_mm256_castsi256_pd(words(n))}; }
 };
 

@@ -49,9 +49,10 @@ void share_out(ptrdiff_t units, int threads, double nanoseconds, Body body) {
         part.body.run(part.body.context, part.start + first, part.start + last);
     };
     const double each = nanoseconds / double(units);
-    // What a unit takes is only estimated: the first part is small, and shows what the others may be.
+    // What a unit takes is only estimated: the first part is small, and shows what the others may be. Each has as many
+    // units for every thread: none waits for another that has one more.
     for (double at_once = Watch::first_part / each; part.start < units;) {
-        const ptrdiff_t n = std::min(units - part.start, ptrdiff_t(at_once) + 1);
+        const ptrdiff_t n = std::min(units - part.start, (ptrdiff_t(at_once) / threads + 1) * threads);
         const int64_t start = now();
         run(n, threads, each * double(n), {moved, &part});
         const double took = double(std::max<int64_t>(1, now() - start));

@@ -340,7 +340,7 @@ ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bo
         if (outer_only) nobody.emplace(nullptr, nullptr);
         share_out(units, threads, 1e6 * double(units), [&](ptrdiff_t first, ptrdiff_t last) {
             for (ptrdiff_t i = first; i < last; ++i) {
-                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                pass(1);
                 ++done[size_t(i)];
             }
         });
@@ -354,8 +354,24 @@ ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bo
     return count;
 }
 
+// Two units that take longer than what is done before a watch is asked: each waits, for a while, until both have begun.
+bool are_done_at_once() {
+    const auto goes_on = [](void*) { return true; };
+    const Watch watch(goes_on, nullptr);
+    std::atomic<int> begun{0}, met{0};
+    share_out(2, 2, 4 * Watch::first_part, [&](ptrdiff_t first, ptrdiff_t last) {
+        for (; first < last; ++first) {
+            ++begun;
+            for (int i = 0; i < 2000 && begun < 2; ++i) pass(1);
+            met += begun == 2;
+        }
+    });
+    return met == 2;
+}
+
 void check_watch() {
     assume_processors(4);
+    if (std::strcmp(threads_by(), "none")) check(are_done_at_once(), "two long units that are watched, at once");
     bool interrupted;
     for (int threads : {1, 4}) {
         const std::string by = " by " + std::to_string(threads) + " threads";

@@ -199,6 +199,11 @@ void product(const ProductJob<E>& job) {
     }
 }
 
+template <class V, class E = typename V::Element>
+ptrdiff_t tile_columns(const ProductJob<E>&) {
+    return tile_panels<V>() * V::size;
+}
+
 // A whole panel of rows to lanes; columns that are no whole group are left.
 template <class V, class E = typename V::Element>
 NNDL_INLINE ptrdiff_t turn_panel(const E* from, ptrdiff_t row, ptrdiff_t columns, E* to, ptrdiff_t to_step) {
@@ -250,6 +255,7 @@ void turn(const TurnJob<E>& job) {
 }  // namespace
 
 NNDL_EXPORT(void, product, ProductJob)
+NNDL_EXPORT(ptrdiff_t, tile_columns, ProductJob)
 NNDL_EXPORT(void, turn, TurnJob)
 
 }  // namespace nndl_fast
