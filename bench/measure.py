@@ -13,8 +13,8 @@ import peers
 BIG = 500_000  # elements from which every call is timed; the calls of a smaller shape are timed together
 MEASUREMENT = 0.02  # seconds that calls are repeated for in a round
 BIG_MEASUREMENT = 0.05  # seconds, the same for big shapes
-# Seconds asleep between two looks at whether threads still spin: Linux counts the time of a thread that runs on
-# another processor once per tick, and a tick may take 10 ms.
+# Seconds asleep between two looks at whether threads still spin. Linux counts the time of a thread that runs
+# on another processor once per tick, and a tick may take 10 ms.
 PAUSE = 0.012
 LONGEST_PAUSE = 0.5  # seconds, for OpenBLAS and for threads that are told never to stop
 

@@ -11,8 +11,8 @@ namespace nndl_fast {
 namespace {
 
 // Elements of the depth that are copied at a time, and bytes of such a copy, which stays in the second cache; rows and
-// panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and a tile of
-// the result takes only one of so many parts of its rows, or it is shallow and has no whole vectors.
+// panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and a tile
+// of the result takes only one of so many parts of its rows, or it is shallow and has no whole vectors.
 constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 24,
                     tiles_worth_copy = 5, shallow = 64, bytes_worth_turning = 768;
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
