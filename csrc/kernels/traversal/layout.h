@@ -203,7 +203,7 @@ struct ColumnLayout {
             for (int k = 0; k < K; ++k) lane[l].of[k] = Wide<V>::zero();
         for (ptrdiff_t j = 0; j < classes; ++j) {
             const Terms<V, K> t = f(Step<true>{j, size});
-            for (int k = 0; k < K; ++k) lane[j % lanes].of[k].add(t.v[k]);
+            for (int k = 0; k < K; ++k) lane[j & (lanes - 1)].of[k].add(t.v[k]);
         }
         for (int half = lanes / 2; half; half /= 2)
             for (int l = 0; l < half; ++l)
