@@ -14,7 +14,7 @@ namespace {
 // panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and a tile
 // of the result takes only one of so many parts of its rows, or it is shallow and has no whole vectors.
 constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 24,
-                    tiles_worth_copy = 5, shallow = 64, bytes_worth_turning = 768;
+                    tiles_worth_copy = 5, shallow = 64;
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
 constexpr ptrdiff_t most_of_part = ptrdiff_t(1) << 30;  // multiplications, some tens of milliseconds
 thread_local Buffer thread_operand, thread_result, thread_activations;
@@ -78,29 +78,10 @@ void copy_right(const Matrix<const E>& right, const Part& part, ptrdiff_t first,
     }
 }
 
-// Whether the left operand's rows, which stand side by side, are turned: each step of a tile would take a new line of
-// it.
 template <class E>
-bool is_worth_turning(const Multiplication<E>& job) {
+bool left_is_turned(const Multiplication<E>& job) {
     return job.left.row == 1 && job.left.rows > 1 && job.left.columns >= shallow &&
-           job.out.columns * ptrdiff_t(sizeof(E)) >= bytes_worth_turning;
-}
-
-// Depth first to last of the part's rows of the left operand, if these stand side by side: each by itself. Returns how
-// far they are apart.
-template <class E>
-ptrdiff_t turn_left(const Matrix<const E>& left, const Part& part, ptrdiff_t first, ptrdiff_t last, Buffer& buffer) {
-    TurnJob<E> turn;
-    turn.rows = last - first;
-    turn.columns = part.bottom - part.top;
-    turn.to_step = row_stride<E>(turn.rows);
-    turn.to_panel = lanes<E>;
-    turn.from = left.at(part.top, first);
-    turn.row = left.column;
-    turn.to = room<E>(buffer, turn.columns * turn.to_step);
-    turn.whole = true;
-    active_kernels<E>().turn(turn);
-    return turn.to_step;
+           is_worth_turning<E>(job.out.columns);
 }
 
 // The columns of the right operand stand side by side, or are copied so.
@@ -124,7 +105,7 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     product.keep = E(job.adds);
     product.start_of_column = moved(job.of_columns, part.begin);
     product.start_of_row = moved(job.of_rows, part.top);
-    const bool turns = copies && is_worth_turning(job);
+    const bool turns = copies && left_is_turned(job);
     ptrdiff_t first = 0;
     do {
         const bool copied = copies || first >= depth - last_rows;
@@ -132,9 +113,7 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
         product.depth = last - first;
         product.left = job.left.at(part.top, first);
         if (turns) {
-            product.left_row = turn_left(job.left, part, first, last, thread_result);
-            product.left_step = 1;
-            product.left = static_cast<const E*>(thread_result.data());
+            turn_left(product, product.left, job.left.column, thread_result);
         }
         if (copied) {
             E* const to = room<E>(thread_operand, panels * lanes<E> * product.depth);
@@ -235,7 +214,7 @@ void multiply_into_rows(const Multiplication<E>& job) {
     }
     const ptrdiff_t tile = active_kernels<E>().tile_columns({});
     const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
-    const bool turns = is_worth_turning(job);
+    const bool turns = left_is_turned(job);
     const Cut rows(m, 32, turns ? std::min(tall, fit / 32 * 32) : tall),
         columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
     const bool worth_copy = turns || job.right.row >= tiles_worth_copy * tile || (n % lanes<E> && depth < shallow);

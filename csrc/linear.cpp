@@ -15,6 +15,9 @@ namespace {
 // Examples that are enough for a block: w is then read so seldom that its reading does not count; and those that are
 // too few. Bytes of the copies of a block's inputs.
 constexpr ptrdiff_t many_examples = 192, few_examples = 32, copies_at_most = 4 << 20;
+// Classes whose weights are turned at a time.
+constexpr ptrdiff_t turned_at_once = 256;
+thread_local Buffer thread_turned;
 
 template <class E>
 class Linear {
@@ -68,7 +71,7 @@ public:
                 if (!gradients_) continue;
                 run_product(of_weights());
                 run_product(of_biases());
-                if (job_.delta_a) run_product(of_inputs());
+                if (job_.delta_a) add_of_inputs();
             }
             if (job_.delta_a) give_inputs();
         }
@@ -202,6 +205,19 @@ private:
         product.out_panel = job_.features * size;
         product.keep = class_ ? E(1) : E(0);
         return product;
+    }
+    void add_of_inputs() {
+        share_product(of_inputs(), [this](const ProductJob<E>& part, ptrdiff_t, ptrdiff_t) {
+            if (part.left_row != 1 || !is_worth_turning<E>(m_)) return active_kernels<E>().product(part);
+            for (ptrdiff_t j = 0; j < part.depth; j += turned_at_once) {
+                ProductJob<E> some = part;
+                some.depth = std::min(part.depth - j, turned_at_once);
+                some.right += j * size;
+                if (j) some.keep = 1;
+                turn_left(some, part.left + j * part.left_step, part.left_step, thread_turned);
+                active_kernels<E>().product(some);
+            }
+        });
     }
     void give_inputs() {
         from_panels(handed_down_, job_.features * size, m_, job_.features, job_.delta_a + first_ * job_.delta_a_row,

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 
+#include "buffer.h"
 #include "dispatch.h"
 #include "estimate.h"
 #include "threads/threads.h"
@@ -57,6 +58,31 @@ void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to
         job.to = to + top * row;
         active_kernels<E>().turn(job);
     }
+}
+
+// Whether a left operand whose rows stand side by side is turned for a result of so many columns: each step of a tile
+// would take a new line of it.
+template <class E>
+constexpr bool is_worth_turning(ptrdiff_t columns) {
+    return columns * ptrdiff_t(sizeof(E)) >= 768;
+}
+
+// Makes (depth, rows) from `from` on, `step` apart, the left operand of the product: each of its rows in one piece.
+template <class E>
+void turn_left(ProductJob<E>& product, const E* from, ptrdiff_t step, Buffer& buffer) {
+    TurnJob<E> turn;
+    turn.rows = product.depth;
+    turn.columns = product.rows;
+    turn.to_step = row_stride<E>(turn.rows);
+    turn.to_panel = lanes<E>;
+    turn.from = from;
+    turn.row = step;
+    turn.to = room<E>(buffer, turn.columns * turn.to_step);
+    turn.whole = true;
+    active_kernels<E>().turn(turn);
+    product.left = turn.to;
+    product.left_row = turn.to_step;
+    product.left_step = 1;
 }
 
 // The rows of a product go to threads by so many, if they take so many nanoseconds: in shorter ones another

@@ -65,6 +65,23 @@ def test_dtypes_targets_and_forms_of_b(dtype):
     np.testing.assert_allclose(none[0], whole(a.astype(float), w.astype(float), 0, y)[0], rtol=5 * eps)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_example_has_the_same_bits_among_many_as_among_few(every_isa, dtype, order):
+    """Of many, the weights are turned, some classes at a time."""
+    a, w, b, y = layer(200, 19, 600, dtype)
+    w = np.asarray(w, order=order)
+    *_, many = nf.linear_log_likelihood(a, w, b, y, reduction="sum")
+    few = [
+        nf.linear_log_likelihood(a[i : i + 20], w, b, y[i : i + 20], reduction="sum")[3]
+        for i in range(0, 200, 20)
+    ]
+    assert np.array_equal(many, np.concatenate(few))
+    np.testing.assert_allclose(
+        many, whole(*(x.astype(float) for x in (a, w, b)), y, reduction="sum")[3], rtol=1e-4, atol=1e-4
+    )
+
+
 def test_nothing_and_one_class():
     a, w, b, _ = layer()
     cost, *gradients = nf.linear_log_likelihood(a[:0], w, b, [])
