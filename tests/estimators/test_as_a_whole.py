@@ -170,7 +170,9 @@ def by_joblib(model):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
-    "copied", [copy.deepcopy, by_joblib, lambda model: pickle.loads(pickle.dumps(model))], ids=repr
+    "copied",
+    [copy.deepcopy, by_joblib, lambda model: pickle.loads(pickle.dumps(model))],
+    ids=["deepcopy", "joblib", "pickle"],
 )
 @pytest.mark.parametrize(
     "parameters", [{"solver": "adam"}, {"solver": "sgd"}, {"solver": "sgd", "momentum": 0}]
