@@ -14,6 +14,20 @@ from .network import Network
 
 _PRINTED = 20  # classes up to which the whole confusion matrix is printed
 _PAIRS = 10
+_BINS = 15  # of activations, as Guo et al. have it (2017, arXiv:1706.04599)
+
+
+class Reliability(NamedTuple):
+    """What is said, by how large its activation is: the bins of 0 to 1 have one width."""
+
+    counts: Array  # of examples, per bin
+    activation: Array  # their mean activation; 0 if the bin has none
+    correct: Array  # which share of them is right
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: by how much share and activation differ, on average."""
+        return float(np.sum(self.counts * abs(self.correct - self.activation)) / max(1, self.counts.sum()))
 
 
 class Judgement(NamedTuple):
@@ -24,6 +38,8 @@ class Judgement(NamedTuple):
     said: Array  # (n,), the same
     activation: Array  # (n,), of what is said
     mistakes: Array  # the examples that are wrong, most confident first
+    brier: float  # per example, the sum of the squares of activations minus targets
+    reliability: Reliability
 
     @property
     def correct(self) -> int:
@@ -60,7 +76,18 @@ def judge(net: Network, x: Array, y: Array) -> Judgement:
     wrong = np.flatnonzero(said != y)
     mistakes = wrong[np.argsort(-activation[wrong], kind="stable")]
     cost = net.total_cost((x, np.asarray(classes)[y]), 0)
-    return Judgement(classes, counts, cost, y, said, activation, mistakes)
+    off = np.square(a, dtype=np.float64).sum(axis=1) - 2.0 * a[np.arange(len(a)), y] + 1
+    brier = float(off.mean()) if len(off) else 0.0
+    return Judgement(
+        classes, counts, cost, y, said, activation, mistakes, brier, _reliability(activation, said == y)
+    )
+
+
+def _reliability(activation: Array, right: Array) -> Reliability:
+    bins = np.minimum((activation * _BINS).astype(int), _BINS - 1)
+    counts = np.bincount(bins, minlength=_BINS)
+    sums = (np.bincount(bins, of, _BINS) for of in (activation, right))
+    return Reliability(counts, *(of / np.maximum(1, counts) for of in sums))
 
 
 def numbers_of(net: Network, labels: Array) -> Array:

@@ -15,12 +15,22 @@ from ._backpropagation import HIDDEN, Parameters, for_blas
 from ._errors import as_type
 from ._types import Array
 
+# What the literature begins with for each activation of hidden neurons.
+_INITIALIZERS = {"sigmoid": "book", "tanh": "glorot", "relu": "he"}
+
 
 class Layers:
     """Sizes, activation, biases and weights. :class:`nndl_fast.Network` says what each of them is."""
 
     def __init__(
-        self, sizes: Sequence[int], cost: Any, hidden: str, dtype: DTypeLike, rng: Any, classes: Any
+        self,
+        sizes: Sequence[int],
+        cost: Any,
+        hidden: str,
+        dtype: DTypeLike,
+        rng: Any,
+        classes: Any,
+        initializer: str | None,
     ) -> None:
         try:
             good = len(sizes) >= 2 and all(int(n) == n >= 1 for n in sizes)
@@ -33,6 +43,11 @@ class Layers:
         if hidden not in HIDDEN:
             known = ", ".join(map(repr, HIDDEN))
             raise ValueError(f"Network: hidden is {hidden!r}; it must be one of {known}")
+        if initializer is None:
+            initializer = _INITIALIZERS[hidden]
+        if initializer not in _INITIALIZERS.values():
+            known = ", ".join(map(repr, _INITIALIZERS.values()))
+            raise ValueError(f"Network: initializer is {initializer!r}; it must be one of {known}, or None")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it must be float32 or float64")
         self.sizes: list[int] = [int(n) for n in sizes]
@@ -40,6 +55,7 @@ class Layers:
         self.cost = _cost(cost)
         self.hidden = hidden
         self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.initializer = initializer
         self.rng: np.random.Generator = np.random.default_rng(rng)
         self.classes = classes
         self.features = None
@@ -156,9 +172,18 @@ class Layers:
         return checked
 
     def default_weight_initializer(self) -> None:
-        """Draw biases from N(0, 1), then weights from N(0, 1 / the neuron's number of inputs)."""
-        self.large_weight_initializer()
-        self.weights = [w / self.dtype.type(np.sqrt(w.shape[1])) for w in self.weights]
+        """Draw the parameters as the argument ``initializer`` of :class:`Network` says."""
+        if self.initializer == "book":
+            self.large_weight_initializer()
+            self.weights = [w / self.dtype.type(np.sqrt(w.shape[1])) for w in self.weights]
+            return
+        biases, weights = [], []
+        for inputs, n in zip(self.sizes, self.sizes[1:]):
+            variance = 2 / (inputs if self.initializer == "he" else inputs + n)
+            drawn = self.rng.standard_normal((n, inputs)).astype(self.dtype)
+            weights.append(drawn * self.dtype.type(np.sqrt(variance)))
+            biases.append(np.zeros((n, 1), self.dtype))
+        self.parameters = (biases, weights)
 
     def large_weight_initializer(self) -> None:
         """Draw biases and weights from N(0, 1), as the book's first chapter does."""

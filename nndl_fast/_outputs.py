@@ -18,7 +18,12 @@ from ._text import printable
 from .network import Network
 
 # The pictures beside a model, by what its name has before .png.
-PICTURES = {"": "learning curve", "-confusion": "confusion matrix", "-mistakes": "worst mistakes"}
+PICTURES = {
+    "": "learning curve",
+    "-confusion": "confusion matrix",
+    "-mistakes": "worst mistakes",
+    "-reliability": "reliability diagram",
+}
 
 
 def model_file(context: click.Context, parameter: click.Parameter, value: str) -> Path:

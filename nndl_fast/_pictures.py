@@ -70,6 +70,33 @@ def confusion_matrix(counts: Array, classes: Sequence[str], file: IO[bytes]) -> 
     _save(figure, file)
 
 
+@plain_text
+def reliability(judged: Judgement, file: IO[bytes]) -> None:
+    """How many of the predictions of an activation are right, and how many such predictions there are."""
+    figure = Figure(figsize=(4.6, 5.4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    of = judged.reliability
+    n, there = len(of.counts), of.counts > 0
+    left = 100 * np.arange(n) / n
+    upper.plot([0, 100], [0, 100], color="0.6", linestyle="--", label="as sure as right")
+    upper.bar(left[there], 100 * of.correct[there], 100 / n, align="edge", alpha=0.35, color="tab:blue")
+    upper.plot(
+        100 * of.activation[there],
+        100 * of.correct[there],
+        "o",
+        color="tab:blue",
+        label="test examples",
+    )
+    upper.set(ylabel="right, %", xlim=(0, 100), ylim=(0, 103))
+    upper.set_title(f"expected calibration error {of.error:.2%}")
+    upper.legend(loc="upper left")
+    lower.bar(left, of.counts, 100 / n, align="edge", color="tab:blue")
+    lower.set(xlabel="activation of the predicted class, %", ylabel="examples")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+    _save(figure, file)
+
+
 def _long(classes: Sequence[str]) -> bool:
     return max(map(len, classes)) > 3
 

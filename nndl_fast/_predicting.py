@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _backpropagation, _inputs
+from . import _backpropagation, _inputs, _serialization
 from . import functional as f
 from ._errors import as_type
 from ._layers import Layers
+from ._sharpness import fit_sharpness
+from ._trainers import one_at_a_time
 from ._types import Array
-from .costs import CrossEntropyCost
+from .costs import CrossEntropyCost, LogLikelihoodCost
 
 Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
 
@@ -197,6 +199,55 @@ class Predicting(Layers):
         """
         lmbda = _inputs.number(lmbda, "total_cost", "lmbda", 0)
         return self._judge(*self._examples(data, "data"), lmbda)[0]
+
+    @one_at_a_time
+    def calibrate(self, data: Data) -> float:
+        """Make the output activations probabilities that can be believed.
+
+        The weights and biases of the softmax layer are multiplied by the sharpness c for which the examples
+        have the least cost; see :func:`nndl_fast.fit_sharpness`. No prediction changes.
+
+        Parameters
+        ----------
+        data : tuple of array_like, or iterable of pairs
+            Examples that the network was not trained on, as for :meth:`SGD`.
+
+        Returns
+        -------
+        float
+            The sharpness: below 1 if the network was too sure of itself.
+
+        Raises
+        ------
+        ValueError
+            If the output layer is not softmax, or if there is no such c; the parameters stay as they are.
+        RuntimeError
+            If the network is being trained by another call.
+
+        Examples
+        --------
+        >>> import nndl_fast as nf
+        >>> training, validation, test = nf.datasets.load_digits()
+        >>> net = nf.Network([64, 100, 10], hidden="relu", rng=0)
+        >>> history = net.SGD(training, 10, 10, 0.1)
+        >>> before = net.total_cost(test, 0)
+        >>> net.calibrate(validation) < 1 and net.total_cost(test, 0) < before
+        True
+        """
+        if getattr(self.cost, "delta", None) is not LogLikelihoodCost.delta:
+            raise ValueError(
+                f"calibrate: the cost is {_serialization.name_of(self.cost)}; only the softmax layer that "
+                "goes with LogLikelihoodCost has a sharpness"
+            )
+        x, y = self._examples(data, "data")
+        z = np.hstack([part for _, part in self._weighted_inputs(x)])
+        c = fit_sharpness(z, y.T, axis=0)
+        biases, weights = self.parameters
+        self.parameters = (
+            [*biases[:-1], biases[-1] * self.dtype.type(c)],
+            [*weights[:-1], weights[-1] * self.dtype.type(c)],
+        )
+        return c
 
     def _examples(self, data: Data, name: str) -> tuple[Array, Array]:
         x, y = _inputs.from_data(data, self.sizes[0], self.dtype, name, self.classes)

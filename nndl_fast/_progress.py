@@ -1,4 +1,6 @@
-"""A progress bar in a terminal and in a notebook, if tqdm is installed, and silence elsewhere."""
+"""What is seen of a training: its history, and a progress bar.
+
+The bar is there in a terminal and in a notebook, if tqdm is installed."""
 
 from __future__ import annotations
 
@@ -6,7 +8,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class History(NamedTuple):
+    """What was monitored after each epoch: the book's four lists, empty if they were not asked for."""
+
+    evaluation_cost: list[float]
+    evaluation_accuracy: list[int]
+    training_cost: list[float]
+    training_accuracy: list[int]
+
+    def __repr__(self) -> str:
+        lists = [f"{name} {of[0]:g} to {of[-1]:g}" for name, of in self._asdict().items() if of]
+        return f"<{type(self).__name__}: {', '.join(lists) or 'nothing was monitored'}>"
 
 
 class Bar:

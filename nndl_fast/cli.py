@@ -165,7 +165,7 @@ def train(
     output: Path,
     **given: Any,
 ) -> None:
-    """Trains a network, saves it, and draws its learning curve, confusion matrix and worst mistakes.
+    """Trains a network, saves it, and draws its learning curve and what the test shows.
 
     DATA is a table of your own, .csv (with or without a header), .npy, .npz (arrays x and y) or .parquet; or
     a folder with MNIST's four IDX files. Without DATA the bundled handwritten digits are learned. Of a table
@@ -242,6 +242,7 @@ def train(
         lambda file: _outputs.pictures().learning_curve(np.array(costs_alone).T, accuracies, title, file),
         lambda file: _outputs.pictures().confusion_matrix(judged.counts, judged.names, file),
         lambda file: _outputs.pictures().mistakes(judged, test[0], problem.image, problem.rows, file),
+        lambda file: _outputs.pictures().reliability(judged, file),
     )
 
 
@@ -287,6 +288,7 @@ def evaluate(model: Path, data: Path, label: str | None) -> None:
     with _about(data):
         judged = _judgement.judge(net, table.x, _judgement.numbers_of(net, table.labels))
     _say(f"accuracy {judged.accuracy}, cost {judged.cost:.4f}")
+    _say(f"Brier score {judged.brier:.4f}, expected calibration error {judged.reliability.error:.2%}")
     for line in _judgement.lines(judged):
         _say(line)
 

@@ -24,6 +24,7 @@ from ._likelihood import (
     log_likelihood_cost_and_delta,
     log_likelihood_delta,
 )
+from ._sharpness import fit_sharpness
 from ._sigmoid import (
     binary_cross_entropy_cost,
     binary_cross_entropy_cost_and_delta,
@@ -55,6 +56,7 @@ __all__ = [
     "binary_cross_entropy_cost_and_delta",
     "binary_cross_entropy_delta",
     "cost_and_delta_from_activations",
+    "fit_sharpness",
     "hardmax",
     "inverse_softmax",
     "linear_log_likelihood",

@@ -11,6 +11,7 @@ from ._affine import affine as affine
 from ._affine import affine_backward as affine_backward
 from ._affine import matmul as matmul
 from ._likelihood import cost_and_delta_from_activations as cost_and_delta_from_activations
+from ._sharpness import fit_sharpness as fit_sharpness
 from ._types import Array as Array
 from ._types import Axis as Axis
 from ._types import Reduction as Reduction

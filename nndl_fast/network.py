@@ -47,6 +47,11 @@ class Network(Predicting):
     classes : iterable of str or of numbers, optional
         The labels of the output neurons in their order, which then stand in the data and in what
         :meth:`predict` returns. Without them the labels are 0, 1, 2, ...
+    initializer : {'book', 'glorot', 'he'}, optional
+        How the first parameters are drawn: weights from N(0, 1 / inputs) and biases from N(0, 1), as the
+        book's third chapter does; or biases 0, and weights from N(0, 2 / (inputs + neurons)) after Glorot
+        and Bengio [1]_, or from N(0, 2 / inputs) after He et al. [2]_. By default it is ``'book'`` for
+        sigmoid, ``'glorot'`` for tanh and ``'he'`` for relu.
 
     Attributes
     ----------
@@ -54,7 +59,7 @@ class Network(Predicting):
         The numbers of neurons in each layer.
     num_layers : int
         The number of layers.
-    cost, hidden, dtype, rng
+    cost, hidden, dtype, rng, initializer
         The arguments of these names.
 
     Raises
@@ -75,6 +80,13 @@ class Network(Predicting):
     The same seed, data and options give the same network, bit for bit, on every machine and for any number
     of threads (with the same version of NumPy, whose generator may change with it).
 
+    References
+    ----------
+    .. [1] Glorot, X. and Bengio, Y., "Understanding the difficulty of training deep feedforward neural
+       networks", AISTATS 2010.
+    .. [2] He, K., Zhang, X., Ren, S. and Sun, J., "Delving Deep into Rectifiers: Surpassing Human-Level
+       Performance on ImageNet Classification", ICCV 2015, arXiv:1502.01852.
+
     Examples
     --------
     >>> import nndl_fast as nf
@@ -93,8 +105,9 @@ class Network(Predicting):
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | int | None = None,
         classes: Iterable[Any] | None = None,
+        initializer: str | None = None,
     ) -> None:
-        super().__init__(sizes, cost, hidden, dtype, rng, classes)
+        super().__init__(sizes, cost, hidden, dtype, rng, classes, initializer)
 
     @_trainers.one_at_a_time
     def SGD(
@@ -114,7 +127,7 @@ class Network(Predicting):
         momentum: float = 0.9,
         early_stopping_n: int = 0,
         callback: Callback | None = None,
-    ) -> tuple[list[float], list[int], list[float], list[int]]:
+    ) -> _progress.History:
         """Train by mini-batch stochastic gradient descent with L2 regularisation.
 
         Data is a pair of arrays, (n, features) and labels (n,) or targets (n, outputs); or it is what
@@ -155,15 +168,9 @@ class Network(Predicting):
 
         Returns
         -------
-        evaluation_cost : list of float
-            The cost on ``evaluation_data`` after each epoch; this list and the following ones are empty if
-            they are not monitored.
-        evaluation_accuracy : list of int
-            The number of correct answers on ``evaluation_data``.
-        training_cost : list of float
-            The cost on ``training_data``.
-        training_accuracy : list of int
-            The number of correct answers on ``training_data``.
+        History
+            A named tuple of the lists ``evaluation_cost``, ``evaluation_accuracy``, ``training_cost`` and
+            ``training_accuracy``, with what was monitored after each epoch; the others are empty.
 
         Raises
         ------
@@ -193,7 +200,7 @@ class Network(Predicting):
 
         If the cost is one of this package, mini-batches run in compiled code, and the same seed, data and
         options give the same network, bit for bit, on every machine. With a cost class of your own they
-        run in NumPy.
+        are calls from Python, one after the other.
 
         References
         ----------
@@ -257,7 +264,7 @@ class Network(Predicting):
                         break
         if early_stopping_n:
             self.parameters = best_parameters
-        return tuple(history.values())  # type: ignore[return-value]
+        return _progress.History(**history)
 
     def _fault(self, values: dict[str, float]) -> str:
         """What has become NaN or infinite: the parameters, or a monitored cost."""

@@ -22,7 +22,7 @@ from nndl_fast import cli
 def test_train_writes_a_model_and_a_picture_and_prints_the_test_accuracy(tmp_path, cost):
     model = tmp_path / "digits.npz"
     result = run_well("train", "--epochs", 2, "--hidden", "20,12", "--cost", cost, "--output", model)
-    pictures = ["digits-confusion.png", "digits-mistakes.png", "digits.png"]
+    pictures = ["digits-confusion.png", "digits-mistakes.png", "digits-reliability.png", "digits.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["digits.npz", *pictures])
     for name in pictures:
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

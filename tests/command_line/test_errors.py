@@ -145,7 +145,7 @@ def obstacles(path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="some of them are not there")
-@pytest.mark.parametrize("name", ["m.npz", "m.png", "m-confusion.png", "m-mistakes.png"])
+@pytest.mark.parametrize("name", ["m.npz", "m.png", "m-confusion.png", "m-mistakes.png", "m-reliability.png"])
 @pytest.mark.parametrize("kind", obstacles(None))
 def test_a_place_that_cannot_be_written_is_named_before_training(tmp_path, kind, name):
     folder = tmp_path / "models"
@@ -205,6 +205,7 @@ def test_a_model_that_cannot_be_saved_after_all_is_saved_elsewhere(tmp_path, mon
         ("m.png", "learning curve"),
         ("m-confusion.png", "confusion matrix"),
         ("m-mistakes.png", "worst mistakes"),
+        ("m-reliability.png", "reliability diagram"),
     ],
 )
 def test_a_picture_that_cannot_be_drawn_after_all_is_a_line_and_the_model_is_there(

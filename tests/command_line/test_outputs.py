@@ -31,7 +31,7 @@ def table(path):
 
 
 @pytest.mark.parametrize("link", ["itself", "another path", "symbolic link", "hard link"])
-@pytest.mark.parametrize("ending", ["", ".png", "-confusion.png", "-mistakes.png"])
+@pytest.mark.parametrize("ending", ["", ".png", "-confusion.png", "-mistakes.png", "-reliability.png"])
 def test_no_output_is_written_over_the_data(tmp_path, untrained, ending, link):
     data = table(tmp_path / (f"m{ending}" if ending else "m.csv"))
     output = tmp_path / ("m" if ending else "m.csv")
@@ -106,7 +106,7 @@ def test_whatever_a_save_fails_by_the_model_is_saved_elsewhere(tmp_path, monkeyp
 
 
 def test_the_trial_changes_no_old_file(tmp_path, monkeypatch):
-    for name in ("m.npz", "m.png", "m-confusion.png", "m-mistakes.png"):
+    for name in ("m.npz", "m.png", "m-confusion.png", "m-mistakes.png", "m-reliability.png"):
         (tmp_path / name).write_text("old")
     before = contents(tmp_path)
 

@@ -167,7 +167,15 @@ def test_predict_and_evaluate_take_the_models_columns_by_name(tmp_path):
     assert said[0].startswith(f"accuracy {correct / 120:.2%} ({correct} of 120), cost ")
     cost = float(said[0].split()[-1])
     assert cost == pytest.approx(net.total_cost((x, labels), 0), abs=1e-4)
-    for kind, line in zip(KINDS, said[2:5]):
+    a, true = net.predict_proba(x), labels[:, None] == np.array(KINDS)
+    brier, error = np.square(a - true).sum(axis=1).mean(), 0.0
+    for low in np.arange(15) / 15:
+        there = (a.max(axis=1) >= low) & (a.max(axis=1) < low + 1 / 15 + (low > 0.93))
+        if there.any():
+            right = (net.predict(x) == labels)[there]
+            error += abs(right.mean() - a.max(axis=1)[there].mean()) * there.mean()
+    assert said[1] == f"Brier score {brier:.4f}, expected calibration error {error:.2%}"
+    for kind, line in zip(KINDS, said[3:6]):
         counts = [np.sum((labels == kind) & (net.predict(x) == other)) for other in KINDS]
         assert line.split()[:4] == [kind, *map(str, counts)]
         assert line.endswith(f"{counts[KINDS.index(kind)] / sum(counts):.1%}")
@@ -185,7 +193,7 @@ def test_of_many_classes_the_commonest_mistakes_are_printed(tmp_path):
     np.savez(tmp_path / "t.npz", x=x, y=(net.predict(x) + (np.arange(200) < 3)) % 30)
     lines = run_well("evaluate", tmp_path / "m.npz", tmp_path / "t.npz").stdout.splitlines()
     assert lines[0].startswith("accuracy 98.50% (197 of 200)")
-    assert all("is said to be" in line for line in lines[1:]) and 1 <= len(lines[1:]) <= 3
+    assert all("is said to be" in line for line in lines[2:]) and 1 <= len(lines[2:]) <= 3
 
 
 def refused(tmp_path, content, *options, name="t.csv"):

@@ -33,6 +33,25 @@ def test_initial_weights_have_unit_variance_or_one_over_the_inputs():
         assert all(p.dtype == np.float32 for p in net.biases + net.weights)
 
 
+@pytest.mark.parametrize(
+    ("hidden", "initializer", "variances"),
+    [
+        ("sigmoid", "book", (1 / 400, 1 / 300)),
+        ("tanh", "glorot", (2 / 700, 2 / 500)),
+        ("relu", "he", (2 / 400, 2 / 300)),
+    ],
+)
+def test_each_activation_has_its_initializer(hidden, initializer, variances):
+    for of, given in ((hidden, None), ("sigmoid", initializer)):
+        net = nf.Network([400, 300, 200], hidden=of, rng=0, initializer=given)
+        assert net.initializer == initializer
+        for w, variance in zip(net.weights, variances):
+            assert np.var(w) == pytest.approx(variance, rel=0.03) and w.dtype == np.float32
+        assert all((b == 0).all() for b in net.biases) == (initializer != "book")
+    with pytest.raises(ValueError, match="initializer is 'xavier'; it must be one of 'book', 'glorot', 'he'"):
+        nf.Network([4, 3], initializer="xavier")
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_parameters_that_are_lists_become_arrays(dtype):
     net, other = network(dtype=dtype), network(dtype=dtype)

@@ -139,3 +139,13 @@ def test_training_that_converges_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         nf.Network([4, 3], rng=0).SGD((rows(9), np.arange(9) % 3), 3, 5, 0.1, monitor_training_cost=True)
+
+
+def test_the_history_is_the_books_four_lists_with_names_and_a_repr():
+    data = np.random.default_rng(0).standard_normal((30, 4)), np.arange(30) % 3
+    history = nf.Network([4, 3], rng=0).SGD(data, 2, 10, 0.1, monitor_training_accuracy=True)
+    evaluation_cost, evaluation_accuracy, training_cost, training_accuracy = history
+    assert evaluation_cost == evaluation_accuracy == training_cost == [] and len(training_accuracy) == 2
+    assert history.training_accuracy is training_accuracy and history == ([], [], [], training_accuracy)
+    assert repr(history) == "<History: training_accuracy {} to {}>".format(*training_accuracy)
+    assert repr(nf.Network([4, 3], rng=0).SGD(data, 1, 10, 0.1)) == "<History: nothing was monitored>"
