@@ -80,18 +80,15 @@ def reliability(judged: Judgement, file: IO[bytes]) -> None:
     left = 100 * np.arange(n) / n
     upper.plot([0, 100], [0, 100], color="0.6", linestyle="--", label="as sure as right")
     upper.bar(left[there], 100 * of.correct[there], 100 / n, align="edge", alpha=0.35, color="tab:blue")
-    upper.plot(
-        100 * of.activation[there],
-        100 * of.correct[there],
-        "o",
-        color="tab:blue",
-        label="test examples",
-    )
-    upper.set(ylabel="right, %", xlim=(0, 100), ylim=(0, 103))
+    dots = {"label": "test examples", "color": "tab:blue", "clip_on": False, "zorder": 3}
+    upper.plot(100 * of.activation[there], 100 * of.correct[there], "o", **dots)
+    upper.set(ylabel="right, %", xlim=(0, 100), ylim=(0, 100))
     upper.set_title(f"expected calibration error {of.error:.2%}")
     upper.legend(loc="upper left")
     lower.bar(left, of.counts, 100 / n, align="edge", color="tab:blue")
-    lower.set(xlabel="activation of the predicted class, %", ylabel="examples")
+    lower.set(
+        xlabel="activation of the predicted class, %", ylabel="examples", yscale="log", ylim=(0.7, None)
+    )
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     _save(figure, file)
