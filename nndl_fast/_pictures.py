@@ -89,6 +89,7 @@ def reliability(judged: Judgement, file: IO[bytes]) -> None:
     lower.set(
         xlabel="activation of the predicted class, %", ylabel="examples", yscale="log", ylim=(0.7, None)
     )
+    lower.yaxis.set_major_formatter("{x:g}")
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     _save(figure, file)
