@@ -229,7 +229,7 @@ class Predicting(Layers):
         >>> import nndl_fast as nf
         >>> training, validation, test = nf.datasets.load_digits()
         >>> net = nf.Network([64, 100, 10], hidden="relu", rng=0)
-        >>> history = net.SGD(training, 10, 10, 0.1)
+        >>> history = net.SGD(training, 100, 10, 0.005, optimizer="adam")
         >>> before = net.total_cost(test, 0)
         >>> net.calibrate(validation) < 1 and net.total_cost(test, 0) < before
         True
