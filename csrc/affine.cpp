@@ -112,9 +112,7 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
         const ptrdiff_t last = copies ? std::min(depth, first + deep) : copied ? depth : depth - last_rows;
         product.depth = last - first;
         product.left = job.left.at(part.top, first);
-        if (turns) {
-            turn_left(product, product.left, job.left.column, thread_result);
-        }
+        if (turns) turn_left(product, product.left, job.left.column, thread_result);
         if (copied) {
             E* const to = room<E>(thread_operand, panels * lanes<E> * product.depth);
             copy_right(job.right, part, first, last, to);
@@ -188,7 +186,8 @@ void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
     all.depth = job.left.columns;
     const double time = nanoseconds(all);
     const int threads = time < worth_threads ? 1 : threads_for(rows.n, time);
-    for (ptrdiff_t parts = 0; parts = rows.parts * columns.parts, parts % threads && parts < 4 * threads;) {
+    const auto parts = [&] { return rows.parts * columns.parts; };
+    while (parts() % threads && parts() < 4 * threads) {
         const bool of_rows = rows.may_have_more() && (rows.size() >= columns.size() || !columns.may_have_more());
         if (!of_rows && !columns.may_have_more()) break;
         ++(of_rows ? rows : columns).parts;

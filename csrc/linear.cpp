@@ -206,6 +206,7 @@ private:
         product.keep = class_ ? E(1) : E(0);
         return product;
     }
+    // Some classes at a time, if each thread turns their weights first.
     void add_of_inputs() {
         share_product(of_inputs(), [this](const ProductJob<E>& part, ptrdiff_t, ptrdiff_t) {
             if (part.left_row != 1 || !is_worth_turning<E>(m_)) return active_kernels<E>().product(part);

@@ -84,7 +84,7 @@ def judge(net: Network, x: Array, y: Array) -> Judgement:
 
 
 def _reliability(activation: Array, right: Array) -> Reliability:
-    bins = np.minimum((activation * _BINS).astype(int), _BINS - 1)
+    bins = np.minimum((np.nan_to_num(activation) * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     sums = (np.bincount(bins, of, _BINS) for of in (activation, right))
     return Reliability(counts, *(of / np.maximum(1, counts) for of in sums))
