@@ -177,6 +177,29 @@ class CompiledTrainer:
         self.rule = _core.rule(optimizer, weight_decay=weight_decay, momentum=momentum)
 
 
+class Best:
+    """The epoch with the best accuracy on the evaluation data; what follows if none is better for long."""
+
+    least_factor = 1 / 128  # at which a training ends, in the book's exercise
+
+    def __init__(self, early_stopping_n: int, halving_n: int, parameters: Parameters) -> None:
+        self.early_stopping_n, self.halving_n = early_stopping_n, halving_n
+        self.accuracy, self.epoch, self.parameters = -1.0, 0, parameters
+        self.factor = 1.0  # of the learning rate
+        self._waiting_since = 0  # the best epoch, or that of the last halving
+
+    def goes_on_after(self, epoch: int, accuracy: float, parameters: Parameters) -> bool:
+        """Takes note of an epoch; returns whether there is another."""
+        if accuracy > self.accuracy:
+            self.accuracy, self.epoch, self.parameters = accuracy, epoch, parameters
+            self._waiting_since = epoch
+        if self.halving_n and epoch - self._waiting_since >= self.halving_n:
+            self.factor /= 2
+            self._waiting_since = epoch
+        stopped = self.early_stopping_n and epoch - self.epoch >= self.early_stopping_n
+        return not stopped and self.factor > self.least_factor
+
+
 def _plain_sides(sides: Parameters) -> Parameters:
     """As compiled code takes them."""
     return [*map(plain, sides[0])], [*map(plain, sides[1])]

@@ -126,6 +126,8 @@ class Network(Predicting):
         optimizer: str = "sgd",
         momentum: float = 0.9,
         early_stopping_n: int = 0,
+        halving_n: int = 0,
+        keep_best: bool = False,
         callback: Callback | None = None,
     ) -> _progress.History:
         """Train by mini-batch stochastic gradient descent with L2 regularisation.
@@ -162,6 +164,13 @@ class Network(Predicting):
         early_stopping_n : int, default=0
             If it is not 0, training ends after so many epochs without a better accuracy on
             ``evaluation_data``, with the parameters of the best epoch.
+        halving_n : int, default=0
+            If it is not 0, the learning rate is halved after so many epochs without a better accuracy on
+            ``evaluation_data``, and so many after each halving, until it has fallen to 1/128, where training
+            ends. This is the schedule of an exercise in the book's third chapter.
+        keep_best : bool, default=False
+            Whether the network has in the end the parameters of the epoch with the best accuracy on
+            ``evaluation_data``, as with ``early_stopping_n``.
         callback : callable, optional
             A function that is called as ``callback(epoch, values)`` after each epoch, from 1 on, with the
             monitored values by name.
@@ -211,6 +220,9 @@ class Network(Predicting):
         epochs = _inputs.count(epochs, "epochs", 0)
         mini_batch_size = min(n, _inputs.count(mini_batch_size, "mini_batch_size", 1))
         early_stopping_n = _inputs.count(early_stopping_n, "early_stopping_n", 0)
+        best = _trainers.Best(early_stopping_n, _inputs.count(halving_n, "halving_n", 0), self.parameters)
+        keep_best = bool(keep_best) or early_stopping_n > 0
+        by_accuracy = keep_best or best.halving_n > 0
         lmbda = _inputs.number(lmbda, "SGD", "lmbda", 0)
         momentum = _inputs.number(momentum, "SGD", "momentum")
         if not callable(eta):
@@ -220,23 +232,22 @@ class Network(Predicting):
             raise TypeError(f"SGD: callback is {callback!r}; it must be a function")
         wanted = {
             "evaluation_cost": bool(monitor_evaluation_cost),
-            "evaluation_accuracy": bool(monitor_evaluation_accuracy) or early_stopping_n > 0,
+            "evaluation_accuracy": bool(monitor_evaluation_accuracy) or by_accuracy,
             "training_cost": bool(monitor_training_cost),
             "training_accuracy": bool(monitor_training_accuracy),
         }
         if evaluation_data is None and (wanted["evaluation_cost"] or wanted["evaluation_accuracy"]):
             raise ValueError(
-                "SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy or "
-                "early_stopping_n asks for it"
+                "SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy, early_stopping_n, "
+                "halving_n or keep_best asks for it"
             )
         evaluation = (x, y) if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
         history: dict[str, list[Any]] = {name: [] for name in wanted}
-        best, best_epoch, best_parameters = -1, 0, self.parameters
         diverged = False
         trainer = _trainers.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
-                rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta", 0)
+                rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta", 0) * best.factor
                 order = self.rng.permutation(n)
                 trainer.run(x, y, order, mini_batch_size, rate)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
@@ -256,14 +267,12 @@ class Network(Predicting):
                     )
                 if fault == _NO_NUMBERS:
                     break  # no further epoch changes it
-                if early_stopping_n:
-                    if values["evaluation_accuracy"] > best:
-                        best, best_epoch = int(values["evaluation_accuracy"]), epoch
-                        best_parameters = self.parameters
-                    if epoch - best_epoch >= early_stopping_n:
-                        break
-        if early_stopping_n:
-            self.parameters = best_parameters
+                if by_accuracy and not best.goes_on_after(
+                    epoch, values["evaluation_accuracy"], self.parameters
+                ):
+                    break
+        if keep_best:
+            self.parameters = best.parameters
         return _progress.History(**history)
 
     def _fault(self, values: dict[str, float]) -> str:

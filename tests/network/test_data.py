@@ -153,7 +153,10 @@ def test_other_labels_get_no_such_advice(labels):
         (lambda net: net.SGD(problem(), 1, 4, 0.5, optimizer="lbfgs"), "optimizer is 'lbfgs'.*'adam'"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, momentum=1), "momentum is 1"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=-1), "early_stopping_n is -1"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, halving_n=-1), "halving_n is -1"),
         (lambda net: net.SGD(problem(), 1, 4, 0.5, early_stopping_n=2), "evaluation_data is None"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, keep_best=True), "evaluation_data is None"),
+        (lambda net: net.SGD(problem(), 1, 4, 0.5, halving_n=1), "evaluation_data is None"),
     ],
 )
 def test_wrong_arguments_are_value_errors_that_name_them(call, message):

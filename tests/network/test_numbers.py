@@ -109,7 +109,7 @@ def test_a_mini_batch_larger_than_the_data_is_the_data(size):
     assert net.digest() == other.digest()
 
 
-@pytest.mark.parametrize("name", ["epochs", "mini_batch_size", "early_stopping_n"])
+@pytest.mark.parametrize("name", ["epochs", "mini_batch_size", "early_stopping_n", "halving_n"])
 def test_numbers_that_are_no_integers(name):
     with pytest.raises(TypeError, match=f"SGD: {name} is 1.5; it must be an integer"):
         network().SGD((X, Y), **{"epochs": 1, "mini_batch_size": 10, "eta": 0.5, name: 1.5})

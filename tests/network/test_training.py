@@ -212,6 +212,38 @@ def test_early_stopping_keeps_the_best(way):
     assert net.weights[0] is seen[best][1] and net.accuracy((x[:50], y[:50])) == max(accuracies)
 
 
+def test_the_best_epoch_may_be_kept_without_early_stopping(way):
+    x, y = examples(200)
+    net, seen = nf.Network([7, 4], rng=1), []
+
+    def keep(epoch, values):
+        seen.append((values["evaluation_accuracy"], net.weights[0]))
+
+    history = net.SGD((x, y), 12, 10, 3.0, evaluation_data=(x[:50], y[:50]), keep_best=True, callback=keep)
+    assert len(history.evaluation_accuracy) == 12
+    best = int(np.argmax(history.evaluation_accuracy))
+    assert best < 11 and net.weights[0] is seen[best][1]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_learning_rate_is_halved_while_no_epoch_is_better(way, n):
+    x, y = examples(200)
+    evaluation = x[:50], y[:50]
+    net, other, factors = nf.Network([7, 4], rng=1), nf.Network([7, 4], rng=1), [1.0]
+    history = net.SGD((x, y), 25, 10, 3.0, evaluation_data=evaluation, halving_n=n)
+    best, waiting = -1, 0
+    for accuracy in history.evaluation_accuracy:
+        waiting = 0 if accuracy > best else waiting + 1
+        best = max(best, accuracy)
+        factors.append(factors[-1] / 2 if waiting == n else factors[-1])
+        waiting %= n
+    assert factors[-1] < 0.5 and factors[1] == 1 and (factors[-1] == 1 / 128) == (len(factors) < 26)
+    other.SGD((x, y), len(factors) - 1, 10, lambda epoch: 3.0 * factors[epoch - 1])
+    assert net.digest() == other.digest()
+    never_better = nf.Network([7, 4], rng=1).SGD((x, y), 99, 10, 0, evaluation_data=evaluation, halving_n=n)
+    assert len(never_better.evaluation_accuracy) == 1 + 7 * n
+
+
 def test_targets_that_are_no_probabilities_are_refused(way):
     x, y = examples()
     targets = np.eye(4)[y]

@@ -103,6 +103,8 @@ def a_step(data: Bytes, net: nf.Network, folder: Path) -> Step:
             "optimizer": data.among(OPTIMIZERS),
             "monitor_training_cost": data.one_in(2),
             "early_stopping_n": data.among([0, 0, 1]),
+            "halving_n": data.among([0, 0, 1]),
+            "keep_best": data.among([False, True]),
             "evaluation_data": data.among([None, (x, y)]),
         }
         if data.one_in(4):
