@@ -77,9 +77,14 @@ def pictures() -> Any:
     return _pictures
 
 
-def draw(model: Path, *pictures: Callable[[IO[bytes]], None]) -> None:
+def draw(model: Path, *pictures: Callable[[IO[bytes]], None] | None) -> None:
+    """Draws each of PICTURES; of what there is nothing to draw, an older one is removed."""
     for (kind, what), picture in zip(PICTURES.items(), pictures):
         path = _picture(model, kind)
+        if picture is None:
+            path.unlink(missing_ok=True)
+            click.echo(f"{what}: none")
+            continue
         try:
             with _replace.replacing(path) as file:
                 picture(file)

@@ -8,6 +8,7 @@ from typing import IO, Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ._judgement import Judgement
 from ._types import Array
@@ -28,8 +29,8 @@ def _save(figure: Figure, file: IO[bytes]) -> None:
 
 
 @plain_text
-def learning_curve(costs: Any, accuracies: Any, title: str, file: IO[bytes]) -> None:
-    """Costs and accuracies in %, of validation and training by epoch."""
+def learning_curve(costs: Any, accuracies: Any, kept: int, title: str, file: IO[bytes]) -> None:
+    """Costs and accuracies in %, of validation and training by epoch; the epoch ``kept`` is marked."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes, label, (validation, training) in (
@@ -40,9 +41,13 @@ def learning_curve(costs: Any, accuracies: Any, title: str, file: IO[bytes]) -> 
         axes.plot(epochs, training, label="training", color="tab:blue", marker=".")
         axes.plot(epochs, validation, label="validation", color="tab:orange", marker=".")
         axes.set(xlabel="epoch", ylabel=label)
+        axes.axvline(kept, color="0.5", linestyle=":", label=f"epoch {kept}, which is kept")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    left.set_ylim(bottom=0)
+    left.set_yscale("log")
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter(NullFormatter())
     right.legend(loc="lower right")
     figure.suptitle(title)
     _save(figure, file)
@@ -104,8 +109,7 @@ def mistakes(judged: Judgement, x: Array, image: Any, rows: Array | None, file: 
     """What was most confidently wrong of the examples ``x``: as images, or, as other numbers have no picture,
     in a table with their ``rows`` in the file."""
     worst = judged.mistakes[:_MISTAKES]
-    title = "The most confidently wrong test examples" if len(worst) else "No test example is wrong"
-    if image and len(worst):
+    if image:
         across = min(5, len(worst))
         down = -(-len(worst) // across)
         figure = Figure(figsize=(1.9 * across + 0.8, 2.3 * down + 0.6), layout="constrained")
@@ -114,24 +118,26 @@ def mistakes(judged: Judgement, x: Array, image: Any, rows: Array | None, file: 
             axes.axis("off")
         for axes, i in zip(places, worst):
             axes.imshow(x[i].reshape(image), cmap="gray_r")
+            axes.set(xticks=[], yticks=[])
+            axes.axis("on")  # its frame
             axes.set_title(
-                f"{judged.true(i)}, not {judged.named(i)}\n({judged.activation[i]:.1%})", fontsize=9
+                f"predicted {judged.named(i)} ({judged.activation[i]:.0%}),\ntrue {judged.true(i)}",
+                fontsize=9,
             )
     else:
-        figure = Figure(figsize=(7, 1.2 + 0.27 * max(1, len(worst))), layout="constrained")
+        figure = Figure(figsize=(7, 1.2 + 0.27 * len(worst)), layout="constrained")
         axes = figure.subplots()
         axes.axis("off")
-        if len(worst):
-            cells = [
-                [
-                    str(i if rows is None else rows[i]),
-                    judged.true(i),
-                    judged.named(i),
-                    f"{judged.activation[i]:.1%}",
-                ]
-                for i in worst
+        cells = [
+            [
+                str(i if rows is None else rows[i]),
+                judged.true(i),
+                judged.named(i),
+                f"{judged.activation[i]:.1%}",
             ]
-            header = ["example (from 0)", "true class", "predicted class", "activation"]
-            axes.table(cells, colLabels=header, loc="center", cellLoc="center", edges="horizontal")
-    figure.suptitle(title)
+            for i in worst
+        ]
+        header = ["example (from 0)", "true class", "predicted class", "activation"]
+        axes.table(cells, colLabels=header, loc="center", cellLoc="center", edges="horizontal")
+    figure.suptitle("The most confidently wrong test examples")
     _save(figure, file)

@@ -211,7 +211,7 @@ def train(
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "SGD: the training diverges", RuntimeWarning)
         try:
-            lists = net.SGD(
+            history = net.SGD(
                 training,
                 chosen["epochs"],
                 mini_batch,
@@ -222,6 +222,7 @@ def train(
                 monitor_evaluation_accuracy=True,
                 monitor_training_cost=True,
                 monitor_training_accuracy=True,
+                keep_best=True,
                 callback=without_l2_term,
             )
         except RuntimeWarning as error:
@@ -232,16 +233,26 @@ def train(
     net.classes, net.features = problem.classes, problem.features
     _outputs.save(net, output)  # before anything that may fail
     judged = _judgement.judge(net, *test)
-    _say(f"{seconds:.1f} s; best validation accuracy {max(lists[1]) / len(validation[1]):.2%}")
+    correct = history.evaluation_accuracy
+    best = int(np.argmax(correct)) + 1
+    _say(
+        f"{seconds:.1f} s; epoch {best} is kept, with the best validation accuracy, "
+        f"{correct[best - 1] / len(validation[1]):.2%}"
+    )
     _say(f"test accuracy {judged.accuracy}, test cost {judged.cost:.4f}")
     _say(f"model: {output}, digest {net.digest()}")
-    accuracies = [100 * np.array(lists[i]) / len(part[1]) for i, part in ((1, validation), (3, training))]
-    title = f"{sizes}, {cost} cost"
+    pairs = (correct, validation), (history.training_accuracy, training)
+    accuracies = [100 * np.array(of) / len(part[1]) for of, part in pairs]
+    title = f"{printable(data.name) if data else 'digits'}: {sizes}, {cost} cost"
     _outputs.draw(
         output,
-        lambda file: _outputs.pictures().learning_curve(np.array(costs_alone).T, accuracies, title, file),
+        lambda file: _outputs.pictures().learning_curve(
+            np.array(costs_alone).T, accuracies, best, title, file
+        ),
         lambda file: _outputs.pictures().confusion_matrix(judged.counts, judged.names, file),
-        lambda file: _outputs.pictures().mistakes(judged, test[0], problem.image, problem.rows, file),
+        None
+        if not judged.mistakes.size
+        else lambda file: _outputs.pictures().mistakes(judged, test[0], problem.image, problem.rows, file),
         lambda file: _outputs.pictures().reliability(judged, file),
     )
 

@@ -35,6 +35,21 @@ def test_train_writes_a_model_and_a_picture_and_prints_the_test_accuracy(tmp_pat
     assert result.stderr == ""  # no bar where there is no terminal
 
 
+def test_the_best_epoch_is_saved_and_of_no_mistakes_there_is_no_picture(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    x = rng.standard_normal((200, 3)) + 20 * labels[:, None]
+    np.savez(tmp_path / "t.npz", x=x, y=labels)
+    (tmp_path / "m-mistakes.png").write_text("of another model")
+    said = run_well("train", tmp_path / "t.npz", "--epochs", 5, "--output", tmp_path / "m.npz").stdout
+    best = int(re.search(r"epoch (\d) is kept, with the best validation accuracy, 100.00%", said)[1])
+    assert "worst mistakes: none" in said and not (tmp_path / "m-mistakes.png").exists()
+    digest = re.search(r"digest (\w+)", said)[1]
+    again = ("--epochs", best, "--output", tmp_path / "again.npz")
+    assert digest in run_well("train", tmp_path / "t.npz", *again).stdout
+    assert nf.load(tmp_path / "m.npz").digest() == digest
+
+
 def test_train_does_what_its_options_say(tmp_path):
     run_well(
         "train",

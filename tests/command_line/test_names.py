@@ -158,7 +158,7 @@ def test_titles_of_images_are_no_formulas(tmp_path, drawn):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "t.npz", x=rng.random((200, 64)), y=np.array(MONEY)[np.arange(200) % 4])
     run_well("train", tmp_path / "t.npz", "--epochs", 1, "--output", tmp_path / "m.npz")
-    assert any(" not " in text.get_text() and "$" in text.get_text() for text in drawn)
+    assert any("predicted " in text.get_text() and "$" in text.get_text() for text in drawn)
     assert not any(text.get_parse_math() for text in drawn)
 
 

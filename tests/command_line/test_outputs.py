@@ -111,7 +111,7 @@ def test_the_trial_changes_no_old_file(tmp_path, monkeypatch):
     before = contents(tmp_path)
 
     def looked_at(*_, **__):
-        assert contents(tmp_path) == before and len(os.listdir(tmp_path)) == 4
+        assert contents(tmp_path) == before and len(os.listdir(tmp_path)) == 5
         raise ValueError("it trains")
 
     monkeypatch.setattr(nf.Network, "SGD", looked_at)
