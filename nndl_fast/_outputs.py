@@ -72,8 +72,14 @@ def save(net: Network, output: Path) -> None:
 
 
 def pictures() -> Any:
-    from . import _pictures  # Matplotlib takes its time, and predict needs none
-
+    """The module that draws: Matplotlib takes its time, and predict needs none."""
+    # Matplotlib refuses a backend that it does not know, a notebook's say, and files need none.
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        from . import _pictures
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
     return _pictures
 
 

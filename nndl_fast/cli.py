@@ -165,7 +165,7 @@ def train(
     output: Path,
     **given: Any,
 ) -> None:
-    """Trains a network, saves it, and draws its learning curve and what the test shows.
+    """Trains a network, saves it, and draws pictures of it.
 
     DATA is a table of your own, .csv (with or without a header), .npy, .npz (arrays x and y) or .parquet; or
     a folder with MNIST's four IDX files. Without DATA the bundled handwritten digits are learned. Of a table
@@ -289,7 +289,11 @@ def predict(model: Path, data: Path, label: str | None) -> None:
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @_LABEL
 def evaluate(model: Path, data: Path, label: str | None) -> None:
-    """Prints accuracy, cost, and which classes are taken for which, on the labelled examples of DATA."""
+    """Prints how good a network is on the labelled examples of DATA.
+
+    That is its accuracy, its cost, how far its activations can be believed, and which classes are taken
+    for which.
+    """
     net = load(model)
     table = _read(net, data, label)
     if table.labels is None:
@@ -317,10 +321,10 @@ def evaluate(model: Path, data: Path, label: str | None) -> None:
 )
 @click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
 def bench(folder: Path, quick: bool, against: Path | None, show: bool) -> None:
-    """Measures this machine: nndl_fast beside the libraries that are installed, alone and in company.
+    """Measures this machine beside the libraries that are installed.
 
-    FOLDER gets report.html, report.json and pictures. It needs the extra bench; leave the machine alone
-    meanwhile, which is about twenty minutes.
+    The layer is measured alone and in company. FOLDER gets report.html, report.json and pictures. It needs
+    the extra bench; leave the machine alone meanwhile, which is about twenty minutes.
     """
     if missing := [name for name in ("pytest", "pytest_benchmark", "matplotlib") if not find_spec(name)]:
         raise click.ClickException(f"{', '.join(missing)} not installed: pip install 'nndl_fast[bench]'")
@@ -339,7 +343,7 @@ def bench(folder: Path, quick: bool, against: Path | None, show: bool) -> None:
 @main.command()
 @click.argument("model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def info(model: Path | None) -> None:
-    """Prints what this installation is; with MODEL, what that file holds."""
+    """Prints what this installation is, or what is in MODEL."""
     content: dict[str, Any] = show_config()
     if model is not None:
         net = load(model)

@@ -1,5 +1,6 @@
 """The command line: what it writes and prints."""
 
+import os
 import re
 import subprocess
 import sys
@@ -48,6 +49,20 @@ def test_the_best_epoch_is_saved_and_of_no_mistakes_there_is_no_picture(tmp_path
     again = ("--epochs", best, "--output", tmp_path / "again.npz")
     assert digest in run_well("train", tmp_path / "t.npz", *again).stdout
     assert nf.load(tmp_path / "m.npz").digest() == digest
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "module://is_not_there"])
+def test_a_backend_that_is_not_there_draws_too(tmp_path, backend):
+    command = [sys.executable, "-m", "nndl_fast", "train", "--epochs", "1", "--output", "m.npz"]
+    environment = {**os.environ, "MPLBACKEND": backend}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and (tmp_path / "m.png").exists(), done.stderr
+
+
+def test_no_summary_of_a_command_is_cut():
+    said = run_well("--help").stdout.split("Commands:")[1]
+    assert all(name in said for name in ("train", "predict", "evaluate", "bench", "info"))
+    assert "..." not in said
 
 
 def test_train_does_what_its_options_say(tmp_path):
