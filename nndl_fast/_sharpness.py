@@ -83,6 +83,8 @@ def fit_sharpness(
     given = np.moveaxis(_core.as_real(z, "fit_sharpness", "z").astype(np.float64), axis, -1)
     rows = given.reshape(-1, given.shape[-1])
     _inputs.check_finite(rows, "fit_sharpness: z")
+    size = float(np.abs(rows).max(initial=0)) or 1.0  # so that no difference overflows
+    rows = rows / size
     rows = rows - rows.max(axis=1, keepdims=True)  # which changes no activation
     targets = np.asarray(y)
     right, total = _of_targets(rows, targets, targets.ndim < given.ndim, axis)
@@ -95,7 +97,10 @@ def fit_sharpness(
         )
     if not np.sum(total * rows.mean(axis=1) - right) < 0:
         raise ValueError("fit_sharpness: the cost is least at a c of 0 or below: z says nothing of y")
-    return _minimum(rows, right, total)
+    c = _minimum(rows, right, total) / size
+    if not np.isfinite(c):
+        raise ValueError(f"fit_sharpness: z is at most {size:g} and its sharpness beyond float64's numbers")
+    return c
 
 
 def _of_targets(rows: Array, y: Array, of_labels: bool, axis: int) -> tuple[Array, Array]:

@@ -47,6 +47,11 @@ def calls(z):
     yield nf.softmax_backward, (z, z), {"c": 7.0}
     yield nf.softmax_backward, (nf.softmax(ones), z), {}
     yield nf.matmul, (z, z.T), {}
+    if np.isfinite(z).all() and len(np.unique(z[0])) > 2:
+        rows = np.array([np.roll(row, k) for k, row in enumerate(z)])
+        predicted = rows.argmax(axis=1)
+        predicted[-1] = np.flatnonzero(rows[-1] == np.unique(rows[-1])[-2])[0]  # one is wrong
+        yield nf.fit_sharpness, (rows, predicted), {}
     for activation in (None, *ACTIVATIONS):
         options = {"activation": activation}
         yield nf.affine, (z, z.T, z[:, 0]), options

@@ -18,7 +18,7 @@ def cost(z, y, c, **options):
     return float(nf.log_likelihood_cost(c * z, y, **options))
 
 
-@pytest.mark.parametrize("scale", [1e-6, 0.2, 1, 3, 1e6])
+@pytest.mark.parametrize("scale", [1e-200, 1e-6, 0.2, 1, 3, 1e6, 1e300])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_no_other_sharpness_costs_less(scale, classes):
     z, y = example(classes=classes, scale=scale)
@@ -83,6 +83,7 @@ def test_it_is_the_temperature_that_scikit_learn_fits():
         ([[2.0, 1.0], [0.0, 3.0]], [0, 1], ValueError, "of 2 examples none has .* falls without end"),
         ([[2.0, 1.0], [0.0, 3.0]], [1, 0], ValueError, "least at a c of 0 or below"),
         (np.empty((0, 3)), [], ValueError, "of 0 examples"),
+        ([[1e-310, 0]] * 3, [0, 0, 1], ValueError, "beyond float64"),
         ([[2.0, np.nan]], [0], ValueError, "fit_sharpness: z"),
         ([[2.0, 1.0]], [2], IndexError, "fit_sharpness: label 2"),
         ([[2.0, 1.0]], [0.5, 0.5, 0.5], ValueError, "fit_sharpness: y"),
