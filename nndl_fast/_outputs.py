@@ -87,15 +87,14 @@ def draw(model: Path, *pictures: Callable[[IO[bytes]], None] | None) -> None:
     """Draws each of PICTURES; of what there is nothing to draw, an older one is removed."""
     for (kind, what), picture in zip(PICTURES.items(), pictures):
         path = _picture(model, kind)
-        if picture is None:
-            path.unlink(missing_ok=True)
-            click.echo(f"{what}: none")
-            continue
         try:
-            with _replace.replacing(path) as file:
-                picture(file)
+            if picture is None:
+                path.unlink(missing_ok=True)
+            else:
+                with _replace.replacing(path) as file:
+                    picture(file)
         except Exception as error:  # Matplotlib's may be of any kind
             raise click.ClickException(
                 f"the model is saved, but its {what} cannot be drawn: {error}"
             ) from error
-        click.echo(printable(f"{what}: {path}"))
+        click.echo(printable(f"{what}: {path if picture else 'none'}"))

@@ -16,7 +16,6 @@ from . import _backpropagation, _inputs, _serialization
 from . import functional as f
 from ._errors import as_type
 from ._layers import Layers
-from ._sharpness import fit_sharpness
 from ._trainers import one_at_a_time
 from ._types import Array
 from .costs import CrossEntropyCost, LogLikelihoodCost
@@ -241,7 +240,7 @@ class Predicting(Layers):
             )
         x, y = self._examples(data, "data")
         z = np.hstack([part for _, part in self._weighted_inputs(x)])
-        c = fit_sharpness(z, y.T, axis=0)
+        c = f.fit_sharpness(z, y.T, axis=0)
         biases, weights = self.parameters
         self.parameters = (
             [*biases[:-1], biases[-1] * self.dtype.type(c)],

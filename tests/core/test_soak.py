@@ -21,7 +21,7 @@ soak.ROWS = [(3, 2), (128, 10), (50, 100), (2, 40_000)]
 with tempfile.TemporaryDirectory() as folder:
     test = soak.Soak(0, Path(folder))
     CHANGE
-    sys.exit(test.run(8) != EXPECTED)
+    sys.exit(test.run(3) != EXPECTED)
 """
 
 

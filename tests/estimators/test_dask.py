@@ -46,7 +46,7 @@ def test_the_fit_is_that_of_one_array(dtype, hidden):
     weight = np.random.default_rng(0).random(len(Y)) + 0.5
     given = {
         "hidden_layer_sizes": hidden,
-        "tol": 1e-5 if not hidden else 1e-2,
+        "tol": 1e-5 if not hidden else 5e-3,
         "alpha": 0.1,
         "max_iter": 2000,
     }
@@ -60,7 +60,7 @@ def test_the_fit_is_that_of_one_array(dtype, hidden):
         np.testing.assert_allclose(model.coef_, own.coef_, atol=0.05)
     predicted, chances = model.predict(x), model.predict_proba(x)
     assert isinstance(predicted, da.Array) and chances.shape == (len(Y), 10) and chances.dtype == dtype
-    assert (predicted.compute() == Y).mean() > (0.95 if hidden else 0.97)
+    assert (predicted.compute() == Y).mean() > 0.97
     np.testing.assert_allclose(chances.compute().sum(1), 1, rtol=1e-5)
     assert np.array_equal(model.predict(X), predicted.compute())
 
