@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from .network import Network
 
 _PRINTED = 20  # classes up to which the whole confusion matrix is printed
 _PAIRS = 10
+_CODE = re.compile(r"^[+-]?0[0-9]|_")  # what makes a label text, though it could be read as a number
 _BINS = 15  # of activations, as Guo et al. have it (2017, arXiv:1706.04599)
 
 
@@ -90,14 +92,30 @@ def _reliability(activation: Array, right: Array) -> Reliability:
     return Reliability(counts, *(of / np.maximum(1, counts) for of in sums))
 
 
-def numbers_of(net: Network, labels: Array) -> Array:
-    """The classes that labels of a table stand for; a ValueError if one is unknown to the network."""
-    classes, given = net._labels, labels.tolist()
-    numbers = _inputs.places_of(given, classes)
+def plain_label(label: Any) -> str:
+    """The label as text, and an integer of whatever form as Python writes it; 007 and 1_0 are none."""
+    text = str(label)
+    if _CODE.search(text):
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else text
+
+
+def numbers_of(net: Network, labels: Array, place: Callable[[int], str]) -> Array:
+    """The classes that a table's labels, which are text, stand for; a ValueError if one is unknown."""
+    classes = net._labels
+    texts = [plain_label(c) for c in classes]
+    given = labels.tolist()
+    if not any(isinstance(c, str) for c in classes):
+        given = list(map(plain_label, given))
+    numbers = _inputs.places_of(given, texts)
     if unknown := np.flatnonzero(numbers < 0)[:1].tolist():
-        shown = ", ".join(map(printable, classes[:20])) + (", ..." if len(classes) > 20 else "")
+        shown = ", ".join(map(printable, texts[:20])) + (", ..." if len(texts) > 20 else "")
         raise ValueError(
-            f"has the label {printable(given[unknown[0]])} at example {unknown[0]}; the network's classes "
+            f"has the label {printable(labels[unknown[0]])} in {place(unknown[0])}; the network's classes "
             f"are {shown}"
         )
     return numbers

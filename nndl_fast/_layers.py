@@ -59,6 +59,7 @@ class Layers:
         self.rng: np.random.Generator = np.random.default_rng(rng)
         self.classes = classes
         self.features = None
+        self.table: dict[str, Any] | None = None
         self._parameters: Parameters = ([], [])
         self._seen: list[Array] = []  # the parameters that were checked last
         self.default_weight_initializer()

@@ -1,15 +1,17 @@
-"""MNIST's four IDX files, which may be gzipped."""
+"""MNIST and what is kept in its ways: four IDX files, the book's mnist.pkl.gz, and Keras's mnist.npz."""
 
 from __future__ import annotations
 
 import gzip
+import pickle
+import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +24,83 @@ Split = tuple[Part, Part, Part]
 
 # Of a kind the end of a file's name, and what it starts with: unsigned bytes in three dimensions, in one.
 _KINDS = {"images": ("idx3-ubyte", 0x803), "labels": ("idx1-ubyte", 0x801)}
+_PICKLES = (".pkl", ".pkl.gz")
 _PARTS = "train", "t10k"
 _MORE = 1 << 20  # bytes that are looked for behind a file's last element
 
 
-def load(folder: str | PathLike[str], inputs: int | None = None) -> Split:
-    """The three parts. Headers have to fit each other, and a network's inputs, before any is unpacked."""
+def is_kept_in(path: Path) -> bool:
+    """Whether a folder or a file has images in parts of their own: for training and for testing."""
+    if path.is_dir() or path.name.lower().endswith(_PICKLES):
+        return True
+    if path.suffix.lower() != ".npz":
+        return False
+    with suppress(ValueError, zipfile.BadZipFile), _files.open_regular(path) as file:
+        return "x_train" in _files.Archive(file).names
+    return False  # what is wrong with it, its reader says
+
+
+def load(path: str | PathLike[str], inputs: int | None = None, most: int | None = 9) -> Split:
+    """The three parts, with labels up to ``most``, of images that have as many pixels as there are inputs."""
+    path = Path(path)
+    if not path.name.lower().endswith((*_PICKLES, ".npz")) or path.is_dir():
+        return _of_folder(path, inputs, most)
+    name = printable(path)
+    try:
+        with _files.open_regular(path) as file:
+            split = _of_keras(file) if path.suffix.lower() == ".npz" else _of_pickle(file)
+            shapes = [(x.shape, y.shape) for x, y in split]
+    except Exception as error:  # whatever the decoders of gzip, zip and pickle meet in a damaged file
+        raise ValueError(f"{name} cannot be read: {printable(error)}") from error
+    pixels = inputs or shapes[0][0][-1]
+    if any(x[1:] != (pixels,) or y != x[:1] or not x[0] for x, y in shapes):
+        needed = f" of {inputs} pixels" if inputs else ""
+        raise ValueError(
+            f"{name} has images and labels of the shapes {shapes}; they must be (n, pixels){needed}"
+        )
+    return split
+
+
+def _of_keras(file: IO[bytes]) -> Split:
+    archive = _files.Archive(file)
+    x, y, test_x, test_y = (archive.read(name) for name in ("x_train", "y_train", "x_test", "y_test"))
+    labels, test_labels = _integers(y), _integers(test_y)
+    images, validating = _pixels(x), len(x) // 6  # the book's 10,000 of 60,000
+    training = images[:-validating], labels[:-validating]
+    return training, (images[-validating:], labels[-validating:]), (_pixels(test_x), test_labels)
+
+
+class _Arrays(pickle.Unpickler):
+    """Makes arrays, and nothing that could execute anything."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return np.zeros(0).__reduce__()[0]
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"it has {module}.{name}, which is no array and could execute anything")
+
+
+def _of_pickle(file: IO[bytes]) -> Split:
+    zipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    content = _Arrays(gzip.GzipFile(fileobj=file) if zipped else file, encoding="latin1").load()
+    training, validation, test = ((np.asarray(x, np.float32), _integers(y)) for x, y in content)
+    return training, validation, test
+
+
+def _integers(labels: Any) -> NDArray[np.int64]:
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"its labels have dtype {array.dtype}; they must be integers")
+    return array.astype(np.int64)
+
+
+def _of_folder(folder: Path, inputs: int | None, most: int | None) -> Split:
+    """Headers have to fit each other, and a network's inputs, before any file is unpacked."""
     with ExitStack() as opened:
         (train, train_labels), (test, test_labels) = (
-            [_opened(Path(folder), part, kind, opened) for kind in _KINDS] for part in _PARTS
+            [_opened(folder, part, kind, opened) for kind in _KINDS] for part in _PARTS
         )
         for images, labels in ((train, train_labels), (test, test_labels)):
             if images.shape[0] != labels.shape[0]:
@@ -52,7 +122,7 @@ def load(folder: str | PathLike[str], inputs: int | None = None) -> Split:
                 f"load_mnist: {test.name} has images of {prod(test.shape[1:])} pixels; the network needs "
                 f"{inputs} inputs"
             )
-        y, test_y = _digits(train_labels), _digits(test_labels)
+        y, test_y = _labels(train_labels, most), _labels(test_labels, most)
         try:
             x, test_x = _pixels(_elements(train)), _pixels(_elements(test))
         except MemoryError as error:
@@ -69,25 +139,29 @@ def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return pixels
 
 
-def _digits(idx: _Idx) -> NDArray[np.int64]:
+def _labels(idx: _Idx, most: int | None) -> NDArray[np.int64]:
     labels = _elements(idx)
-    wrong = np.flatnonzero(labels > 9)
+    wrong = np.flatnonzero(labels > (255 if most is None else most))
     if wrong.size:
         raise ValueError(
-            f"load_mnist: {idx.name} has the label {labels[wrong[0]]} at {wrong[0]}; labels are 0..9"
+            f"load_mnist: {idx.name} has the label {labels[wrong[0]]} at {wrong[0]}; labels are 0..{most}"
         )
     return labels.astype(np.int64)
 
 
-def places(folder: Path, parts: Iterable[str] = _PARTS, kinds: Iterable[str] = tuple(_KINDS)) -> list[Path]:
-    """Where MNIST's files may be, in the order in which they are looked for."""
-    return [
-        folder / f"{part}-{kind}{separator}{_KINDS[kind][0]}{ending}"
-        for part in parts
-        for kind in kinds
-        for separator in "-."
-        for ending in ("", ".gz")
-    ]
+def _places(folder: Path, part: str, kind: str) -> list[Path]:
+    """Where a file may be, in the order in which it is looked for."""
+    names = [f"{part}-{kind}{between}{_KINDS[kind][0]}" for between in "-."]
+    plain = [folder / f"{name}{ending}" for name in names for ending in ("", ".gz")]
+    as_named = ["train"] if part == "train" else [part, "test"]  # EMNIST has a name before it
+    patterns = [f"*-{name}-{kind}[-.]{_KINDS[kind][0]}*" for name in as_named]
+    others = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    if len(others) > 1 and not any(path.is_file() for path in plain):
+        raise ValueError(
+            f"load_mnist: {printable(folder)} has {' and '.join(printable(path.name) for path in others)}; "
+            "it must have one of them"
+        )
+    return [*plain, *(folder / name / name for name in names), *others]
 
 
 class _Idx(NamedTuple):
@@ -99,7 +173,7 @@ class _Idx(NamedTuple):
 
 
 def _opened(folder: Path, part: str, kind: str, opened: ExitStack) -> _Idx:
-    path, raw = _first_of(folder, places(folder, [part], [kind]))
+    path, raw = _first_of(folder, _places(folder, part, kind))
     opened.enter_context(raw)
     name, magic = printable(path), _KINDS[kind][1]
     head = 4 + 4 * (magic & 0xFF)  # bytes before the elements: the kind, and a size for each dimension
@@ -134,6 +208,8 @@ def _first_of(folder: Path, candidates: list[Path]) -> tuple[Path, IO[bytes]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except ValueError as error:
+            if path.is_dir():  # as Kaggle packs them, where the file is in a folder of its own name
+                continue
             raise ValueError(f"load_mnist: {error}") from error
     names = f"no {candidates[0].name} and no {candidates[1].name}"
     raise FileNotFoundError(f"load_mnist: {printable(folder)} has {names}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import secrets
 import tempfile
@@ -15,6 +17,7 @@ import click
 
 from . import _replace, _serialization
 from ._text import printable
+from ._types import Array
 from .network import Network
 
 # The pictures beside a model, by what its name has before .png.
@@ -69,6 +72,33 @@ def save(net: Network, output: Path) -> None:
                 net.save(rescued)
                 raise click.ClickException(f"{error}; the model is in {rescued} instead") from error
         raise
+
+
+def check_table(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuses a place for predictions that cannot be written, or that is read."""
+    try:
+        _replace.check(output)
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error), param_hint="--output") from error
+    if any(output.exists() and given.exists() and os.path.samefile(output, given) for given in inputs):
+        raise click.BadParameter(f"{output} is what is read; give another name", param_hint="--output")
+
+
+def save_table(output: Path, names: Iterable[Any], classes: Array, activations: Array) -> None:
+    """Writes the predicted classes, and the activations of all."""
+    with _replace.replacing(output) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        writer = csv.writer(text)
+        writer.writerow(["class", *map(_no_formula, names)])
+        for best, row in zip(classes.tolist(), activations.tolist()):
+            writer.writerow([_no_formula(best), *(f"{value:.9g}" for value in row)])
+        text.detach()
+
+
+def _no_formula(label: Any) -> Any:
+    """The label, with an apostrophe if a spreadsheet would take it for a formula."""
+    is_formula = isinstance(label, str) and label.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{label}" if is_formula else label
 
 
 def pictures() -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import datasets
+from . import _mnist, datasets
+from ._columns import Plan
+from ._judgement import plain_label
 from ._tables import Table, square_of
 from ._text import printable
 from ._types import Array
@@ -15,9 +18,6 @@ from .network import Network
 
 Part = tuple[Array, Array]
 
-# Of 20 examples 14 are trained on, 3 validate and 3 test. They are spread, so that of a class with few
-# examples each part has some.
-_VALIDATION, _TEST = [2, 9, 16], [5, 12, 19]
 _FAR = 1000.0  # mean over spread from which float32 has too few digits for what is left of a feature
 
 
@@ -48,23 +48,29 @@ class Problem(NamedTuple):
     test: Part  # features as they are, as a trained network takes them
     outputs: int
     classes: list[Any] | None = None  # None for 0, 1, 2, ...
-    features: list[str] | None = None
+    plan: Plan | None = None
     image: tuple[int, int] | None = None
     scale: Scale | None = None
     rows: Array | None = None  # of the test examples in their file
+    notes: Sequence[str] = ()  # on what was done
 
 
-def of_digits(folder: Path | None) -> Problem:
-    """The bundled digits, or MNIST from a folder."""
-    parts = datasets.load_mnist(folder) if folder else datasets.load_digits()
-    return Problem(*parts, outputs=10, image=square_of(parts[0][0].shape[1]))
+def of_digits(path: Path | None) -> Problem:
+    """The bundled digits, or the images of a folder or a file that has parts of its own."""
+    parts = _mnist.load(path, most=None) if path else datasets.load_digits()
+    image = square_of(parts[0][0].shape[1])
+    kinds = np.unique(np.concatenate([y for _, y in parts]))
+    if kinds[-1] <= 9 and kinds[0] >= 0:
+        return Problem(*parts, outputs=10, image=image)
+    training, validation, test = ((x, np.searchsorted(kinds, y)) for x, y in parts)
+    return Problem(training, validation, test, len(kinds), kinds.tolist(), image=image)
 
 
 def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
     """A table's examples, shared out with equal parts of each class, in an order that ``seed`` decides."""
-    x, given, name = table.x, table.labels, printable(path)
+    given, name = table.labels, printable(path)
     assert given is not None
-    kinds, y = np.unique(given, return_inverse=True)
+    kinds, y = _classes(given)
     if len(kinds) < 2:
         raise ValueError(
             f"{name} has one class, {printable(kinds[0])}; there must be at least two. Is another column the "
@@ -77,18 +83,10 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
         )
     if len(y) < 20:
         raise ValueError(f"{name} has {len(y)} examples; there must be at least 20")
-    bad = np.argwhere(~np.isfinite(x))
-    if bad.size:
-        row, j = bad[0]
-        feature = printable(table.names[j]) if table.names else j
-        raise ValueError(
-            f"{name} has {x[row, j]} as feature {feature} of example {row}; features must be finite"
-        )
-    order = np.random.default_rng(seed).permutation(len(y))
-    order = order[np.argsort(y[order], kind="stable")]
-    place = np.arange(len(y)) % 20
-    validation, test = np.isin(place, _VALIDATION), np.isin(place, _TEST)
-    parts = [np.sort(order[some]) for some in (~(validation | test), validation, test)]
+    parts, few = _shares(y, seed)
+    if not all(map(len, parts)):
+        raise ValueError(f"{name} has too few examples of each class, {len(y)} of {len(kinds)} classes")
+    x, plan = _filled(table, parts[0])
     scale = None
     if standardise:
         mean, spread = x[parts[0]].mean(axis=0, dtype=np.float64), x[parts[0]].std(axis=0, dtype=np.float64)
@@ -96,15 +94,64 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
         scale = Scale(mean, np.where(constant, 1.0, spread))
     of = scale.of if scale else np.asarray
     training, validating = ((of(x[part]), y[part]) for part in parts[:2])
-    same = kinds.dtype.kind == "i" and np.array_equal(kinds, np.arange(len(kinds)))
+    warned = [
+        f"warning: class {printable(kinds[kind])} has too few examples, {n}, to validate or test with; all "
+        "are trained on"
+        for kind, n in few
+    ]
     return Problem(
         training,
         validating,
         (x[parts[2]], y[parts[2]]),
         outputs=len(kinds),
-        classes=None if same else kinds.tolist(),
-        features=table.names,
+        classes=None if kinds == list(range(len(kinds))) else kinds,
+        plan=plan,
         image=table.image,
         scale=scale,
-        rows=parts[2],
+        rows=table.rows[parts[2]],
+        notes=[*table.notes, *warned],
     )
+
+
+def _classes(labels: Array) -> tuple[list[Any], Array]:
+    """The classes in order, integers if all labels are, and which one each label is."""
+    kinds, y = np.unique(labels, return_inverse=True)
+    texts = [plain_label(kind) for kind in kinds.tolist()]
+    try:
+        numbers = [int(text) for text in texts]
+    except ValueError:
+        return kinds.tolist(), y
+    if len(set(numbers)) < len(numbers) or list(map(str, numbers)) != texts:  # 1 and 1.0, or 007
+        return kinds.tolist(), y
+    order = np.argsort(numbers)
+    return [numbers[i] for i in order], np.argsort(order)[y]
+
+
+def _shares(y: Array, seed: int) -> tuple[list[Array], list[tuple[int, int]]]:
+    """Which examples are trained on, validate and test: 70, 15 and 15 % of each class; and the classes of
+    which there are too few for that, with how many these are."""
+    rng = np.random.default_rng(seed)
+    parts: list[list[Array]] = [[], [], []]
+    few = []
+    for kind, n in enumerate(np.bincount(y)):
+        order = rng.permutation(np.flatnonzero(y == kind))
+        share = (3 * n + 10) // 20
+        for part, some in zip(parts, (order[2 * share :], order[:share], order[share : 2 * share])):
+            part.append(some)
+        if not share:
+            few.append((kind, int(n)))
+    return [np.sort(np.concatenate(part)) for part in parts], few
+
+
+def _filled(table: Table, training: Array) -> tuple[Array, Plan]:
+    """The inputs without gaps, and the plan with what fills them: the means of the examples to train on."""
+    x, columns, start = table.x, [], 0
+    for column in table.plan.columns:
+        if column.values is None:
+            gaps = np.isnan(x[:, start])
+            known = x[training, start][~gaps[training]]
+            column = column._replace(mean=float(np.mean(known, dtype=np.float64)) if len(known) else 0.0)
+            x[gaps, start] = column.mean
+        columns.append(column)
+        start += len(column.inputs)
+    return x, table.plan._replace(columns=columns)

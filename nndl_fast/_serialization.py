@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from . import _backpropagation, _files, _replace, _state, costs
+from . import _backpropagation, _columns, _files, _replace, _state, costs
 from ._text import printable
 from ._types import Array
 
@@ -21,7 +21,8 @@ Content = tuple[dict[str, Any], list[Array], list[Array]]
 _FORMAT = "nndl_fast network 1"
 _MOST = 10  # how far a file may be compressed; save compresses nothing, and parameters hardly can be
 _KEY = "nndl_fast"  # of the header in a safetensors file, whose metadata are texts by name
-OPTIONAL = ("classes", "features")  # lists of names that a header may have
+_NAMES = ("classes", "features")  # lists that a header may have
+OPTIONAL = (*_NAMES, "table")
 
 
 def save(
@@ -173,10 +174,12 @@ def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Ar
     if hidden not in _backpropagation.HIDDEN:
         known = ", ".join(map(repr, _backpropagation.HIDDEN))
         raise ValueError(f"its hidden layers are {hidden!r}; they must be one of {known}")
-    for name in OPTIONAL:
+    for name in _NAMES:
         names = header.get(name, [])
         if not isinstance(names, list) or not all(isinstance(item, (str, int, float)) for item in names):
             raise ValueError(f"its {name} are {names!r}; they must be a list of strings or numbers")
+    if "table" in header:
+        _columns.plan_from_json(header["table"], sizes[0])
     for name, arrays in (("biases", biases), ("weights", weights)):
         if len(arrays) != len(sizes) - 1:
             raise ValueError(f"it has {name} of {len(arrays)} layers; sizes {sizes} need {len(sizes) - 1}")

@@ -1,27 +1,29 @@
-"""Examples and labels from files of one's own: .csv, .npy, .npz and .parquet, and MNIST's folder."""
+"""Examples and labels from files of one's own: text, Excel, Parquet and the like by pandas, and NumPy's."""
 
 from __future__ import annotations
 
-import csv
+import bz2
 import gzip
 import io
-import re
+import lzma
+import sys
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from math import isqrt, prod
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from . import _files, _mnist
+from . import _columns, _csv, _files
+from ._columns import Column, Plan, Unclear, Wanted
 from ._text import printable
 from ._types import Array
 
 _LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
-_CODE = re.compile(r"^[+-]?0[0-9]|_")  # what makes a label text, though it could be read as a number
-_LONGEST = 1 << 24  # characters of a line of text
 
 
 def square_of(pixels: int) -> tuple[int, int] | None:
@@ -31,9 +33,22 @@ def square_of(pixels: int) -> tuple[int, int] | None:
 
 
 class Table(NamedTuple):
-    x: Array  # (n, features)
-    labels: Array | None  # (n,), integers or text
-    names: list[str] | None  # of the features
+    x: Array  # (n, inputs), NaN where a number is missing that nothing stands for
+    labels: Array | None  # (n,) of text, "" where one is missing
+    plan: Plan
+    rows: Array  # (n,), the numbers of the examples in the file
+    where: Callable[[int], str]  # says where an example of such a number is
+    notes: Sequence[str] = ()  # what was done
+
+    def place(self, i: int) -> str:
+        """Where an example is in the file."""
+        return self.where(self.rows[i])
+
+    def labelled(self) -> tuple[Array, Array, Callable[[int], str], Array]:
+        """x, labels and places of those examples that have a label, and which these are."""
+        assert self.labels is not None
+        known = self.labels != ""
+        return self.x[known], self.labels[known], self._replace(rows=self.rows[known]).place, known
 
     @property
     def image(self) -> tuple[int, int] | None:
@@ -42,233 +57,281 @@ class Table(NamedTuple):
         return square_of(self.x.shape[1]) if may_be else None
 
 
-class Wanted(NamedTuple):
-    """What a network takes: the number of its inputs, and their names if it knows them."""
+class _Raw(NamedTuple):
+    """A table as it stands in a file."""
 
-    features: int
-    names: Sequence[Any] | None
+    frame: Any  # pandas' of the columns by their numbers
+    names: list[str] | None
+    where: Callable[[int], str]
+    notes: list[str]
+    row_names: bool = False
 
 
-def read(path: Path, label: str | None = None, wanted: Wanted | None = None) -> Table:
-    """The table in a file. ``label`` is the column of the labels, its name or number (-1 is the last).
+# Takes names and number of the columns before the examples are read, and whether the last one has labels,
+# where that is known; returns the columns that are text.
+_Choose = Callable[..., list[int]]
 
-    Without ``label`` it is the last column if something is to be learned. If a network is to be
-    applied, it is the one that the network has no input for, if there is one.
+
+def read(
+    path: Path, wanted: Wanted | Plan, label: str | None = None, form: _csv.Format = _csv.UNKNOWN
+) -> Table:
+    """The table in a file, or in standard input if the path is "-".
+
+    It is read as something to learn from, or as a model's plan takes it; ``label`` is for the latter.
     """
     name = printable(path)
+    roles: dict[str, Any] = {}
+
+    def choose(names: list[str] | None, width: int, labelled: bool | None = None) -> list[int]:
+        if isinstance(wanted, Plan):
+            columns, at = _columns.applied(wanted, str(width - 1) if labelled else label, names, width)
+            roles.update(columns=columns, label=at)
+            texts = [column.at for column in columns if column.values is not None]
+            return [*texts, *([] if at is None else [at])]
+        if labelled is False:
+            raise Unclear("has no array y; to be learned from it must have x and y")
+        roles["features"], roles["label"] = wanted.roles(names, width)
+        return [roles["label"]]
+
+    source = io.BytesIO(sys.stdin.buffer.read()) if str(path) == "-" else path
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of a file without any lines
-            if path.is_dir():
-                images, digits = _mnist.load(path, wanted and wanted.features)[2]
-                return Table(images, digits, None)
-            with _files.open_regular(path) as file:
-                reader = _READERS.get(path.suffix.lower())
-                if reader is not None:
-                    return reader(file, label, wanted)
-                content: Any = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
-                with io.TextIOWrapper(content, "utf-8-sig") as text:
-                    return _csv(text, label, wanted)
+            warnings.simplefilter("error")
+            with _opened(source) as (file, kind):
+                if kind in _READERS:
+                    raw = _READERS[kind](file, choose)
+                else:
+                    frame, head = _csv.read(file, form, lambda h: choose(h.names, h.columns))
+                    where = partial(_line_of, source, head)
+                    raw = _Raw(frame, head.names, where, head.notes, head.row_names)
+            if isinstance(wanted, Plan):
+                return _applied(raw, wanted, roles["columns"], roles["label"])
+            return _learned(raw, wanted, roles["features"], roles["label"])
     except ModuleNotFoundError as error:
-        raise ValueError(
-            f"{name} needs PyArrow to be read: pip install 'nndl_fast[parquet]' ({error})"
-        ) from error
-    except _Columns as error:
-        raise ValueError(f"{name} {printable(error)}") from error
-    except Exception as error:  # whatever the decoders of text, NumPy, Arrow and gzip meet in a damaged file
-        if path.is_dir():
-            raise
+        extra = "pip install 'nndl_fast[parquet]'" if error.name == "pyarrow" else f"pip install {error.name}"
+        raise ValueError(f"{name} needs {error.name} to be read: {extra}") from error
+    except Unclear as error:
+        raise ValueError(f"{name} {error}") from error
+    except Exception as error:  # whatever the decoders of text, NumPy, pandas and gzip meet in a damaged file
         raise ValueError(f"{name} cannot be read: {printable(error)}") from error
 
 
-class _Columns(ValueError):
-    """Columns that are not there, or not what they should be; the message goes on after the file's name."""
+@contextmanager
+def _opened(source: Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
+    """The file, unpacked if it is compressed, and the ending of its name without that."""
+    if not isinstance(source, Path):
+        source.seek(0)
+        yield source, ".csv"
+        return
+    with _files.open_regular(source) as file:
+        kind = source.suffix.lower()
+        if kind == ".zip":
+            archive = zipfile.ZipFile(file)
+            members = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
+            if len(members) != 1:
+                raise Unclear(
+                    f"has {len(members)} files, {', '.join(map(printable, members))}; it must have one"
+                )
+            with archive.open(members[0]) as member:
+                yield member, Path(members[0]).suffix.lower()
+        elif kind in _UNPACKED:
+            with _UNPACKED[kind](file) as unpacked:
+                yield unpacked, source.with_suffix("").suffix.lower()
+        else:
+            yield file, kind
 
 
-def _csv(file: IO[str], label: str | None, wanted: Wanted | None) -> Table:
-    skipped, first = _first_line(file)
-    delimiter = max(",;\t", key=first.count)
-    fields = [field.strip() for field in next(csv.reader([first], delimiter=delimiter))]
-    text = [i for i, field in enumerate(fields) if not _is_number(field)]
-    # A header names the features; in its absence only a label may be text.
-    at = None if label is None else _of_number(label, len(fields))
-    may_be_text = len(fields) - 1 if at is None else at
-    names = fields if set(text) - {may_be_text} or _is_name(label, fields) else None
-    features, of_label = _roles(names, len(fields), label, wanted)
-    options: dict[str, Any] = {
-        "delimiter": delimiter,
-        "skiprows": skipped + (names is not None),
-        "quotechar": '"',
-        "comments": None,
-    }
-    file.seek(0)
-    x = np.loadtxt(_lines(file), usecols=features, ndmin=2, **options)
-    labels = None
-    if of_label is not None:
-        file.seek(0)
-        labels = np.loadtxt(_lines(file), str, usecols=[of_label], ndmin=1, **options)
-    return _table(x, labels, names and [names[i] for i in features])
+def _line_of(source: Path | IO[bytes], head: _csv.Head, row: int) -> str:
+    with _opened(source) as (file, _):
+        return _csv.line_of(file, head, row)
 
 
-def _first_line(file: IO[str]) -> tuple[int, str]:
-    """How many lines stand before the first one that is no comment, and that one."""
-    for number, line in enumerate(_lines(file)):
-        text = line.strip()
-        if text and not text.startswith("#"):
-            return number, text
-    raise ValueError("it has no lines")
+_UNPACKED: dict[str, Any] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
 
 
-def _lines(file: IO[str]) -> Iterator[str]:
-    """The file's lines, of which none may fill the memory, as it could in a small .gz."""
-    while line := file.readline(_LONGEST + 1):
-        if len(line) > _LONGEST:
-            raise ValueError(f"it has a line of more than {_LONGEST} characters")
-        yield line
+def _learned(raw: _Raw, wanted: Wanted, features: list[int], label: int) -> Table:
+    raw, empty = _without_empty_rows(raw)
+    names = raw.names
+    unused = []
+    if raw.row_names and 0 in features:
+        features = [i for i in features if i]
+        unused = ["0 (names of the rows)"]
+    columns, left_out = _columns.learned(raw.frame, features, names, bool(wanted.columns), raw.where)
+    x, missing, _ = _columns.encoded(raw.frame, columns, raw.where)
+    _check_finite(raw, x, columns)
+    labels = labels_of(raw.frame[label])
+    if gaps := np.flatnonzero(labels == "")[:1].tolist():
+        raise Unclear(f"has no label in {raw.where(raw.frame.index[gaps[0]])}")
+    plan = Plan(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
+    texts = [f"{column.called} ({len(column.inputs)})" for column in columns if column.values is not None]
+    notes = [
+        f"label {plan.label.called}; {', '.join(raw.notes)}{empty}",
+        f"features: {', '.join(_some([column.called for column in columns]))}"
+        + (f"; an input for each value of {', '.join(_some(texts))}" if texts else ""),
+        f"not used: {', '.join(_some([*unused, *left_out])) or 'none'}; "
+        f"missing: {_missing(missing) or 'none'}",
+    ]
+    return Table(x, labels, plan, raw.frame.index.to_numpy(), raw.where, notes)
 
 
-def _npy(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
+def _applied(raw: _Raw, plan: Plan, columns: list[Column], label: int | None) -> Table:
+    raw, empty = _without_empty_rows(raw)
+    x, missing, unknown = _columns.encoded(raw.frame, columns, raw.where)
+    start = 0
+    for column in columns:
+        if column.values is None:
+            gaps = np.isnan(x[:, start])
+            if gaps.any() and column.mean is None:
+                row = raw.frame.index[np.flatnonzero(gaps)[0]]
+                raise Unclear(
+                    f"has no number in {raw.where(row)}, column {column.called}, nor has the model one"
+                )
+            x[gaps, start] = column.mean
+        start += len(column.inputs)
+    _check_finite(raw, x, columns)
+    labels = None if label is None else labels_of(raw.frame[label])
+    used = {column.at for column in columns} | {label}
+    unused = [raw.names[i] or str(i) if raw.names else str(i) for i in raw.frame if i not in used]
+    notes = [f"not used: {', '.join(_some(list(map(printable, unused))))}"] if unused else []
+    notes += [f"missing: {_missing(missing)}"] if missing else []
+    notes += [f"{n} unknown texts in column {column.called}, of which no input is 1" for column, n in unknown]
+    notes += [empty.removeprefix(", ")] if empty else []
+    return Table(x, labels, plan, raw.frame.index.to_numpy(), raw.where, notes)
+
+
+def _check_finite(raw: _Raw, x: Array, columns: list[Column]) -> None:
+    infinite = np.argwhere(np.isinf(x))
+    if infinite.size:
+        row, j = infinite[0]
+        of_inputs = [column.called for column in columns for _ in column.inputs]
+        raise Unclear(
+            f"has {x[row, j]} in {raw.where(raw.frame.index[row])}, column {of_inputs[j]}; features must be "
+            "finite"
+        )
+
+
+def _without_empty_rows(raw: _Raw) -> tuple[_Raw, str]:
+    """The table without the rows that Excel leaves at the end, and what is said of these."""
+    empty = raw.frame.isna().all(axis=1) if raw.frame.shape[1] > 1 else raw.frame[0].isna() & False
+    if not empty.any():
+        return raw, ""
+    return raw._replace(frame=raw.frame[~empty]), f", {int(empty.sum())} empty rows skipped"
+
+
+def _missing(missing: list[tuple[Column, int]]) -> str:
+    said = ("the mean" if column.values is None else "a value of its own" for column, _ in missing)
+    return ", ".join(_some([f"{n} in {column.called} ({what})" for (column, n), what in zip(missing, said)]))
+
+
+def _some(items: list[str]) -> list[str]:
+    return items if len(items) <= 12 else [*items[:10], f"... ({len(items)} in all)"]
+
+
+def _npy(file: IO[bytes], choose: _Choose) -> _Raw:
+    import pandas
+
     described = _files.described(file, _files.size_of(file))
     _check_real(described)
     if described.ndim != 2:
-        raise _Columns(f"has shape {described.shape}; it must be (n, columns)")
-    features, at = _roles(None, described.shape[1], label, wanted)
+        raise Unclear(f"has shape {described.shape}; it must be (n, columns)")
+    choose(None, described.shape[1])
     file.seek(0)
     array = np.lib.format.read_array(file, allow_pickle=False)
-    return _table(array[:, features], None if at is None else array[:, at], None)
+    return _Raw(pandas.DataFrame(array), None, _example, ["an array"])
 
 
-def _npz(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
+def _npz(file: IO[bytes], choose: _Choose) -> _Raw:
+    import pandas
+
     archive = _files.Archive(file)
     of_x, of_y = ([name for name in archive.names if name.lower() == kind] for kind in "xy")
-    if not of_x or (wanted is None and not of_y):
-        raise _Columns(f"has the arrays {', '.join(archive.names) or 'none'}; it must have x and y")
+    if not of_x:
+        raise Unclear(f"has the arrays {', '.join(archive.names) or 'none'}; it must have x and y")
     if twice := next((found for found in (of_x, of_y) if len(found) > 1), None):
-        raise _Columns(f"has the arrays {' and '.join(twice)}; only one of them can be meant")
+        raise Unclear(f"has the arrays {' and '.join(twice)}; only one of them can be meant")
     x = archive.describe(of_x[0])
     _check_real(x)
     n, features = len(x), prod(x.shape[1:])  # images too
-    if wanted is not None and features != wanted.features:
-        raise _Columns(f"has an x of shape {x.shape}; the network needs {wanted.features} columns")
-    if of_y and (shape := archive.describe(of_y[0]).shape) != (n,):
-        raise _Columns(f"has a y of shape {shape}; for {n} examples it must be ({n},)")
-    x = archive.read(of_x[0]).reshape(n, features)
-    return _table(x, archive.read(of_y[0]) if of_y else None, None)
+    choose(None, features + len(of_y), bool(of_y))
+    if of_y:
+        y = archive.describe(of_y[0])
+        if y.shape != (n,):
+            raise Unclear(f"has a y of shape {y.shape}; for {n} examples it must be ({n},)")
+        if y.dtype.kind not in "biufSU":
+            raise Unclear(f"has labels of dtype {y.dtype}; they must be integers or text")
+    frame = pandas.DataFrame(archive.read(of_x[0]).reshape(n, features))
+    if of_y:
+        labels = archive.read(of_y[0])
+        if labels.dtype.kind in "bS":
+            labels = np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels.astype(np.int64)
+        frame[features] = labels
+    return _Raw(frame, None, _example, ["the arrays x and y"])
 
 
-def _parquet(file: IO[bytes], label: str | None, wanted: Wanted | None) -> Table:
-    from pyarrow import parquet, types
+def _parquet(file: IO[bytes]) -> Any:
+    from pyarrow import parquet
 
-    content = parquet.ParquetFile(file)
-    schema = content.schema_arrow
-    names = schema.names
-    features, at = _roles(names, len(names), label, wanted)
-    for field in (schema.field(i) for i in features):
-        if not any(of(field.type) for of in (types.is_integer, types.is_floating, types.is_boolean)):
-            raise _Columns(f"has the column {field.name} of type {field.type}; features are numbers")
-    wanted_names = [names[i] for i in features]
-    table = content.read(columns=wanted_names if at is None else [*wanted_names, names[at]])
-    columns = [table.column(name) for name in wanted_names]
-    x = np.column_stack([(c.cast("int8") if types.is_boolean(c.type) else c).to_numpy() for c in columns])
-    return _table(x, None if at is None else np.asarray(table.column(names[at]).to_pylist()), wanted_names)
+    return parquet.ParquetFile(file).read().to_pandas()  # pandas' own reader refuses two columns of one name
 
 
-_READERS = {".npy": _npy, ".npz": _npz, ".parquet": _parquet}
+def _by_pandas(
+    reader: str | Callable[[IO[bytes]], Any], first: int | None = None
+) -> Callable[[IO[bytes], _Choose], _Raw]:
+    """A reader of tables whose columns have names and types."""
+
+    def read(file: IO[bytes], choose: _Choose) -> _Raw:
+        import pandas
+
+        frame = getattr(pandas, reader)(file) if isinstance(reader, str) else reader(file)
+        names = [str(name) for name in frame.columns]
+        choose(names, len(names))
+        plain = isinstance(frame.index, pandas.RangeIndex)
+        frame = frame.reset_index(drop=True).set_axis(range(len(names)), axis=1)
+        notes = ["columns with names", *([] if plain else ["an index, which is not used"])]
+        return _Raw(frame, names, _example if first is None else lambda row: f"row {row + first}", notes)
+
+    return read
 
 
-def _roles(
-    names: list[str] | None, columns: int, label: str | None, wanted: Wanted | None
-) -> tuple[list[int], int | None]:
-    """Which columns are features, in the network's order, and which is the label's."""
-    counts = Counter(names)
-    needed = names if wanted is None else [*(wanted.names or []), label]
-    if twice := next((name for name in needed or [] if counts[name] > 1), None):
-        raise _Columns(f"has two columns of the name {twice}; each must have its own")
-    if wanted and wanted.names and names:
-        missing = [name for name in wanted.names if name not in names]
-        if missing:
-            raise _Columns(f"has no column {missing[0]}, which the network takes; it has {', '.join(names)}")
-        features = [names.index(name) for name in wanted.names]
-        others = [i for i in range(columns) if i not in features]
-        if label is None:
-            return features, others[0] if len(others) == 1 else None
-        return features, _number_of(label, names, columns)
-    if label is not None:
-        at: int | None = _number_of(label, names, columns)
-    else:
-        at = columns - 1 if wanted is None or columns == wanted.features + 1 else None
-    features = [i for i in range(columns) if i != at]
-    if not features:
-        raise _Columns("has one column; it must have features and labels")
-    if wanted and len(features) != wanted.features:
-        raise _Columns(
-            f"has {columns} columns; the network needs {wanted.features} columns, or one more for labels"
-        )
-    return features, at
+_READERS: dict[str, Callable[[IO[bytes], _Choose], _Raw]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".parquet": _by_pandas(_parquet),
+    ".feather": _by_pandas("read_feather"),
+    ".xlsx": _by_pandas("read_excel", first=2),  # after the header, as Excel numbers them
+    ".dta": _by_pandas("read_stata"),
+}
 
 
-def _of_number(label: str, columns: int) -> int | None:
-    try:
-        number = int(label)
-    except ValueError:
-        return None
-    return number % columns if -columns <= number < columns else None
-
-
-def _is_name(label: str | None, names: list[str]) -> bool:
-    return label is not None and label in names and _of_number(label, len(names)) is None
-
-
-def _number_of(label: str, names: list[str] | None, columns: int) -> int:
-    if names and label in names:
-        return names.index(label)
-    number = _of_number(label, columns)
-    if number is None:
-        known = f"named {', '.join(names)}" if names else f"numbered 0 to {columns - 1}, without names"
-        raise _Columns(f"has no column {label} for the labels; its columns are {known}")
-    return number
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return not text  # a missing number is no name
-    return "_" not in text
+def _example(row: int) -> str:
+    return f"example {row}"
 
 
 def _check_real(array: Array) -> None:
-    if array.dtype.kind not in "iuf":
-        raise _Columns(f"has dtype {array.dtype}; it must hold real numbers")
+    if array.dtype.kind not in "biuf":
+        raise Unclear(f"has dtype {array.dtype}; it must hold real numbers")
 
 
-def _table(x: Array, labels: Array | None, names: list[str] | None) -> Table:
-    return Table(x, None if labels is None else _labels(labels), names)
+def labels_of(series: Any) -> Array:
+    """Labels as text: as they stand in the file, or integers as Python writes them."""
+    from pandas.api import types
 
-
-def _labels(given: Array) -> Array:
-    """Labels as integers if they are such, else as text."""
-    if given.dtype.kind not in "biufOSU":
-        raise _Columns(f"has labels of dtype {given.dtype}; they must be integers or text")
-    text = given
-    if given.dtype.kind == "S":
-        given = np.char.decode(given, "utf-8")
-    if given.dtype.kind in "OU":
-        text = np.array(["" if label is None else str(label).strip() for label in given.tolist()])
-    if text.dtype.kind == "b":
-        return text.astype(np.int64)
-    try:
-        if text.dtype.kind == "U" and any(map(_CODE.search, text.tolist())):
-            raise ValueError  # 007 is not 7, nor 1_0 10
-        numbers = text.astype(np.float64)
-    except ValueError:
-        empty = np.flatnonzero(text == "")
-        if empty.size:
-            raise _Columns(f"has no label at example {empty[0]}") from None
-        return text
-    wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.rint(numbers)) & (abs(numbers) < 2**53)))
-    if wrong.size:
-        raise _Columns(
-            f"has the label {text[wrong[0]]} at example {wrong[0]}; labels must be integers or text"
+    if types.is_float_dtype(series.dtype):
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        whole = (numbers == np.rint(numbers)) & (abs(numbers) < 2**53)
+        wrong = np.flatnonzero(~(whole | np.isnan(numbers)))
+        if wrong.size:
+            raise Unclear(
+                f"has the label {numbers[wrong[0]]} at example {wrong[0]}; labels must be integers or text"
+            )
+        series = series.astype("Int64")
+    kind = types.infer_dtype(series, skipna=True)
+    if kind not in ("boolean", "integer", "string", "categorical", "empty", "mixed-integer"):
+        raise Unclear(
+            f"has labels of type {kind}; they must be integers or text. Is another column the label?"
         )
-    return numbers.astype(np.int64)
+    return _columns.text_of(series).to_numpy(str)

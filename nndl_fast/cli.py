@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _judgement, _mnist, _problem, _tables, costs
+from . import _columns, _csv, _judgement, _mnist, _problem, _tables, costs
 from ._config import __version__, show_config
 from ._errors import unheard
 from ._text import printable
@@ -25,7 +25,7 @@ from .network import Network, load
 try:
     import click
 
-    from . import _outputs
+    from . import _options, _outputs
 except ImportError as error:
     raise SystemExit(
         "nndl-fast needs packages that are not installed: pip install 'nndl_fast[train]'"
@@ -35,24 +35,6 @@ except ImportError as error:
 DIGITS: dict[str, Any] = {"hidden": [60], "epochs": 60, "eta": 2.0, "lmbda": 0.05}
 MNIST: dict[str, Any] = {"hidden": [100], "epochs": 30, "eta": 0.5, "lmbda": 5.0}
 TABLE: dict[str, Any] = {"hidden": [30], "epochs": 60, "eta": 0.1, "lmbda": 0.1}
-
-
-def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
-    if value is None:
-        return None
-    try:
-        numbers = [int(part) for part in value.split(",") if part.strip()]
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no list of numbers such as 100 or 100,30") from None
-    if any(n < 1 for n in numbers):
-        raise click.BadParameter("a layer needs at least one neuron")
-    return numbers
-
-
-def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not np.isfinite(value):  # click's ranges let NaN through
-        raise click.BadParameter(f"{value} is not finite")
-    return value
 
 
 def _say(text: str, err: bool = False) -> None:
@@ -93,18 +75,14 @@ def main() -> None:
     """Trains and runs NumPy neural networks with the fast softmax output layer."""
 
 
-_LABEL = click.option(
-    "--label",
-    metavar="COLUMN",
-    help="The column of a table's labels, by its name or by its number from 0.  [default: the last; "
-    "for a model the one that it has no input for]",
-)
-
-
 @main.command()
 @click.argument("data", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", "folder", hidden=True, type=click.Path(exists=True, path_type=Path))
-@_LABEL
+@_options.of_tables
+@click.option(
+    "--columns", multiple=True, metavar="COLUMN[,...]", help="The features, if not all other columns are."
+)
+@click.option("--drop", multiple=True, metavar="COLUMN[,...]", help="Columns that are no features.")
 @click.option(
     "--standardise/--no-standardise",
     default=None,
@@ -113,7 +91,7 @@ _LABEL = click.option(
 )
 @click.option(
     "--hidden",
-    callback=_numbers,
+    callback=_options.numbers,
     metavar="N[,N...]",
     help="Neurons of the hidden layers; an empty string for none.  [default: 60; MNIST 100; tables 30]",
 )
@@ -128,14 +106,14 @@ _LABEL = click.option(
 @click.option(
     "--eta",
     type=click.FloatRange(min=0, min_open=True),
-    callback=_finite,
+    callback=_options.finite,
     help="The learning rate.  [default: 2; MNIST 0.5; tables 0.1]",
 )
 @click.option(
     "--lambda",
     "lmbda",
     type=click.FloatRange(min=0),
-    callback=_finite,
+    callback=_options.finite,
     help="L2 regularisation.  [default: 0.05; MNIST 5; tables 0.1]",
 )
 @click.option("--cost", default="log-likelihood", show_default=True, type=click.Choice(sorted(costs.NAMES)))
@@ -158,6 +136,11 @@ def train(
     data: Path | None,
     folder: Path | None,
     label: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    header: bool | None,
+    columns: Sequence[str],
+    drop: Sequence[str],
     standardise: bool | None,
     mini_batch: int,
     cost: str,
@@ -167,20 +150,26 @@ def train(
 ) -> None:
     """Trains a network, saves it, and draws pictures of it.
 
-    DATA is a table of your own, .csv (with or without a header), .npy, .npz (arrays x and y) or .parquet; or
-    a folder with MNIST's four IDX files. Without DATA the bundled handwritten digits are learned. Of a table
-    70 % are trained on, 15 % validate and 15 % test.
+    DATA is a table of your own: text such as .csv, .xlsx, .parquet, .npy or .npz (arrays x and y). Of a
+    table 70 % are trained on, 15 % validate and 15 % test. Or it is a folder with MNIST's four IDX files, the
+    book's mnist.pkl.gz, or Keras's mnist.npz. Without DATA the bundled handwritten digits are learned.
     """
     data = data or folder
-    is_table = data is not None and not data.is_dir()
-    if not is_table and (label is not None or standardise):
-        raise click.UsageError("--label and --standardise are there for tables")
+    is_table = data is not None and not _mnist.is_kept_in(data)
+    form = _csv.Format(delimiter, decimal, header)
+    if not is_table and (label is not None or standardise or columns or drop or form != _csv.UNKNOWN):
+        raise click.UsageError(
+            "--label, --columns, --drop, --standardise and how text is written are there for tables"
+        )
     if data is not None:
-        _outputs.check_inputs(output, [data] if is_table else _mnist.places(data))
+        _outputs.check_inputs(output, data.iterdir() if data.is_dir() else [data])
     if data is not None and is_table:
-        problem = _problem.of_table(_tables.read(data, label), data, standardise is not False, seed)
+        table = _tables.read(data, _columns.Wanted(label, columns, drop), form=form)
+        problem = _problem.of_table(table, data, standardise is not False, seed)
     else:
         problem = _problem.of_digits(data)
+    for note in problem.notes:
+        _say(note)
     training, validation, test = problem.training, problem.validation, problem.test
     mini_batch = min(mini_batch, len(training[1]))
     chosen = dict(TABLE if is_table else MNIST if data else DIGITS)
@@ -230,7 +219,9 @@ def train(
     seconds = time.perf_counter() - start
     if problem.scale:
         problem.scale.put_into(net)
-    net.classes, net.features = problem.classes, problem.features
+    net.classes = problem.classes
+    if problem.plan:
+        net.features, net.table = problem.plan.features, problem.plan.to_json()
     _outputs.save(net, output)  # before anything that may fail
     judged = _judgement.judge(net, *test)
     correct = history.evaluation_accuracy
@@ -257,51 +248,79 @@ def train(
     )
 
 
+_MODEL = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_DATA = click.argument("data", type=click.Path(exists=True, allow_dash=True, path_type=Path))
+
+
 @main.command()
-@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@_LABEL
-def predict(model: Path, data: Path, label: str | None) -> None:
+@_MODEL
+@_DATA
+@_options.of_tables
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A .csv file for the predicted class and the activations of all classes, instead of the terminal.",
+)
+def predict(model: Path, data: Path, output: Path | None, **options: Any) -> None:
     """Prints the class and its activation for each example of DATA.
 
-    DATA is a table as for train, with the features of the network or one column more, the labels; or a folder
-    with MNIST's IDX files, of which the test images are taken. Columns may be in any order if the network
-    knows their names.
+    DATA is a table as for train, or - for text from standard input; its columns may be in any order if the
+    network knows their names, and need no labels. Or it is images as for train, of which the test images are
+    taken.
     """
     net = load(model)
-    table = _read(net, data, label)
+    if output is not None:
+        _outputs.check_table(output, [model, data])
+    table = _read(net, data, **options)
     with _about(data):
         a = net.predict_proba(table.x)
     classes = np.asarray(net._labels)[a.argmax(axis=1)]
-    for best, activation in zip(classes, a.max(axis=1)):
-        click.echo(f"{printable(best)}\t{activation:.6f}")
-    if table.labels is not None:
-        try:
-            correct = int(np.sum(a.argmax(axis=1) == _judgement.numbers_of(net, table.labels)))
-        except ValueError as error:
-            _say(f"no accuracy: {data} {error}", err=True)
-        else:
-            _say(f"accuracy {correct / len(classes):.2%} ({correct} of {len(classes)})", err=True)
+    if output is not None:
+        _outputs.save_table(output, net._labels, classes, a)
+    else:
+        for best, activation in zip(classes, a.max(axis=1)):
+            click.echo(f"{printable(best)}\t{activation:.6f}")
+    for note in table.notes:
+        _say(note, err=True)
+    if table.labels is None or not any(table.labels):
+        return
+    _, labels, place, known = table.labelled()
+    try:
+        correct = int(np.sum(a[known].argmax(axis=1) == _judgement.numbers_of(net, labels, place)))
+    except ValueError as error:
+        _say(f"no accuracy: {data} {error}", err=True)
+    else:
+        without = "" if known.all() else f", {np.sum(~known)} without a label"
+        _say(f"accuracy {correct / known.sum():.2%} ({correct} of {known.sum()}{without})", err=True)
 
 
 @main.command()
-@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@_LABEL
-def evaluate(model: Path, data: Path, label: str | None) -> None:
+@_MODEL
+@_DATA
+@_options.of_tables
+def evaluate(model: Path, data: Path, **options: Any) -> None:
     """Prints how good a network is on the labelled examples of DATA.
 
     That is its accuracy, its cost, how far its activations can be believed, and which classes are taken
     for which.
     """
     net = load(model)
-    table = _read(net, data, label)
+    table = _read(net, data, **options)
+    for note in table.notes:
+        _say(note, err=True)
     if table.labels is None:
         raise ValueError(
             f"{printable(data)} has no labels; evaluate needs a column more than the network has inputs"
         )
+    x, labels, place, known = table.labelled()
+    if not known.all():
+        _say(f"{np.sum(~known)} examples without a label are left out", err=True)
+    try:
+        y = _judgement.numbers_of(net, labels, place)
+    except ValueError as error:
+        raise ValueError(f"{printable(data)} {error}") from error
     with _about(data):
-        judged = _judgement.judge(net, table.x, _judgement.numbers_of(net, table.labels))
+        judged = _judgement.judge(net, x, y)
     _say(f"accuracy {judged.accuracy}, cost {judged.cost:.4f}")
     _say(f"Brier score {judged.brier:.4f}, expected calibration error {judged.reliability.error:.2%}")
     for line in _judgement.lines(judged):
@@ -354,14 +373,32 @@ def info(model: Path | None) -> None:
             "dtype": net.dtype,
             "parameters": net.num_parameters,
             **{name: names for name in ("classes", "features") if (names := getattr(net, name))},
+            **_planned(net),
             "digest": net.digest(),
         }
     for name, value in content.items():
         _say(f"{name:<17} {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
-def _read(net: Network, data: Path, label: str | None) -> _tables.Table:
-    return _tables.read(data, label, _tables.Wanted(net.sizes[0], net.features))
+def _planned(net: Network) -> dict[str, Any]:
+    """What the network keeps of the table that it was trained on."""
+    if not net.table:
+        return {}
+    plan = _columns.plan_from_json(net.table, net.sizes[0])
+    return {"label": plan.label.called, "columns": "; ".join(map(str, plan.columns))}
+
+
+def _read(net: Network, data: Path, label: str | None, **form: Any) -> _tables.Table:
+    inputs = net.sizes[0]
+    plan = (
+        _columns.plan_from_json(net.table, inputs)
+        if net.table
+        else _columns.plan_of_names(net.features, inputs)
+    )
+    if str(data) != "-" and _mnist.is_kept_in(data):
+        x, digits = _mnist.load(data, inputs, most=None)[2]
+        return _tables.Table(x, digits.astype(str), plan, np.arange(len(x)), "image {}".format)
+    return _tables.read(data, plan, label, _csv.Format(**form))
 
 
 @contextmanager

@@ -54,14 +54,15 @@ def load_digits() -> Split:
 
 
 def load_mnist(folder: str | PathLike[str]) -> Split:
-    """Load MNIST from a folder that contains its four IDX files.
+    """Load MNIST from a folder that contains its four IDX files, or from one file.
 
     The files have their usual names and may be gzipped.
 
     Parameters
     ----------
     folder : str or path-like
-        The folder.
+        The folder; or the book's ``mnist.pkl.gz``, of which nothing but arrays is taken; or Keras's
+        ``mnist.npz``.
 
     Returns
     -------

@@ -416,6 +416,6 @@ def load(filename: str | PathLike[str], cost: Any = None) -> Network:
         dtype=weights[0].dtype,
         classes=header.get("classes"),
     )
-    net.features = header.get("features")
+    net.features, net.table = header.get("features"), header.get("table")
     net.parameters = biases, weights
     return net

@@ -58,7 +58,7 @@ def test_names_in_a_model_and_in_its_data_are_harmless(tmp_path, text):
         assert printable(text) in result.stdout
     np.savez(tmp_path / "u.npz", x=rng.standard_normal((30, 2)), y=np.array([f"{text}?", "other"] * 15))
     result = run("evaluate", tmp_path / "m.npz", tmp_path / "u.npz")
-    assert_refused(result, f"label {printable(text)}? at example 0", f"classes are {printable(text)}, other")
+    assert_refused(result, f"label {printable(text)}? in example 0", f"classes are {printable(text)}, other")
     assert_harmless(result)
 
 
@@ -79,7 +79,7 @@ ROWS = "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(30))
         ("\x1b1,second,kind\n" + ROWS, ["--label", "none"]),
         ("\x1b1,second,kind\n" + ROWS, ["--label", "\x1b9"]),
         ("\x1b1,\x1b1,kind\n" + ROWS, []),
-        ("\x1b1,second,kind\n" + ROWS + "nan,1,a\n", []),
+        ("\x1b1,second,kind\n" + ROWS + "inf,1,a\n", []),
         (ROWS.replace("a", "\x1b[2J").replace("b", "\x1b[2J"), []),
         (ROWS + "1,\x1b[2J,a\n", []),
     ],

@@ -1,0 +1,326 @@
+"""How the columns of a table become the inputs of a network, which a model keeps: see :class:`Plan`."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._text import printable
+from ._types import Array
+
+_MOST_VALUES = 100  # of a column of text, each of which becomes an input
+_LABELS = ("class", "label", "target")  # a column of such a name is the label, wherever it stands
+_ID = re.compile(r"(?:^|[\W_])(?:id|index|idx|uuid|guid|row ?names?)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
+
+
+class Unclear(ValueError):
+    """What is wrong with a table; the message goes on after the file's name."""
+
+
+class Column(NamedTuple):
+    """A feature, and what it becomes: a number, or an input of 0 or 1 for each value of a text."""
+
+    name: str | None
+    at: int  # its number in the table
+    values: list[str] | None = None  # of a text; "" if one is missing
+    mean: float | None = None  # stands for a missing number
+
+    @property
+    def called(self) -> str:
+        return printable(self.name) if self.name else str(self.at)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs."""
+        name = self.name or str(self.at)
+        return [name] if self.values is None else [f"{name}={value}" for value in self.values]
+
+    def __str__(self) -> str:
+        if self.values is not None:
+            return f"{self.called}: one of {', '.join(map(printable, self.values))}"
+        return self.called if self.mean is None else f"{self.called}: a number, {self.mean:.6g} if missing"
+
+
+class Plan(NamedTuple):
+    """What a model keeps of the table that it was trained on, to take another one in the same way."""
+
+    columns: list[Column]
+    label: Column
+    width: int  # the columns of the table
+
+    @property
+    def features(self) -> list[str] | None:
+        """The names of the network's inputs, if the columns have names or are text."""
+        if all(column.name is None and column.values is None for column in self.columns):
+            return None
+        return [name for column in self.columns for name in column.inputs]
+
+    def to_json(self) -> dict[str, Any]:
+        columns = [column._asdict() for column in self.columns]
+        return {"columns": columns, "label": self.label._asdict(), "width": self.width}
+
+
+def plan_from_json(content: Any, inputs: int) -> Plan:
+    """The plan in a model's file; a ValueError if it is none for so many inputs."""
+    try:
+        columns = [Column(**column) for column in content["columns"]]
+        plan = Plan(columns, Column(**content["label"]), content["width"])
+        for column in [*columns, plan.label]:
+            good = isinstance(column.name, (str, type(None))) and type(column.at) is int
+            good = good and isinstance(column.values, (list, type(None))) and 0 <= column.at < plan.width
+            good = good and (column.mean is None or bool(np.isfinite(column.mean)))
+            if not good or not all(isinstance(value, str) for value in column.values or []):
+                raise ValueError(column)
+        if (n := sum(len(column.inputs) for column in columns)) != inputs:
+            raise ValueError(f"it has {n}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"its table is none of {inputs} inputs: {error!r}") from error
+    return plan
+
+
+def plan_of_names(names: Sequence[Any] | None, inputs: int) -> Plan:
+    """For a network that knows no more than the number of its inputs, and their names if it has them."""
+    columns = [Column(None if names is None else str(names[i]), i) for i in range(inputs)]
+    return Plan(columns, Column(None, inputs), inputs + 1)
+
+
+class Wanted(NamedTuple):
+    """What is to be learned from a table, by the names or numbers of its columns."""
+
+    label: str | None = None
+    columns: Sequence[str] = ()  # all others if there are none
+    drop: Sequence[str] = ()
+
+    def roles(self, names: list[str] | None, width: int) -> tuple[list[int], int]:
+        """Which columns may be features, and which is the label."""
+        label = _default_label(names, width)
+        if self.label is not None:
+            label = _number_of(self.label, names, width, "--label")
+        chosen = _numbers_of(self.columns, names, width, "--columns") or range(width)
+        dropped = _numbers_of(self.drop, names, width, "--drop")
+        features = [i for i in chosen if i != label and i not in dropped]
+        if not features:
+            raise Unclear(
+                "has one column; it must have features and labels" if width == 1 else "has no features"
+            )
+        counts = Counter(names or [])
+        used = [names[i] for i in (*features, label)] if names else []
+        if twice := next((name for name in used if name and counts[name] > 1), None):
+            raise Unclear(f"has two columns of the name {printable(twice)}; each must have its own")
+        return features, label
+
+
+def _default_label(names: list[str] | None, width: int) -> int:
+    if names is None:
+        return width - 1
+    known = [i for i, name in enumerate(names) if name.lower() in _LABELS]
+    return known[0] if len(known) == 1 else max(i for i, name in enumerate(names) if name or not any(names))
+
+
+def applied(
+    plan: Plan, label: str | None, names: list[str] | None, width: int
+) -> tuple[list[Column], int | None]:
+    """The plan's columns where they are in another table, and its label if it has one."""
+    needed = [column.name for column in plan.columns]
+    if names and all(needed):
+        counts = Counter(names)
+        if twice := next((name for name in [*needed, label] if counts[name or ""] > 1 and name), None):
+            raise Unclear(f"has two columns of the name {printable(twice)}; each must have its own")
+        if missing := [name for name in needed if name not in names]:
+            raise Unclear(
+                f"has no column {printable(missing[0])}, which the network takes; it has "
+                f"{', '.join(map(printable, names))}"
+            )
+        columns = [column._replace(at=names.index(column.name or "")) for column in plan.columns]
+        if label is not None:
+            return columns, _number_of(label, names, width)
+        if plan.label.name is not None:
+            return columns, names.index(plan.label.name) if plan.label.name in names else None
+        others = set(range(width)) - {column.at for column in columns}
+        return columns, others.pop() if len(others) == 1 else None
+    at = None if label is None else _number_of(label, names, width)
+    if width == plan.width:
+        places = [column.at for column in plan.columns]
+        if at is not None and at != plan.label.at:
+            places = [i for i in range(width) if i != at]
+        at = plan.label.at if at is None else at
+    elif width == plan.width - 1 and at is None:  # without the label
+        places = [column.at - (column.at > plan.label.at) for column in plan.columns]
+    else:
+        places = [i for i in range(width) if i != at]
+    if len(places) != len(needed):
+        raise Unclear(f"has {width} columns; the network needs {len(needed)} columns, or one more for labels")
+    return [column._replace(at=i) for column, i in zip(plan.columns, places)], at
+
+
+def _numbers_of(given: Sequence[str], names: list[str] | None, width: int, option: str) -> list[int]:
+    """The numbers of columns that options name, each by one or as a list with commas."""
+    each = [[item] if item in (names or ()) else next(csv.reader([item])) for item in given]
+    flat = [name.strip() for items in each for name in items]
+    return [_number_of(name, names, width, option) for name in flat if name]
+
+
+def _number_of(given: str, names: list[str] | None, width: int, option: str = "--label") -> int:
+    if names and given in names:
+        return names.index(given)
+    try:
+        if -width <= int(given) < width:
+            return int(given) % width
+    except ValueError:
+        pass
+    known = f"numbered 0 to {width - 1}, without names"
+    if names:
+        known = f"named {', '.join(map(printable, names))}"
+    raise Unclear(f"has no column {printable(given)} for {option}; its columns are {known}")
+
+
+def learned(
+    frame: Any, features: list[int], names: list[str] | None, chosen: bool, where: Callable[[int], str]
+) -> tuple[list[Column], list[str]]:
+    """What the features of a table are, and which columns are left out as nothing can be learned from them.
+
+    If they were ``chosen`` one by one, none is left out.
+    """
+    columns, unused, too_many = [], [], []
+    for i in features:
+        column = Column(names[i] or None if names else None, i)
+        series = frame[i]
+        values = series.dropna()
+        reason = "" if chosen else _why_not(column, series, values)
+        if not len(values):
+            reason = "is empty"
+        if reason:
+            unused.append(f"{column.called} ({reason})")
+        elif _is_text(series, column):
+            kinds = text_of(values).unique()
+            _check_numbers(column, series, kinds, where)
+            if len(kinds) > _MOST_VALUES:
+                too_many.append((column, len(kinds)))
+            missing = [""] * (len(values) < len(series))
+            columns.append(column._replace(values=[*sorted(kinds), *missing]))
+        else:
+            columns.append(column)
+    if too_many:
+        counts = " and ".join(f"{n} values in column {column.called}" for column, n in too_many)
+        options = " ".join(f"--drop {shlex.quote(column.called)}" for column, _ in too_many)
+        raise Unclear(
+            f"has texts of {counts}; up to {_MOST_VALUES} become inputs. Give {options}, or encode them with "
+            "scikit-learn's ColumnTransformer before SoftmaxClassifier"
+        )
+    if columns or chosen:
+        return columns, unused
+    return learned(frame, features, names, True, where)  # better than none
+
+
+def _why_not(column: Column, series: Any, values: Any) -> str:
+    """Why nothing can be learned from a column, as it tells rows apart and no more; "" if something may."""
+    is_text, first = _is_text(series, column), column.at == 0 and not column.name
+    named = bool(column.name and _ID.search(column.name))
+    if (
+        not (is_text or first or named)
+        or len(series) < 3
+        or len(values) < len(series)
+        or not series.is_unique
+    ):
+        return ""
+    if is_text:
+        return "another text in every row"
+    numbers = values.to_numpy(np.float64)
+    if first and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all():
+        return "numbers the rows"
+    return "an identifier" if named else ""
+
+
+def _check_numbers(column: Column, series: Any, kinds: Any, where: Callable[[int], str]) -> None:
+    """Refuses a column of numbers in which something is none, or has a comma."""
+    import pandas
+
+    numbers = pandas.to_numeric(pandas.Series(kinds), errors="coerce").notna().to_numpy()
+    commas = np.array([bool(re.fullmatch(r"[+-]?[\d.]*,\d+", kind)) for kind in kinds])
+    if 2 * np.count_nonzero(numbers | commas) <= len(kinds):
+        return
+    wrong = kinds[np.flatnonzero(~numbers)[:1]]
+    if not len(wrong):
+        return  # codes such as 007 of a table whose columns have types
+    row = series.index[np.flatnonzero((text_of(series) == wrong[0]).to_numpy(bool, na_value=False))[0]]
+    hint = "give --decimal , if it is a number, or" if commas.any() else "correct it, or give"
+    raise Unclear(
+        f"has the value {printable(wrong[0])} in {where(row)}, column {column.called}, which has numbers "
+        f"otherwise; {hint} --drop {shlex.quote(column.called)}"
+    )
+
+
+def encoded(
+    frame: Any, columns: list[Column], where: Callable[[int], str]
+) -> tuple[Array, list[tuple[Column, int]], list[tuple[Column, int]]]:
+    """The inputs (n, inputs), NaN where a number is missing, how many of these there are of each column, and
+    how many texts of each column are unknown."""
+    parts, missing, unknown = [], [], []
+    for column in columns:
+        series = frame[column.at]
+        if column.values is None:
+            numbers = _numbers(series, column, where)
+            parts.append(numbers[:, None])
+            gaps = int(np.isnan(numbers).sum()) if numbers.dtype.kind == "f" else 0
+        else:
+            texts = text_of(series).to_numpy(object)
+            gaps = int(series.isna().sum()) if "" in column.values else 0
+            part = np.zeros((len(texts), len(column.values)), np.float32)
+            places = {value: j for j, value in enumerate(column.values)}
+            found = np.array([places.get(text, -1) for text in texts])
+            part[np.flatnonzero(found >= 0), found[found >= 0]] = 1
+            if others := int(np.sum(found < 0)):
+                unknown.append((column, others))
+            parts.append(part)
+        if gaps:
+            missing.append((column, gaps))
+    x = np.hstack(parts)
+    return x.astype(np.result_type(x.dtype, np.float32), copy=False), missing, unknown
+
+
+def _numbers(series: Any, column: Column, where: Callable[[int], str]) -> Array:
+    import pandas
+
+    if _is_text(series, column):
+        numbers = pandas.to_numeric(text_of(series), errors="coerce")
+        wrong = np.flatnonzero((numbers.isna() & series.notna()).to_numpy())
+        if wrong.size:
+            row = series.index[wrong[0]]
+            raise Unclear(
+                f"has the value {printable(series[row])} in {where(row)}, column {column.called}, which must "
+                "be a number"
+            )
+        series = numbers
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iuf":
+        return series.to_numpy()
+    return series.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+
+
+def _is_text(series: Any, column: Column) -> bool:
+    """Whether a column holds text; a ValueError if it holds neither text nor numbers."""
+    from pandas.api import types
+
+    if types.is_bool_dtype(series.dtype) or (
+        types.is_numeric_dtype(series.dtype) and not types.is_complex_dtype(series.dtype)
+    ):
+        return False
+    kind = types.infer_dtype(series, skipna=True)
+    if kind in ("boolean", "integer", "floating", "mixed-integer-float", "decimal"):
+        return False
+    if kind in ("string", "categorical", "empty", "mixed-integer"):
+        return True
+    raise Unclear(
+        f"has the column {column.called} of type {kind}; features are numbers or text. Give --drop "
+        f"{shlex.quote(column.called)}"
+    )
+
+
+def text_of(series: Any) -> Any:
+    """The values as text without spaces around them; what is missing is ""."""
+    return series.astype(object).map(lambda value: str(value).strip(), na_action="ignore").fillna("")

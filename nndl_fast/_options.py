@@ -1,0 +1,67 @@
+"""Options of the command line that several commands have, and how their values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+import numpy as np
+
+
+def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
+    if value is None:
+        return None
+    try:
+        given = [int(part) for part in value.split(",") if part.strip()]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers such as 100 or 100,30") from None
+    if any(n < 1 for n in given):
+        raise click.BadParameter("a layer needs at least one neuron")
+    return given
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not np.isfinite(value):  # click's ranges let NaN through
+        raise click.BadParameter(f"{value} is not finite")
+    return value
+
+
+def _delimiter(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    value = {"tab": "\t", "\\t": "\t", "space": " "}.get(value or "", value)
+    if value is not None and (len(value) != 1 or value in '"\r\n'):
+        raise click.BadParameter(f"{value!r} is not one character, nor tab or space")
+    return value
+
+
+_TABLE_OPTIONS = [
+    click.option(
+        "--label",
+        metavar="COLUMN",
+        help="The column of the labels, by its name or its number from 0.  [default: as the model knows it; "
+        "for train the one that is called class, label or target, else the last]",
+    ),
+    click.option(
+        "--delimiter",
+        metavar="CHARACTER",
+        callback=_delimiter,
+        help="What stands between the columns of a text file: a character, tab, or space for white space.  "
+        "[default: told from the first lines]",
+    ),
+    click.option(
+        "--decimal",
+        type=click.Choice([".", ","]),
+        help="The decimal point of a text file.  [default: told from the first lines]",
+    ),
+    click.option(
+        "--header/--no-header",
+        default=None,
+        help="Whether a text file starts with names of columns.  [default: told from the first lines]",
+    ),
+]
+
+
+def of_tables(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of tables."""
+    for option in reversed(_TABLE_OPTIONS):
+        command = option(command)
+    return command
