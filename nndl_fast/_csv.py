@@ -19,7 +19,7 @@ MISSING = frozenset(
     ",?,.,NA,N/A,n/a,#N/A,#N/A N/A,#NA,<NA>,NaN,nan,-NaN,-nan,NULL,null,None,#NULL!,#DIV/0!,#VALUE!,"
     "1.#IND,-1.#IND,1.#QNAN,-1.#QNAN".split(",")
 )
-_DELIMITERS = ",;\t|"
+_DELIMITERS = "\t;|,"  # the likelier one first, if several would do: a comma may be in numbers
 _LOOKED_AT = 200  # records from which the form of a table is told
 _LONGEST = 1 << 24  # characters of a line
 
