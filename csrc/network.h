@@ -24,6 +24,7 @@ struct Examples {
     ptrdiff_t row = 0, step = 1;
     const int64_t* labels = nullptr;
     const E* targets = nullptr;
+    const double* weights = nullptr;  // (n,), by which the cost of each is multiplied, if there are any
 };
 
 template <class E>
@@ -76,12 +77,15 @@ private:
     double time_of_step(ptrdiff_t m) const;
     template <class F>
     void undoing(F step);
-    void reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets);
+    void reserve(ptrdiff_t mini_batch, const Rule& rule, const Examples<E>& examples);
     void gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m);
     void forward(ptrdiff_t m);
-    void output_error(ptrdiff_t m, bool labelled, double scale);
+    void output_error(ptrdiff_t m, const Examples<E>& examples, double scale);
     void backward(ptrdiff_t m, const Rule& rule);
-    void train_wide(ptrdiff_t m, bool labelled, double scale, const Rule& rule);
+    void train_wide(ptrdiff_t m, const Examples<E>& examples, double scale, const Rule& rule);
+    const double* weights_in_hand(const Examples<E>& examples) const {
+        return examples.weights ? static_cast<const double*>(weights_.data()) : nullptr;
+    }
     void hand_down(Layer& layer, Layer& before, ptrdiff_t m);
     void update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& rule);
     void fetch_next(ptrdiff_t first, ptrdiff_t last) const;
@@ -93,8 +97,8 @@ private:
     std::vector<Layer> layers_;
     Activation hidden_;
     Cost cost_;
-    Buffer x_, targets_, labels_;  // of the mini-batch in hand
-    const E* next_x_ = nullptr;    // of the next one
+    Buffer x_, targets_, labels_, weights_;  // of the mini-batch in hand
+    const E* next_x_ = nullptr;              // of the next one
     ptrdiff_t next_row_ = 0;
     const int64_t *next_ = nullptr, *next_end_ = nullptr;
     Powers powers_;

@@ -20,10 +20,11 @@ thread_local Buffer thread_gradient;
 }  // namespace
 
 template <class E>
-void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, bool targets) {
+void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, const Examples<E>& examples) {
     room<E>(x_, mini_batch * row_stride<E>(layers_.front().inputs));
     room<int64_t>(labels_, mini_batch);
-    if (targets) room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
+    if (examples.weights) room<double>(weights_, mini_batch);
+    if (examples.targets) room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
     for (Layer& layer : layers_) {
         const bool wide_one = is_wide() && &layer == &layers_.back();
         if (&layer != &layers_.front() && !wide_one)
@@ -52,6 +53,7 @@ void Network<E>::gather(const Examples<E>& examples, const int64_t* order, ptrdi
         }
         if (examples.targets)
             std::copy_n(examples.targets + order[r] * outputs, outputs, targets + r * row_stride<E>(outputs));
+        if (examples.weights) static_cast<double*>(weights_.data())[r] = examples.weights[order[r]];
     }
 }
 
@@ -75,20 +77,22 @@ void Network<E>::forward(ptrdiff_t m) {
     }
 }
 
-// a - y (84), (68), or times the derivative (BP1); all times a number
+// a - y (84), (68), or times the derivative (BP1); all times a number, and each times the weight of its example
 template <class E>
-void Network<E>::output_error(ptrdiff_t m, bool labelled, double scale) {
+void Network<E>::output_error(ptrdiff_t m, const Examples<E>& examples, double scale) {
     Layer& last = layers_.back();
     const ptrdiff_t stride = row_stride<E>(last.neurons);
     E *const z = last.data(last.a), *const delta = last.data(last.delta),
              *const targets = static_cast<E*>(targets_.data());
+    const double* const weights = weights_in_hand(examples);
     if (cost_ == Cost::log_likelihood) {
         Job<E> job;
         job.classes = last.neurons;
         job.z = {z, 0, 1};
         job.out = {delta, 0, 1};
         job.scale = scale;
-        if (labelled) job.labels = static_cast<const int64_t*>(labels_.data());
+        job.sample_weight = weights;
+        if (examples.labels) job.labels = static_cast<const int64_t*>(labels_.data());
         else job.y = {targets, 0, 1};
         Batch batch;
         batch.append(m, stride, stride, stride);
@@ -98,13 +102,14 @@ void Network<E>::output_error(ptrdiff_t m, bool labelled, double scale) {
     for (ptrdiff_t r = 0; r < m; ++r) {
         E *const row_z = z + r * stride, *const row_delta = delta + r * stride;
         const E* const y = targets + r * stride;
+        const double of_row = weights ? scale * weights[r] : scale;
         if (cost_ == Cost::cross_entropy) {
-            map(kernels.binary_cross_entropy, last.neurons, row_z, row_delta, y, scale);
+            map(kernels.binary_cross_entropy, last.neurons, row_z, row_delta, y, of_row);
             continue;
         }
         map(kernels.sigmoid, last.neurons, row_z, row_delta);
         map(kernels.sigmoid_prime, last.neurons, row_z, row_z);
-        for (ptrdiff_t j = 0; j < last.neurons; ++j) row_delta[j] = (row_delta[j] - y[j]) * row_z[j] * E(scale);
+        for (ptrdiff_t j = 0; j < last.neurons; ++j) row_delta[j] = (row_delta[j] - y[j]) * row_z[j] * E(of_row);
     }
 }
 
@@ -121,7 +126,7 @@ void Network<E>::backward(ptrdiff_t m, const Rule& rule) {
 
 // A wide last layer: its step, and the error of the layer before.
 template <class E>
-void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule& rule) {
+void Network<E>::train_wide(ptrdiff_t m, const Examples<E>& examples, double scale, const Rule& rule) {
     Layer& layer = layers_.back();
     Layer* const before = layers_.size() > 1 ? &layers_[layers_.size() - 2] : nullptr;
     const ptrdiff_t weights = whole_vectors<E>(layer.inputs * layer.neurons), stride = row_stride<E>(layer.inputs);
@@ -141,10 +146,11 @@ void Network<E>::train_wide(ptrdiff_t m, bool labelled, double scale, const Rule
     if (before) job.delta_a = before->data(before->delta);
     job.delta_a_row = stride;
     job.room = std::max(room_of_wide, weights * ptrdiff_t(sizeof(E)) / 4);
-    if (labelled) job.cost.labels = static_cast<const int64_t*>(labels_.data());
+    if (examples.labels) job.cost.labels = static_cast<const int64_t*>(labels_.data());
     else job.cost.y = {static_cast<const E*>(targets_.data()), row_stride<E>(layer.neurons), 1};
     job.cost.class_weight_sum = double(layer.neurons);
     job.cost.row_result = costs.data();
+    job.cost.sample_weight = weights_in_hand(examples);
     job.cost.scale = scale;
     run_linear(job);
     if (before) {
@@ -268,7 +274,7 @@ void Network<E>::fetch_next(ptrdiff_t first, ptrdiff_t last) const {
 template <class E>
 void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdiff_t n, ptrdiff_t mini_batch,
                        const Rule& rule) {
-    reserve(std::min(n, mini_batch), rule, examples.targets);
+    reserve(std::min(n, mini_batch), rule, examples);
     for (ptrdiff_t start = 0; start < n; start += mini_batch) {
         const ptrdiff_t m = std::min(mini_batch, n - start);
         next_x_ = examples.x;
@@ -281,7 +287,7 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
             powers_.beta2 *= rule.beta2;
             const double scale = (rule.optimizer == Optimizer::sgd ? -rule.eta : 1) / double(m);
             forward(m);
-            is_wide() ? train_wide(m, examples.labels, scale, rule) : output_error(m, examples.labels, scale);
+            is_wide() ? train_wide(m, examples, scale, rule) : output_error(m, examples, scale);
             backward(m, rule);
         };
         // A step is done as a whole or not at all, whatever interrupts it.

@@ -76,13 +76,19 @@ def sum_of_squares(weights: list[Array]) -> float:
     return sum(float(np.sum(np.square(w, dtype=np.float64))) for w in weights)
 
 
-def gradients(parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array) -> Parameters:
-    """Returns (nabla_b, nabla_w), summed over the columns."""
+@unheard
+def gradients(
+    parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array, weight: Array | None = None
+) -> Parameters:
+    """Returns (nabla_b, nabla_w), summed over the columns, each of which may have a weight."""
     if _is_wide(cost, len(parameters[1][-1]), x.shape[1], x.dtype):
-        return without_logits(parameters, hidden, x, y)[1:]
+        return without_logits(parameters, hidden, x, y, weight)[1:]
     *values, z = forward(parameters, hidden, x)
     output = activate_output(cost, z) if getattr(cost, "delta_needs_a", True) else None
-    return backward(parameters[1], hidden, values, as_type(cost.delta(z, output, y), x.dtype))
+    delta = cost.delta(z, output, y)
+    return backward(
+        parameters[1], hidden, values, as_type(delta if weight is None else delta * weight, x.dtype)
+    )
 
 
 def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bool:

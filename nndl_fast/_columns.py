@@ -43,7 +43,8 @@ class Column(NamedTuple):
 
     def __str__(self) -> str:
         if self.values is not None:
-            return f"{self.called}: one of {', '.join(map(printable, self.values))}"
+            texts = [printable(value) if value else "none" for value in self.values]
+            return f"{self.called}: one of {', '.join(texts)}"
         return self.called if self.mean is None else f"{self.called}: a number, {self.mean:.6g} if missing"
 
 

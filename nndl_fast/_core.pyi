@@ -120,6 +120,7 @@ class Trainer:
         mini_batch: int,
         rule: Rule,
         eta: float,
+        weights: Array | None = None,
         /,
     ) -> None: ...
 

@@ -241,6 +241,60 @@ def as_targets(y: Array, n: int, outputs: int, dtype: np.dtype[Any], labels: boo
     return one_hot
 
 
+def weights_of(
+    sample_weight: ArrayLike | None, class_weight: Any, y: Array, classes: list[Any]
+) -> Array | None:
+    """A weight for each example, (n,) of float64: its own times that of its class; None if all are alike.
+
+    ``y`` are labels (n,) or targets (n, outputs), ``classes`` what the network calls the labels.
+    """
+    weight = np.ones(len(y))
+    if sample_weight is not None:
+        weight = as_type(_core.as_real(sample_weight, "SGD", "sample_weight"), np.float64)
+        if weight.shape != (len(y),):
+            raise ValueError(
+                f"SGD: sample_weight has shape {weight.shape}; for {len(y)} examples it must be ({len(y)},)"
+            )
+        if wrong := np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))[:1].tolist():
+            raise ValueError(
+                f"SGD: sample_weight is {weight[wrong[0]]} for example {wrong[0]}; weights must be finite "
+                "and at least 0"
+            )
+    if class_weight is not None:
+        weight = weight * _of_classes(class_weight, _labels_of(y), classes)
+    return None if sample_weight is None and class_weight is None else weight
+
+
+def _labels_of(y: Array) -> Array:
+    """The labels that targets stand for, which have to be one-hot."""
+    if y.ndim == 1:
+        return y
+    if y.shape[1] == 1:
+        labels, one_hot = y[:, 0] > 0.5, (y == 0) | (y == 1)
+    else:
+        labels, one_hot = y.argmax(axis=1), (y.max(axis=1) == 1) & (np.count_nonzero(y, axis=1) == 1)
+    if wrong := np.flatnonzero(~one_hot)[:1].tolist():
+        raise ValueError(
+            f"SGD: the target of example {wrong[0]} is not that of one class; with class_weight it must be"
+        )
+    return labels.astype(np.int64)
+
+
+def _of_classes(class_weight: Any, labels: Array, classes: list[Any]) -> Array:
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        counts = np.bincount(labels, minlength=len(classes))
+        return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels]
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"SGD: class_weight is {class_weight!r}; it must be a dictionary of weights by label, 'balanced' "
+            "or None"
+        )
+    if unknown := [label for label in class_weight if label not in classes]:
+        raise ValueError(f"SGD: class_weight has the label {unknown[0]!r}, which is not one of {classes}")
+    weights = [number(class_weight.get(c, 1), "SGD", f"class_weight of {c!r}", 0) for c in classes]
+    return np.array(weights)[labels]
+
+
 def check_labels(labels: Array, classes: int, name: str) -> None:
     """Raises an IndexError if a label is not one of so many classes."""
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))

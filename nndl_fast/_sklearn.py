@@ -164,19 +164,15 @@ class Fitting(Fitted):
         if self._trainer is None or self._trainer.rule != rule:
             self._trainer = _trainers.trainer_for(network, rule)
         trainer, rate, order = self._trainer, self.learning_rate_init, network.rng.permutation(n)
-        alike = bool(np.all(weight == weight[0]))
-        if alike and not sparse.issparse(X):
-            trainer.run(X, labels, order, mini_batch, rate)
+        parts = None if np.all(weight == weight[0]) else weight / weight.mean()
+        if not sparse.issparse(X):
+            trainer.run(X, labels, order, mini_batch, rate, parts)
             return
-        width = X.shape[1] + (0 if alike else len(self.classes_))
-        at_once = max(1, _DENSE // (mini_batch * width * X.dtype.itemsize)) * mini_batch
+        at_once = max(1, _DENSE // (mini_batch * X.shape[1] * X.dtype.itemsize)) * mini_batch
         for start in range(0, n, at_once):
             some = order[start : start + at_once]
-            x, y, every = X[some], labels[some], np.arange(len(some))
-            if not alike:  # a target times a weight is an example times that weight
-                y = np.zeros((len(some), len(self.classes_)), X.dtype)
-                y[every, labels[some]] = weight[some] / weight.mean()
-            trainer.run(x.toarray() if sparse.issparse(x) else x, y, every, mini_batch, rate)
+            of_some = None if parts is None else parts[some]
+            trainer.run(X[some].toarray(), labels[some], np.arange(len(some)), mini_batch, rate, of_some)
 
     def _loss(self, X: Any, labels: Array, weight: Array) -> float:
         cost = 0.0

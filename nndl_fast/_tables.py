@@ -166,10 +166,11 @@ def _learned(raw: _Raw, wanted: Wanted, features: list[int], label: int) -> Tabl
     labels = labels_of(raw.frame[label])
     if gaps := np.flatnonzero(labels == "")[:1].tolist():
         raise Unclear(f"has no label in {raw.where(raw.frame.index[gaps[0]])}")
+    kinds = [printable(kind) for kind in np.unique(labels).tolist()]
     plan = Plan(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
     texts = [f"{column.called} ({len(column.inputs)})" for column in columns if column.values is not None]
     notes = [
-        f"label {plan.label.called}; {', '.join(raw.notes)}{empty}",
+        f"label {plan.label.called}: {', '.join(_some(kinds))}; {', '.join(raw.notes)}{empty}",
         f"features: {', '.join(_some([column.called for column in columns]))}"
         + (f"; an input for each value of {', '.join(_some(texts))}" if texts else ""),
         f"not used: {', '.join(_some([*unused, *left_out])) or 'none'}; "

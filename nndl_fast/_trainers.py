@@ -116,12 +116,15 @@ class PythonTrainer:
         self.optimizers = memory
         self.remember()
 
-    def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
-        """Takes a step for each mini-batch of the examples that ``order`` lists."""
+    def run(
+        self, x: Array, y: Array, order: Array, mini_batch: int, eta: float, weight: Array | None = None
+    ) -> None:
+        """As that of :class:`CompiledTrainer`."""
         net, parameters = self.net, self.net.parameters
         for start in range(0, len(order), mini_batch):
             batch = order[start : start + mini_batch]
-            nabla = gradients(parameters, net.hidden, net.cost, x[batch].T, y[batch].T)
+            of_batch = None if weight is None else weight[batch]
+            nabla = gradients(parameters, net.hidden, net.cost, x[batch].T, y[batch].T, of_batch)
             net.parameters = parameters = self.optimizers.step(parameters, nabla, len(batch), eta)
 
 
@@ -139,8 +142,11 @@ class CompiledTrainer:
         self.net, self.rule, self.cost = net, rule, cost
         self.go_on_from(([], 1.0, 1.0))
 
-    def run(self, x: Array, y: Array, order: Array, mini_batch: int, eta: float) -> None:
-        """Takes a step for each mini-batch of the examples that ``order`` lists."""
+    def run(
+        self, x: Array, y: Array, order: Array, mini_batch: int, eta: float, weight: Array | None = None
+    ) -> None:
+        """Takes a step for each mini-batch of the examples that ``order`` lists, times their weights if there
+        are any."""
         x = plain(x)
         y = plain(y, np.int64 if y.ndim == 1 else y.dtype)
         compiled = self.compiled
@@ -153,7 +159,8 @@ class CompiledTrainer:
         biases, weights = _plain_sides(self.net.parameters)
         compiled.use(weights, biases)
         try:
-            compiled.run(x, y, order, mini_batch, self.rule, eta)
+            weight = None if weight is None else plain(weight, np.float64)
+            compiled.run(x, y, order, mini_batch, self.rule, eta, weight)
         finally:  # an interruption comes between mini-batches
             self.net.parameters = compiled.parameters()
 

@@ -7,7 +7,7 @@ caller hands over.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -128,6 +128,8 @@ class Network(Predicting):
         early_stopping_n: int = 0,
         halving_n: int = 0,
         keep_best: bool = False,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
         callback: Callback | None = None,
     ) -> _progress.History:
         """Train by mini-batch stochastic gradient descent with L2 regularisation.
@@ -171,6 +173,12 @@ class Network(Predicting):
         keep_best : bool, default=False
             Whether the network has in the end the parameters of the epoch with the best accuracy on
             ``evaluation_data``, as with ``early_stopping_n``.
+        sample_weight : array_like of shape (n,), optional
+            A number, at least 0, for each example of ``training_data``: its part in a step is multiplied by
+            it. What is monitored has no weights.
+        class_weight : dict or 'balanced', optional
+            Such numbers by label, 1 for labels that are left out. With ``'balanced'`` they are n / (classes
+            x examples of the class), by which all classes have the same part.
         callback : callable, optional
             A function that is called as ``callback(epoch, values)`` after each epoch, from 1 on, with the
             monitored values by name.
@@ -227,6 +235,7 @@ class Network(Predicting):
         momentum = _inputs.number(momentum, "SGD", "momentum")
         if not callable(eta):
             _inputs.number(eta, "SGD", "eta", 0)
+        weight = _inputs.weights_of(sample_weight, class_weight, y, self._labels)
         rule = _core.rule(optimizer, weight_decay=lmbda / n, momentum=momentum)
         if not (callback is None or callable(callback)):
             raise TypeError(f"SGD: callback is {callback!r}; it must be a function")
@@ -249,7 +258,7 @@ class Network(Predicting):
             for epoch in range(1, epochs + 1):
                 rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta", 0) * best.factor
                 order = self.rng.permutation(n)
-                trainer.run(x, y, order, mini_batch_size, rate)
+                trainer.run(x, y, order, mini_batch_size, rate, weight)
                 values = self._measured(wanted, evaluation, (x, y), lmbda)
                 for name, value in values.items():
                     history[name].append(value)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -69,7 +70,7 @@ public:
     virtual void use_memory(const py::list& moments, double momentum_power, double beta2_power) = 0;
     virtual py::tuple memory() const = 0;
     virtual void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
-                     double eta) = 0;
+                     double eta, const std::optional<py::array>& weights) = 0;
     virtual py::array weighted_inputs(const py::array& x) const = 0;
 };
 
@@ -117,7 +118,7 @@ public:
     }
 
     void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
-             double eta) override {
+             double eta, const std::optional<py::array>& weights) override {
         if (x.ndim() != 2 || order.ndim() != 1 || mini_batch < 1)
             throw py::value_error("Trainer: x has shape " + shape_of(x) + ", order " + shape_of(order) +
                                   ", mini_batch is " + std::to_string(mini_batch));
@@ -128,6 +129,7 @@ public:
         given.row = sizes_.front();
         if (y.ndim() == 1 && takes_labels_) given.labels = data_of<const int64_t>(y, {examples}, "y");
         else given.targets = data_of<const E>(y, {examples, sizes_.back()}, "y");
+        if (weights) given.weights = data_of<const double>(*weights, {examples}, "weights");
         const int64_t* const places = data_of<const int64_t>(order, {n}, "order");
         for (ptrdiff_t i = 0; i < n; ++i)
             if (uint64_t(places[i]) >= uint64_t(examples))
@@ -246,7 +248,8 @@ void add_training(py::module_& module) {
         .def("parameters", &Trainer::parameters)
         .def("use_memory", &Trainer::use_memory, environment, py::pos_only())
         .def("memory", &Trainer::memory)
-        .def("run", &Trainer::run, environment, py::pos_only())
+        .def("run", &Trainer::run, environment, py::arg("x"), py::arg("y"), py::arg("order"), py::arg("mini_batch"),
+             py::arg("rule"), py::arg("eta"), py::arg("weights") = py::none(), py::pos_only())
         .def("weighted_inputs", &Trainer::weighted_inputs, environment, py::pos_only());
     module.def("trainer", &make_trainer);
 }

@@ -145,7 +145,10 @@ def test_an_index_of_pandas_is_not_the_label(tmp_path):
     table.index = pandas.Index([f"flower {i}" for i in range(N)], name="name")
     table.to_parquet(tmp_path / "t.parquet")
     said = run_well("train", tmp_path / "t.parquet", "--output", tmp_path / "m.npz", "--epochs", 1).stdout
-    assert "label species; columns with names, an index, which is not used" in said
+    assert (
+        "Iris-setosa, Iris-versicolor, Iris-virginica; columns with names, an index, which is not used"
+        in said
+    )
     assert nf.load(tmp_path / "m.npz").features == NAMES[:4]
 
 
