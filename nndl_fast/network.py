@@ -61,6 +61,8 @@ class Network(Predicting):
         The number of layers.
     cost, hidden, dtype, rng, initializer
         The arguments of these names.
+    table : dict or None
+        How the columns of a table become the inputs: ``nndl-fast train`` writes it, and ``predict`` reads it.
 
     Raises
     ------
