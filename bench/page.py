@@ -17,10 +17,14 @@ h1, h2 { font-weight: 600; line-height: 1.2; }
 h2 { margin-top: 2.5rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
+.facts td { overflow-wrap: anywhere; vertical-align: top; }
+.facts td:first-child { overflow-wrap: normal; }
+.wide td:first-child { white-space: nowrap; }
 th, td { padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid #e4e4e4; }
 th { border-bottom: 1px solid #999; font-weight: 600; vertical-align: bottom; }
 th.text, td.text { text-align: left; }
 td.bad { color: #a40000; background: #fff0ee; font-weight: 600; }
+.lead { font-size: 1.15em; }
 td.good { color: #00632e; background: #effaf1; }
 img { max-width: 100%; }
 summary { cursor: pointer; font-weight: 600; margin-top: 2.5rem; }
@@ -68,17 +72,24 @@ def picture(path: Path) -> str:
 
 
 def plain(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def lead(text: str) -> str:
+    return f"<p class=lead>{escape(text)}</p>\n"
 
 
 def facts(content: Mapping[str, Any]) -> str:
-    """Machine, versions and settings, a line each."""
+    """Machine, versions and settings, a line each; what is not known or not set has none."""
     lines = []
     for key, value in content.items():
         if isinstance(value, Mapping):
-            value = ", ".join(f"{name} {plain(its)}" for name, its in value.items()) or "nothing"
+            value = ", ".join(f"{name} {plain(its)}" for name, its in value.items() if its is not None)
+        if value in (None, "", []):
+            continue
+        value = plain(value)
         lines.append(f"<tr><td class=text>{escape(key)}</td><td class=text>{escape(str(value))}</td></tr>")
-    return "<table>\n" + "\n".join(lines) + "\n</table>\n"
+    return '<table class="facts">\n' + "\n".join(lines) + "\n</table>\n"
 
 
 def bullets(lines: list[str]) -> str:

@@ -165,15 +165,24 @@ def processors(times: Times, cache: int) -> Figure:
 
 
 @plain_text
-def write(times: Times, cache: int, folder: Path) -> list[Path]:
-    """A file for each of ``NAMES``."""
+def write(times: Times, cache: int, folder: Path) -> list[Path | None]:
+    """A file for each of ``NAMES``; None where there is nothing to draw, and an older one is removed."""
     figures = [
         against_peers(times, COST_AND_DELTA, cache),
         against_peers(times, SOFTMAX, cache),
         distance_to_limits(times, cache),
         processors(times, cache),
     ]
+    for operation, i in ((COST_AND_DELTA, 0), (SOFTMAX, 1)):
+        if not results.peers_of(times, operation):
+            figures[i].clear()
+    drawn: list[Path | None] = []
     for name, figure in zip(NAMES, figures):
-        # Without the version of matplotlib in the file: equal figures give equal files.
-        figure.savefig(folder / name, metadata={"Software": None})
-    return [folder / name for name in NAMES]
+        is_empty = not any(axes.get_lines() for axes in figure.axes)
+        drawn.append(None if is_empty else folder / name)
+        if is_empty:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            # Without the version of matplotlib in the file: equal figures give equal files.
+            figure.savefig(folder / name, metadata={"Software": None})
+    return drawn

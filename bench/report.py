@@ -33,6 +33,7 @@ BENCH = Path(__file__).resolve().parent
 ROUNDS = 15
 QUICK_ROUNDS = 3
 BUSY = 0.5  # load average
+SHOWN = 5  # of what is slower, on the terminal
 GATE = 1.3  # of a tripwire, which has to lie above the noise of a shared machine
 TURN_ROUNDS = 5
 QUICK_SHAPES = ["10x10", "60000x10", "1024x1000"]
@@ -142,7 +143,8 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
 
 
 def tables_in_company(report: dict[str, Any]) -> list[summary.Table]:
-    return [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]
+    tables = [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]
+    return [table for table in tables if table.rows]
 
 
 def write_page(
@@ -155,18 +157,19 @@ def write_page(
     """The pictures and report.html."""
     cache = report["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
     drawn = pictures.write(times, cache, folder)
-    cost_and_delta, softmax, limits, processors = (page.picture(path) for path in drawn)
-    losses = summary.losses(times, report.get("company", []))
+    cost_and_delta, softmax, limits, processors = (page.picture(path) if path else "" for path in drawn)
+    company = report.get("company", [])
+    losses = summary.losses(times, company)
     facts = {
         k: report.get(k)
         for k in ("date", "commit", "machine", "versions", "config", "threads", "blas", "environment")
     }
+    facts["machine"] = {**report["machine"], "last_level_cache": f"{cache / 2**20:g} MiB"}
     ratio_tables = {
-        name: page.section(summary.ratio_table(times, name))
-        for name in summary.TITLES
-        if results.shapes(times, name)
+        name: page.section(summary.ratio_table(times, name)) for name in summary.compared(times, company)
     }
     parts = [
+        page.lead(summary.sentence(times, company)),
         page.bullets(report["notes"]),
         page.facts(facts),
         "<h2>Where nndl_fast is slower</h2>\n",
@@ -174,7 +177,7 @@ def write_page(
     ]
     for name, table in ratio_tables.items():
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
-    parts[4:4] = [page.section(table) for table in tables_in_company(report)]
+    parts[5:5] = [page.section(table) for table in tables_in_company(report)]
     parts += [page.section(floors.limits_table(times, cache)), limits]
     # a report of before them has none
     later = [epochs.table(report.get("epochs", []))]
@@ -286,14 +289,13 @@ def main(arguments: list[str] | None = None) -> None:
         text = "\n".join([*map(summary.markdown, comparison), *(f"- {line}" for line in remarks)]) + "\n"
         (options.folder / "comparison.md").write_text(text, encoding="utf-8")
     write_page(report, times, comparison, remarks, options.folder)
-    show("\n".join(["BLAS in this process:", *report.get("blas", [])]))
-    for table in tables_in_company(report):
-        show(summary.markdown(table))
-    for name in (summary.COST_AND_DELTA, summary.SOFTMAX):
-        show(summary.markdown(summary.ratio_table(times, name)))
+    company = report.get("company", [])
+    show(summary.sentence(times, company))
+    for line in summary.losses(times, company)[:SHOWN]:
+        show(f"  slower: {line}")
     if old:
-        show(text)
-    show(f"{options.folder / 'report.html'} is written")
+        show(f"{options.folder / 'comparison.md'} compares with {options.against}")
+    show(f"{options.folder / 'report.html'} has all of it")
     if options.gate and old and (slower := regressions(results.changes(times, old[1]))):
         sys.exit("report.py: slower than before: " + "; ".join(slower))
 

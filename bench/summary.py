@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean
 from typing import Any, NamedTuple
 
@@ -88,8 +88,12 @@ def ratio_table(times: Times, operation: str) -> Table:
     return Table(
         TITLES.get(operation, operation),
         f"How many times as long as {OURS} each library takes, both with a fresh result in every call; where "
-        f"it says slower, {OURS} takes longer. Awake: in turn with {OURS}, without a pause, so that the "
-        "threads of both may still spin; means.",
+        f"it says slower, {OURS} takes longer."
+        + (
+            f" Awake: in turn with {OURS}, without a pause, while the threads of both may spin; means."
+            if any(name.endswith(", awake") for name in peers)
+            else ""
+        ),
         ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *peers],
         rows,
     )
@@ -99,11 +103,57 @@ def ratio_table(times: Times, operation: str) -> Table:
 PARTS = ("products alone", "the cost alone")
 
 
-def losses(times: Times, company: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+def compared(times: Times, company: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The operations that have peers. A step is that in company, if it was measured there."""
+    names = [name for name in TITLES if results.peers_of(times, name)]
+    return [name for name in names if name != STEP or not company]
+
+
+def sentence(times: Times, company: Sequence[Mapping[str, Any]]) -> str:
+    """What was found, in one sentence."""
+    steps = {
+        name: results.ratios(times, STEP, name) for name in results.peers_of(times, STEP) if not company
+    } or {
+        name: {
+            tuple(record["shape"]): record[f"step {name}"]["median"] / record[f"step {OURS}"]["median"]
+            for record in company
+            if f"step {name}" in record
+        }
+        for name in named(company, "step ")
+        if name != OURS
+    }
+    costs = {
+        name: results.ratios(times, COST_AND_DELTA, name) for name in results.peers_of(times, COST_AND_DELTA)
+    }
+    said = []
+    for what, of in (("for a whole step of a last layer", steps), ("for cost and delta alone", costs)):
+        means = [f"{name} {number(geometric_mean(each.values()))}" for name, each in of.items() if each]
+        if means:
+            said.append(f"{what} {', '.join(means)}")
+    slower, all_of_them = len(losses(times, company)), number_of_comparisons(times, company)
+    times_as_long = "; ".join(said) or "nothing"
+    return (
+        f"How many times as long as {OURS} others take, geometric means over the shapes: {times_as_long}. In "
+        f"{slower} of {all_of_them} comparisons {OURS} takes longer."
+    )
+
+
+def number_of_comparisons(times: Times, company: Sequence[Mapping[str, Any]]) -> int:
+    count = 0
+    for operation in compared(times, company):
+        for name in results.peers_of(times, operation):
+            for measured in (operation, in_turn(operation, name)):
+                count += 0 if name in PARTS else len(results.ratios(times, measured, name))
+    return count + sum(
+        key.startswith("step ") and key != f"step {OURS}" for record in company for key in record
+    )
+
+
+def losses(times: Times, company: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """Every operation and shape at which a peer is faster, worst first; then the steps in company."""
     found = []
     training = [operation for operation in results.operations(times) if operation.startswith("training")]
-    for operation in (*TITLES, *training):
+    for operation in (*compared(times, company), *training):
         for name in results.peers_of(times, operation):
             if name in PARTS:
                 continue

@@ -364,14 +364,44 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path, capsys: pytest.Captur
     tags = Tags()
     tags.feed(text)
     assert tags.open == []
-    assert len(tags.sources) == 4
+    assert len(tags.sources) == 3  # nothing was measured on several numbers of threads for the fourth
+    assert not (tmp_path / "new" / "processors.png").exists()
     assert all(source.startswith("data:image/png;base64,") for source in tags.sources)
     assert "&lt;one&gt;" in text
     losses, first = text.index("Where nndl_fast is slower"), text.index("<li>NumPy at softmax, 10 x 10")
-    assert losses < first < text.index("Cost and delta in company")
+    assert losses < first < text.index("<h2>A whole step")
     assert '<td class="text bad">regression</td>' in text
-    assert re.search(r"softmax \| 10 x 10 \| nndl_fast \|.* 1\.50 \|.*regression", capsys.readouterr().out)
-    assert "regression" in (tmp_path / "new" / "comparison.md").read_text(encoding="utf-8")
+    compared = (tmp_path / "new" / "comparison.md").read_text(encoding="utf-8")
+    assert re.search(r"softmax \| 10 x 10 \| nndl_fast \|.* 1\.50 \|.*regression", compared)
+    said = capsys.readouterr().out
+    assert "|" not in said and summary.sentence(times(nndl_fast=3e-6), []) in said
+    assert summary.sentence(times(nndl_fast=3e-6), []) in text
+    assert "None" not in text and "1 MiB" in text and text.count("<h2>A whole step") == 1
+
+
+def test_the_sentence_counts_what_is_slower() -> None:
+    said = summary.sentence(times(), [])
+    assert "for a whole step of a last layer PyTorch 2.00, NumPy 0.50" in said
+    assert said.endswith(
+        f"In {2 * len(summary.TITLES)} of {4 * len(summary.TITLES)} comparisons nndl_fast takes longer."
+    )
+    company = [
+        {"shape": [2, 3, 4], "step nndl_fast": {"median": 1.0}, "step NumPy": {"median": 3.0}},
+        {"shape": [5, 6, 7], "step nndl_fast": {"median": 1.0}, "step NumPy": {"median": 0.75}},
+    ]
+    said = summary.sentence(times(), company)
+    assert "for a whole step of a last layer NumPy 1.50;" in said
+    rest = len(summary.TITLES) - 1
+    assert f"In {2 * rest + 1} of {4 * rest + 2} comparisons" in said
+    assert "nothing. In 0 of 0" in summary.sentence({}, [])
+
+
+def test_operations_without_peers_have_no_table() -> None:
+    alone = {key: time for key, time in times().items() if key.library.startswith("nndl_fast")}
+    assert summary.compared(alone, []) == []
+    assert summary.STEP in summary.compared(times(), []) and summary.STEP not in summary.compared(
+        times(), [{}]
+    )
 
 
 def test_a_bad_comparison_ends_before_anything_is_measured(
@@ -435,11 +465,13 @@ def test_what_a_report_says_is_neither_formula_nor_control(
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", saved)
     monkeypatch.setattr(pictures, "STYLE", {**pictures.STYLE, "$10%-$20%": ("#000000", "o")})
-    content = report(**{"$10%-$20%": 3e-6})
-    write(tmp_path, {**content, "blas": ["one\x1b[2J"]})
+    measured = times(**{"$10%-$20%": 3e-6})
+    for library, seconds in (("nndl_fast", 1.0), ("NumPy", 0.001)):
+        measured[Key("training one\x1b[2J", *A, library)] = Time(seconds, 0.01, 5)
+    write(tmp_path, {**report(), "times": results.to_records(measured)})
     with matplotlib.rc_context({"axes.formatter.use_mathtext": True}):
         command.main([str(tmp_path), "--no-run"])
-    assert "one\\x1b[2J\n" in capsys.readouterr().out
+    assert "slower: NumPy at training one\\x1b[2J, 10 x 10" in capsys.readouterr().out
     assert any("$10%-$20%" in text.get_text() for text in texts)
     assert not any(text.get_parse_math() for text in texts)
     assert not any("mathdefault" in text.get_text() for text in texts)

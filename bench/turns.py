@@ -107,6 +107,8 @@ def measured(
         for name in names
         if not peers.missing(OTHERS[name].library)
     }
+    for call, _ in others.values():
+        call()  # Numba and JAX compile in the first one
     plan: dict[str, Callable[[], list[Turns]]] = {
         "one thread": partial(on_one_thread, [ours], turns),
         "nothing": partial(taking_turns, [ours], turns),
@@ -202,6 +204,8 @@ def beside_peers(
         batch = peers.batch(*shape)
         for operation, libraries in AWAKE.items():
             calls = {name: make(batch) for name, make in libraries.items() if not peers.missing(name)}
+            for call in calls.values():
+                call()  # Numba and JAX compile in the first one
             for _ in range(rounds):
                 for name in list(calls)[1:]:
                     players = [(calls[who], PEERS_TURN) for who in (name, results.OURS)]

@@ -76,7 +76,6 @@ def sum_of_squares(weights: list[Array]) -> float:
     return sum(float(np.sum(np.square(w, dtype=np.float64))) for w in weights)
 
 
-@unheard
 def gradients(
     parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array, weight: Array | None = None
 ) -> Parameters:
@@ -86,9 +85,9 @@ def gradients(
     *values, z = forward(parameters, hidden, x)
     output = activate_output(cost, z) if getattr(cost, "delta_needs_a", True) else None
     delta = cost.delta(z, output, y)
-    return backward(
-        parameters[1], hidden, values, as_type(delta if weight is None else delta * weight, x.dtype)
-    )
+    if weight is not None:
+        delta = unheard(np.multiply)(delta, weight)
+    return backward(parameters[1], hidden, values, as_type(delta, x.dtype))
 
 
 def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bool:
