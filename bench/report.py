@@ -13,6 +13,7 @@ from typing import Any
 
 import accuracy
 import company
+import comparison
 import epochs
 import floors
 import linear
@@ -150,7 +151,7 @@ def tables_in_company(report: dict[str, Any]) -> list[summary.Table]:
 def write_page(
     report: dict[str, Any],
     times: results.Times,
-    comparison: list[summary.Table],
+    compared: list[summary.Table],
     remarks: list[str],
     folder: Path,
 ) -> None:
@@ -188,8 +189,8 @@ def write_page(
     parts += [page.section(summary.errors_table(report["errors"], accuracy.KINDS))]
     if any(key.operation.startswith("training") for key in times):
         parts.append(page.section(summary.training_table(times)))
-    if comparison:
-        parts += [*(page.section(table) for table in comparison), page.bullets(remarks)]
+    if compared:
+        parts += [*(page.section(table) for table in compared), page.bullets(remarks)]
     parts.append(page.folded(summary.times_table(times)))
     text = page.page("nndl_fast beside its peers", parts)
     (folder / "report.html").write_text(text, encoding="utf-8")
@@ -281,14 +282,14 @@ def main(arguments: list[str] | None = None) -> None:
         report, times = results.read_report(path)
     except results.ReportError as error:
         sys.exit(f"report.py: {printable(error)}")
-    comparison: list[summary.Table] = []
+    compared: list[summary.Table] = []
     remarks: list[str] = []
     if old:
-        comparison = summary.comparison_tables(results.changes(times, old[1]))
+        compared = comparison.tables(results.changes(times, old[1]))
         remarks = results.differences(report, old[0])
-        text = "\n".join([*map(summary.markdown, comparison), *(f"- {line}" for line in remarks)]) + "\n"
+        text = "\n".join([*map(summary.markdown, compared), *(f"- {line}" for line in remarks)]) + "\n"
         (options.folder / "comparison.md").write_text(text, encoding="utf-8")
-    write_page(report, times, comparison, remarks, options.folder)
+    write_page(report, times, compared, remarks, options.folder)
     company = report.get("company", [])
     show(summary.sentence(times, company))
     for line in summary.losses(times, company)[:SHOWN]:

@@ -7,7 +7,7 @@ from statistics import geometric_mean
 from typing import Any, NamedTuple
 
 import results
-from results import OURS, OURS_OUT, Change, Shape, Times
+from results import OURS, OURS_OUT, Shape, Times
 
 COST_AND_DELTA, SOFTMAX, STEP = "cost and delta", "softmax", "step"
 BRIDGE, LAST_LAYER = "cross_entropy in PyTorch", "last layer without logits"
@@ -356,59 +356,6 @@ def times_table(times: Times) -> Table:
         ["operation", "examples x classes", "library", "µs", "noise", "rounds"],
         rows,
     )
-
-
-def comparison_tables(found: list[Change]) -> list[Table]:
-    ours, others = (
-        [c for c in found if results.is_ours(c.key)],
-        [c for c in found if not results.is_ours(c.key)],
-    )
-    title = "Against the other report"
-    drift = found[0].drift if found else 0.0
-    header = [
-        "operation",
-        "examples x classes",
-        "library",
-        "old, µs",
-        "new, µs",
-        "new / old",
-        "noise",
-        "verdict",
-    ]
-
-    def cells(change: Change) -> list[str]:
-        key, old, new = change.key, change.old.seconds, change.new.seconds
-        place = [key.operation, shape_name(key.shape), key.library, microseconds(old), microseconds(new)]
-        return [*place, f"{change.ratio:.2f}", f"{change.noise:.1%}", change.verdict]
-
-    def with_control(change: Change) -> list[str]:
-        control = "" if change.control is None else f"{change.control:.2f}"
-        return [*cells(change)[:-1], control, change.verdict]
-
-    means = []
-    for operation in dict.fromkeys(c.key.operation for c in found):
-        row = [operation]
-        for group in (ours, others):
-            its = [c.ratio for c in group if c.key.operation == operation]
-            row.append(f"{geometric_mean(its):.2f}" if its else "")
-        means.append(row)
-    return [
-        Table(
-            f"{title}: geometric means",
-            "New over old; the second column is the control: what the same peers and limits did.",
-            ["operation", OURS, "peers and limits"],
-            means,
-        ),
-        Table(
-            f"{title}: {OURS}",
-            "A regression, or faster, is what exceeds the noise: that within both runs together, or, where "
-            f"it is more, the drift between them, below {drift:.1%} for nine in ten times of the peers and "
-            "limits. The control is the geometric mean of the peers at the same operation and shape.",
-            [*header[:-1], "control", "verdict"],
-            [with_control(c) for c in ours],
-        ),
-        Table(f"{title}: peers and limits", "The control.", header, [cells(c) for c in others]),
-    ]
 
 
 def markdown(table: Table) -> str:
