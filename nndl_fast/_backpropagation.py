@@ -86,8 +86,13 @@ def gradients(
     output = activate_output(cost, z) if getattr(cost, "delta_needs_a", True) else None
     delta = cost.delta(z, output, y)
     if weight is not None:
-        delta = unheard(np.multiply)(delta, weight)
+        delta = _weighted(delta, weight)
     return backward(parameters[1], hidden, values, as_type(delta, x.dtype))
+
+
+@unheard
+def _weighted(delta: Array, weight: Array) -> Array:
+    return np.asarray(delta * weight)
 
 
 def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from ._judgement import Judgement
+from ._text import printable
 from ._types import Array
 
 _NAMED = 40  # classes up to which each has its name in the confusion matrix
@@ -45,7 +47,9 @@ def learning_curve(costs: Any, accuracies: Any, kept: int, title: str, file: IO[
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     left.set_yscale("log")
-    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    lowest, highest = left.get_ylim()
+    narrow = highest < 5 * lowest  # 1, 2 and 5 would mark too little of it
+    left.yaxis.set_major_locator(MaxNLocator(5) if narrow else LogLocator(subs=(1, 2, 5)))
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter(NullFormatter())
     right.legend(loc="lower right")
@@ -105,9 +109,9 @@ def _long(classes: Sequence[str]) -> bool:
 
 
 @plain_text
-def mistakes(judged: Judgement, x: Array, image: Any, rows: Array | None, file: IO[bytes]) -> None:
+def mistakes(judged: Judgement, x: Array, image: Any, place: Callable[[int], str], file: IO[bytes]) -> None:
     """What was most confidently wrong of the examples ``x``: as images, or, as other numbers have no picture,
-    in a table with their ``rows`` in the file."""
+    in a table with their places in the file."""
     worst = judged.mistakes[:_MISTAKES]
     if image:
         across = min(5, len(worst))
@@ -125,19 +129,14 @@ def mistakes(judged: Judgement, x: Array, image: Any, rows: Array | None, file: 
                 fontsize=9,
             )
     else:
-        figure = Figure(figsize=(7, 1.2 + 0.27 * len(worst)), layout="constrained")
+        figure = Figure(figsize=(7, 0.9 + 0.27 * len(worst)), layout="constrained")
         axes = figure.subplots()
         axes.axis("off")
         cells = [
-            [
-                str(i if rows is None else rows[i]),
-                judged.true(i),
-                judged.named(i),
-                f"{judged.activation[i]:.1%}",
-            ]
+            [printable(place(i)), judged.true(i), judged.named(i), f"{judged.activation[i]:.1%}"]
             for i in worst
         ]
-        header = ["example (from 0)", "true class", "predicted class", "activation"]
-        axes.table(cells, colLabels=header, loc="center", cellLoc="center", edges="horizontal")
+        header = ["in the file", "true class", "predicted class", "activation"]
+        axes.table(cells, colLabels=header, bbox=Bbox.unit(), cellLoc="center", edges="horizontal")
     figure.suptitle("The most confidently wrong test examples")
     _save(figure, file)

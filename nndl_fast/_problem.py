@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +52,12 @@ class Problem(NamedTuple):
     image: tuple[int, int] | None = None
     scale: Scale | None = None
     rows: Array | None = None  # of the test examples in their file
+    where: Callable[[int], str] = "example {}".format  # says where such a row is
     notes: Sequence[str] = ()  # on what was done
+
+    def place(self, i: int) -> str:
+        """Where a test example is in its file."""
+        return self.where(i if self.rows is None else self.rows[i])
 
 
 def of_digits(path: Path | None) -> Problem:
@@ -109,6 +114,7 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
         image=table.image,
         scale=scale,
         rows=table.rows[parts[2]],
+        where=table.where,
         notes=[*table.notes, *warned],
     )
 

@@ -243,7 +243,7 @@ def train(
         lambda file: _outputs.pictures().confusion_matrix(judged.counts, judged.names, file),
         None
         if not judged.mistakes.size
-        else lambda file: _outputs.pictures().mistakes(judged, test[0], problem.image, problem.rows, file),
+        else lambda file: _outputs.pictures().mistakes(judged, test[0], problem.image, problem.place, file),
         lambda file: _outputs.pictures().reliability(judged, file),
     )
 
