@@ -88,7 +88,7 @@ def test_the_pages_can_be_made(tmp_path):
     """From a copy, where nothing shadows the installed package, and without a warning."""
     for module in ("furo", "myst_nb", "latex2mathml", "matplotlib", "numpydoc"):
         pytest.importorskip(module)
-    for path in ("README.md", "csrc/nndl_fast.h", "bench", "examples", "docs"):
+    for path in ("CHANGELOG.md", "csrc/nndl_fast.h", "bench", "examples", "docs"):
         to = tmp_path / path
         to.parent.mkdir(exist_ok=True)
         (shutil.copytree if (ROOT / path).is_dir() else shutil.copy)(ROOT / path, to)
