@@ -1,9 +1,9 @@
 #include "api.h"
 
 #include "batch/rows.h"
-#include "dispatch.h"
-#include "floating_point.h"
-#include "labels.h"
+#include "common/floating_point.h"
+#include "common/labels.h"
+#include "isa/dispatch.h"
 
 namespace nndl_fast {
 namespace {

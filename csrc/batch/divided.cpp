@@ -4,9 +4,9 @@
 #include <limits>
 #include <vector>
 
-#include "../estimate.h"
 #include "../kernels/reduction/bounds.h"
 #include "../threads/threads.h"
+#include "estimate.h"
 #include "run_kernel.h"
 
 namespace nndl_fast {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "../buffer.h"
-#include "../estimate.h"
+#include "../common/buffer.h"
 #include "../threads/threads.h"
+#include "estimate.h"
 #include "fold.h"
 
 namespace nndl_fast {

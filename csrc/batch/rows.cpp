@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "../estimate.h"
 #include "../threads/threads.h"
 #include "divided.h"
+#include "estimate.h"
 #include "fold.h"
 #include "halves.h"
 

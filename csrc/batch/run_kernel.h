@@ -1,6 +1,6 @@
 // Runs a kernel by its plan, with scratch memory that lives with the thread.
 #pragma once
-#include "../buffer.h"
+#include "../common/buffer.h"
 #include "../kernels/table.h"
 
 namespace nndl_fast {

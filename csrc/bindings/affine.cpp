@@ -1,10 +1,9 @@
 // Affine layers of arrays: matrices in, of any strides, and products of them out.
-#include "../affine.h"
-
-#include <pybind11/numpy.h>
+#include "../network/affine.h"
 
 #include <algorithm>
 #include <optional>
+#include <pybind11/numpy.h>
 
 #include "array.h"
 #include "call.h"

@@ -1,12 +1,11 @@
 #include "array.h"
 
-#include <pybind11/stl.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <pybind11/stl.h>
 
-#include "../dispatch.h"
+#include "../isa/dispatch.h"
 
 namespace nndl_fast {
 

@@ -1,12 +1,11 @@
 // NumPy arrays in and out, and the checks that functions share.
 #pragma once
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
 #include <algorithm>
 #include <chrono>
 #include <initializer_list>
 #include <optional>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
 #include <string>
 #include <thread>
 #include <vector>

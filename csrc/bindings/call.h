@@ -1,12 +1,11 @@
 // Functions of the module without pybind11's dispatcher, which costs as much as a small softmax:
 // positional arguments as they come, a new object back.
 #pragma once
-#include <pybind11/pybind11.h>
-
 #include <new>
+#include <pybind11/pybind11.h>
 #include <utility>
 
-#include "../floating_point.h"
+#include "../common/floating_point.h"
 #include "../threads/threads.h"
 
 namespace nndl_fast {

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "../batch/rows.h"
-#include "../dispatch.h"
-#include "../labels.h"
-#include "../linear.h"
+#include "../common/labels.h"
+#include "../isa/dispatch.h"
+#include "../network/linear.h"
 #include "array.h"
 #include "call.h"
 #include "module.h"

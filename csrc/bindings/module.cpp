@@ -1,11 +1,10 @@
 #include "module.h"
 
+#include <cstdlib>
 #include <pybind11/stl.h>
 
-#include <cstdlib>
-
 #include "../api.h"
-#include "../dispatch.h"
+#include "../isa/dispatch.h"
 #include "../threads/threads.h"
 
 namespace py = pybind11;

@@ -1,11 +1,10 @@
 // Options that are given by name.
 #pragma once
 #include <pybind11/pybind11.h>
-
 #include <string>
 #include <utility>
 
-#include "../activation.h"
+#include "../network/activation.h"
 
 namespace nndl_fast {
 

@@ -1,5 +1,5 @@
 // Steps of optimizers: parameters that are changed where they stand.
-#include "../optimizer.h"
+#include "../network/optimizer.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "../dispatch.h"
+#include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"
 #include "module.h"

@@ -2,8 +2,8 @@
 #include <optional>
 
 #include "../batch/elements.h"
-#include "../dispatch.h"
-#include "../labels.h"
+#include "../common/labels.h"
+#include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"
 #include "module.h"

@@ -1,11 +1,10 @@
-#include <pybind11/stl.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <pybind11/stl.h>
 
 #include "../batch/rows.h"
-#include "../dispatch.h"
+#include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"
 #include "module.h"

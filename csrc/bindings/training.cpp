@@ -1,17 +1,16 @@
 // Training: networks whose parameters come from and go to NumPy arrays, and the rule of a step.
-#include <pybind11/operators.h>
-#include <pybind11/stl.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <pybind11/operators.h>
+#include <pybind11/stl.h>
 #include <stdexcept>
 #include <utility>
 
-#include "../floating_point.h"
-#include "../labels.h"
-#include "../network.h"
+#include "../common/floating_point.h"
+#include "../common/labels.h"
+#include "../network/network.h"
 #include "array.h"
 #include "module.h"
 #include "names.h"

@@ -2,8 +2,8 @@
 #include <string>
 
 #include "../batch/elements.h"
-#include "../dispatch.h"
-#include "../floating_point.h"
+#include "../common/floating_point.h"
+#include "../isa/dispatch.h"
 #include "array.h"
 #include "module.h"
 

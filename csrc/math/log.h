@@ -4,6 +4,8 @@
 //
 // which keeps f, the largest term, free of rounding; so is a number that is subtracted from it. P comes from fit.py.
 #pragma once
+#include <stdint.h>
+
 #include "exp.h"
 
 namespace nndl_fast {

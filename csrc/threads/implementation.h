@@ -1,8 +1,7 @@
 // What the files of this folder share.
 #pragma once
-#include <stdint.h>
-
 #include <chrono>
+#include <stdint.h>
 #include <string>
 
 #include "threads.h"

@@ -1,11 +1,10 @@
 // OpenMP's threads: equal parts, one per thread.
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <new>
+#include <omp.h>
 
-#include "../floating_point.h"
+#include "../common/floating_point.h"
 #include "implementation.h"
 #include "threads.h"
 

@@ -13,7 +13,7 @@
 
 #include "../../csrc/batch/elements.h"
 #include "../../csrc/batch/rows.h"
-#include "../../csrc/dispatch.h"
+#include "../../csrc/isa/dispatch.h"
 #include "../../csrc/threads/threads.h"
 #include "check.h"
 #include "hashes.h"

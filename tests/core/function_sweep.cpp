@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../csrc/dispatch.h"
+#include "../../csrc/isa/dispatch.h"
 #include "../../csrc/math/exp.h"
 #include "functions.h"
 #include "splitmix64.h"

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "../../csrc/activation.h"
-#include "../../csrc/affine.h"
-#include "../../csrc/dispatch.h"
-#include "../../csrc/optimizer.h"
+#include "../../csrc/isa/dispatch.h"
+#include "../../csrc/network/activation.h"
+#include "../../csrc/network/affine.h"
+#include "../../csrc/network/optimizer.h"
 #include "../../csrc/threads/threads.h"
 #include "check.h"
 #include "splitmix64.h"

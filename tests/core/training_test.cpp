@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "../../csrc/dispatch.h"
-#include "../../csrc/matrix.h"
-#include "../../csrc/network.h"
+#include "../../csrc/isa/dispatch.h"
+#include "../../csrc/network/matrix.h"
+#include "../../csrc/network/network.h"
 #include "../../csrc/threads/threads.h"
 #include "check.h"
 #include "hashes.h"

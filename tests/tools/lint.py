@@ -8,10 +8,12 @@ Prints a line for each finding, ``path:line: what``, and ends with 1 if there is
 - every action of the workflows is pinned by the hash of a commit, with its version beside it;
 - CITATION.cff and CHANGELOG.md have the version of pyproject.toml;
 - the dependency group dev has what the package is built with;
+- no file of the core includes one of a room above its own (ROOMS), and none comes back to itself;
 - the figures in the pages are those of the newest release's report, which ``bench/readme.py`` writes."""
 
 from __future__ import annotations
 
+import graphlib
 import re
 import subprocess
 import sys
@@ -21,6 +23,11 @@ from pathlib import Path
 import mutants
 
 ROOT = Path(__file__).resolve().parents[2]
+# Folders of csrc: each includes files of its own and of those before it.
+ROOMS = [
+    *("common", "simd", "math", "kernels", "kernels/reduction", "kernels/traversal", "kernels/operations"),
+    *("isa", "threads", "batch", "network", ".", "bindings"),
+]
 PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
@@ -59,6 +66,30 @@ def long_lines() -> Iterator[str]:
             yield f"{path}:{number}: is longer than {limit} characters"
 
 
+def includes() -> dict[Path, list[tuple[int, Path]]]:
+    """What each file of the core includes of the core, and in which line; paths from csrc."""
+    root, found = ROOT / "csrc", {}
+    for path in sorted([*root.rglob("*.h"), *root.rglob("*.cpp")]):
+        at = found.setdefault(path.relative_to(root), [])
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if name := re.match(r'#include "(.*)"', line):
+                at.append((number, (path.parent / name[1]).resolve().relative_to(root)))
+    return found
+
+
+def upward_includes() -> Iterator[str]:
+    graph = includes()
+    for path, included in graph.items():
+        for number, other in included:
+            if ROOMS.index(other.parent.as_posix()) > ROOMS.index(path.parent.as_posix()):
+                yield f"csrc/{path}:{number}: includes {other}, of a room above"
+    try:
+        graphlib.TopologicalSorter({path: [to for _, to in its] for path, its in graph.items()}).prepare()
+    except graphlib.CycleError as error:
+        first, *others = map(str, error.args[1])
+        yield f"csrc/{first}:1: includes itself by way of {', '.join(others[:-1])}"
+
+
 def unpinned_actions() -> Iterator[str]:
     for path, number, line in lines(".github/workflows/*.yml"):
         if "uses:" in line and not PINNED.search(line):
@@ -92,6 +123,7 @@ def main() -> int:
     checks = (
         impossible_mutants,
         long_lines,
+        upward_includes,
         unpinned_actions,
         other_versions,
         missing_requirements,

@@ -45,7 +45,7 @@ MUTANTS = [
     ),
     Mutant(
         "tail lane dropped",
-        "kernels/traversal/layout.h",
+        "kernels/layout.h",
         "f(Step<false>{j, int(last - j)})",
         "f(Step<false>{j, int(last - j) - 1})",
     ),

@@ -1,8 +1,9 @@
 // Costs of activations, and their logarithms. Each element stands alone; z, which holds activations, y and out are
 // contiguous.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../../math/log.h"
-#include "../traversal/layout.h"
+#include "../layout.h"
 
 namespace nndl_fast {
 namespace {

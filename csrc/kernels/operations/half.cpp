@@ -1,6 +1,7 @@
 // 16-bit floats to float32 and back: plain loops without a branch, which the compiler vectorises.
 // To 16 bits it rounds to nearest, ties to even.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../job.h"
 
 namespace nndl_fast {

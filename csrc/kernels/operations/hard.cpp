@@ -1,5 +1,6 @@
 // The limit of softmax for c -> infinity. Equal maxima share the probability, or the first of them has all of it.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../traversal/drive.h"
 
 namespace nndl_fast {

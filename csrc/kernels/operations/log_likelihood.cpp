@@ -5,7 +5,8 @@
 //   delta = W a - w t'
 // times the row's own weight; delta times `scale` as well (1 / n if the cost is a mean).
 // A label stands for a one-hot target. A weight of 0 times anything is 0, also times infinity.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../reduction/scale.h"
 #include "../traversal/drive.h"
 

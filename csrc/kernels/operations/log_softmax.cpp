@@ -1,5 +1,6 @@
 // The logarithm of softmax: c (z - max) - log_sum. Both terms are at most 0, so nothing cancels.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../traversal/drive.h"
 
 namespace nndl_fast {

@@ -1,5 +1,6 @@
 // log of the sum of e^z, per row.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../traversal/drive.h"
 
 namespace nndl_fast {

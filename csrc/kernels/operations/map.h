@@ -1,6 +1,6 @@
 // An operation on single elements, vector by vector.
 #pragma once
-#include "../traversal/layout.h"
+#include "../layout.h"
 
 namespace nndl_fast {
 namespace {

@@ -3,7 +3,8 @@
 //
 // The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0, else 0 or the slope of a leaky
 // one.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../../math/tanh.h"
 #include "map.h"
 

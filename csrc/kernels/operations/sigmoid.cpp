@@ -1,6 +1,7 @@
 // The sigmoid neuron: activation, derivative, and the binary cross-entropy with its error.
 // Each element stands alone; z, y and out are contiguous.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../../math/logistic.h"
 #include "map.h"
 

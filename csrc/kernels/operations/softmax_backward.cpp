@@ -1,5 +1,6 @@
 // c a (g - sum of g a): the product of the gradient g with softmax's Jacobian. z holds a, y holds g.
-#include "../../isa/export.h"
+#include "../export.h"
+
 #include "../traversal/drive.h"
 
 namespace nndl_fast {

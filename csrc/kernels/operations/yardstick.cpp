@@ -1,9 +1,10 @@
 // What the machine can do at best, for the benchmarks to measure the kernels against: copying, with
 // and without stores past the cache, exponentials of what stands in the nearest cache, fused multiply-adds of what
 // stands in registers, softmax's operations when none waits for another, and cycles.
+#include "../export.h"
+
 #include <utility>
 
-#include "../../isa/export.h"
 #include "../reduction/exponentials.h"
 
 namespace nndl_fast {

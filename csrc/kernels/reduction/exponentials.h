@@ -19,7 +19,7 @@
 #include <type_traits>
 
 #include "../../math/exp.h"
-#include "../traversal/layout.h"
+#include "../layout.h"
 #include "bounds.h"
 
 namespace nndl_fast {

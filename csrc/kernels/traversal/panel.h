@@ -2,7 +2,7 @@
 // cache nor the machine's prefetching help. So a panel of some tiles that stand side by side is copied
 // class by class and worked at in the copy; meanwhile the panel before it is stored, and the next copied.
 #pragma once
-#include "layout.h"
+#include "../layout.h"
 
 namespace nndl_fast {
 namespace {

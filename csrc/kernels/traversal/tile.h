@@ -5,7 +5,7 @@
 // 16 bytes. The last of a row's classes may be taken twice, so that no 16 bytes are partly filled. Lanes without
 // a row have a 1 among zeros: equal logits would be work (row_sum.h).
 #pragma once
-#include "layout.h"
+#include "../layout.h"
 
 namespace nndl_fast {
 namespace {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "batch/rows.h"
-#include "labels.h"
+#include "../batch/rows.h"
+#include "../common/labels.h"
 #include "linear.h"
 #include "network.h"
 

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "../common/buffer.h"
 #include "activation.h"
-#include "buffer.h"
 #include "matrix.h"
 #include "optimizer.h"
 

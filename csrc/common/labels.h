@@ -1,9 +1,8 @@
 // Which labels are classes.
 #pragma once
+#include <optional>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <optional>
 
 namespace nndl_fast {
 

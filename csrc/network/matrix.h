@@ -3,10 +3,10 @@
 #pragma once
 #include <algorithm>
 
-#include "buffer.h"
-#include "dispatch.h"
-#include "estimate.h"
-#include "threads/threads.h"
+#include "../batch/estimate.h"
+#include "../common/buffer.h"
+#include "../isa/dispatch.h"
+#include "../threads/threads.h"
 
 namespace nndl_fast {
 

@@ -14,9 +14,9 @@
 // A value that is absent counts zero. Adding zero changes nothing but the sign of a zero sum, which
 // Wide::value settles, so it may be left out.
 #pragma once
-#include "../../simd/scalar.h"
-#include "../job.h"
-#include "../reduction/wide.h"
+#include "../simd/scalar.h"
+#include "job.h"
+#include "wide.h"
 
 namespace nndl_fast {
 namespace {

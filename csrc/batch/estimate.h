@@ -1,6 +1,6 @@
 // About how long work takes on one thread, in nanoseconds: how many threads it is worth is decided by that.
 #pragma once
-#include "kernels/table.h"
+#include "../kernels/table.h"
 
 namespace nndl_fast {
 

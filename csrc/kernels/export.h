@@ -9,7 +9,7 @@
 // linker could keep the copy for AVX-512, for everyone (tests/core/test_core.py reads the symbols).
 #pragma once
 #include NNDL_SIMD
-#include "../kernels/job.h"
+#include "job.h"
 
 #define NNDL_EXPORT(result, kernel, JobOf)                                                                  \
     namespace NNDL_ISA {                                                                                    \

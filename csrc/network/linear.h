@@ -9,7 +9,7 @@
 // for each example, the logarithm of the sum of their exponentials. It stands beside the block as one class more, so
 // that the cost's own kernel does the rest.
 #pragma once
-#include "kernels/job.h"
+#include "../kernels/job.h"
 
 namespace nndl_fast {
 

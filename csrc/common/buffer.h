@@ -1,9 +1,8 @@
 // Memory that a thread or an object keeps and reuses, aligned to 64 bytes.
 #pragma once
-#include <stddef.h>
-
 #include <algorithm>
 #include <new>
+#include <stddef.h>
 #include <utility>
 
 namespace nndl_fast {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "buffer.h"
+#include "../common/buffer.h"
 #include "matrix.h"
 
 namespace nndl_fast {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "batch/fold.h"
-#include "dispatch.h"
-#include "estimate.h"
-#include "threads/threads.h"
+#include "../batch/estimate.h"
+#include "../batch/fold.h"
+#include "../isa/dispatch.h"
+#include "../threads/threads.h"
 
 namespace nndl_fast {
 namespace {

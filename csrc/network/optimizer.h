@@ -2,8 +2,8 @@
 #pragma once
 #include <vector>
 
-#include "batch/batch.h"
-#include "kernels/job.h"
+#include "../batch/batch.h"
+#include "../kernels/job.h"
 
 namespace nndl_fast {
 

@@ -1,6 +1,6 @@
 // Sums that carry more than the type that they add: float32 into float64, float64 into a pair.
 #pragma once
-#include "../../simd/scalar.h"
+#include "../simd/scalar.h"
 
 namespace nndl_fast {
 namespace {

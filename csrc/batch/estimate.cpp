@@ -4,7 +4,7 @@
 #include <atomic>
 #include <chrono>
 
-#include "dispatch.h"
+#include "../isa/dispatch.h"
 
 namespace nndl_fast {
 namespace {

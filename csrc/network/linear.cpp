@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include "batch/run_kernel.h"
-#include "buffer.h"
+#include "../batch/run_kernel.h"
+#include "../common/buffer.h"
 #include "matrix.h"
 
 namespace nndl_fast {

@@ -1,6 +1,6 @@
 // The activations of neurons, and the kernels that compute them (kernels/operations/neuron.cpp).
 #pragma once
-#include "dispatch.h"
+#include "../isa/dispatch.h"
 
 namespace nndl_fast {
 
