@@ -23,6 +23,17 @@ class Unclear(ValueError):
     """What is wrong with a table; the message goes on after the file's name."""
 
 
+def counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+class Roles(NamedTuple):
+    """Of the columns of a table: which are text, and which is the label."""
+
+    text: set[int]
+    label: int | None
+
+
 class Column(NamedTuple):
     """A feature, and what it becomes: a number, or an input of 0 or 1 for each value of a text."""
 
@@ -97,31 +108,46 @@ class Wanted(NamedTuple):
     label: str | None = None
     columns: Sequence[str] = ()  # all others if there are none
     drop: Sequence[str] = ()
+    text: Sequence[str] = ()  # text, though they look like numbers
 
-    def roles(self, names: list[str] | None, width: int) -> tuple[list[int], int]:
-        """Which columns may be features, and which is the label."""
-        label = _default_label(names, width)
+    def roles(self, names: list[str] | None, width: int) -> tuple[list[int], Roles]:
+        """Which columns may be features, and the roles of all."""
+        label = _default_label(names, width) if self.label is None else -1
         if self.label is not None:
             label = _number_of(self.label, names, width, "--label")
         chosen = _numbers_of(self.columns, names, width, "--columns") or range(width)
         dropped = _numbers_of(self.drop, names, width, "--drop")
+        if label in dropped:
+            raise Unclear("would lose its label by --drop; give another column as --label")
         features = [i for i in chosen if i != label and i not in dropped]
         if not features:
-            raise Unclear(
-                "has one column; it must have features and labels" if width == 1 else "has no features"
-            )
+            more = ". Is there another delimiter? See --delimiter" if width == 1 else ""
+            raise Unclear(f"has {counted(width, 'column')}; it must have features and labels{more}")
         counts = Counter(names or [])
         used = [names[i] for i in (*features, label)] if names else []
         if twice := next((name for name in used if name and counts[name] > 1), None):
             raise Unclear(f"has two columns of the name {printable(twice)}; each must have its own")
-        return features, label
+        return features, Roles(set(_numbers_of(self.text, names, width, "--text")), label)
 
 
 def _default_label(names: list[str] | None, width: int) -> int:
     if names is None:
         return width - 1
     known = [i for i, name in enumerate(names) if name.lower() in _LABELS]
-    return known[0] if len(known) == 1 else max(i for i, name in enumerate(names) if name or not any(names))
+    if len(known) > 1:
+        raise Unclear(
+            f"has the columns {' and '.join(names[i] for i in known)}; which is the label? Give --label"
+        )
+    return known[0] if known else width - 1
+
+
+def known_header(plan: Plan, first: list[str]) -> bool | None:
+    """Whether the first record of a table is a header, by what a model knows; None if that says nothing."""
+    names = [column.name for column in plan.columns]
+    if all(names):
+        return True if set(names) <= set(first) else None
+    known = {value for column in plan.columns for value in column.values or []}
+    return False if known & set(first) else None
 
 
 def applied(
@@ -156,7 +182,10 @@ def applied(
     else:
         places = [i for i in range(width) if i != at]
     if len(places) != len(needed):
-        raise Unclear(f"has {width} columns; the network needs {len(needed)} columns, or one more for labels")
+        raise Unclear(
+            f"has {counted(width, 'column')}; the network needs {counted(len(needed), 'column')}, or one "
+            "more for labels"
+        )
     return [column._replace(at=i) for column, i in zip(plan.columns, places)], at
 
 
@@ -182,7 +211,12 @@ def _number_of(given: str, names: list[str] | None, width: int, option: str = "-
 
 
 def learned(
-    frame: Any, features: list[int], names: list[str] | None, chosen: bool, where: Callable[[int], str]
+    frame: Any,
+    features: list[int],
+    as_text: set[int],
+    names: list[str] | None,
+    chosen: bool,
+    where: Callable[[int], str],
 ) -> tuple[list[Column], list[str]]:
     """What the features of a table are, and which columns are left out as nothing can be learned from them.
 
@@ -193,14 +227,15 @@ def learned(
         column = Column(names[i] or None if names else None, i)
         series = frame[i]
         values = series.dropna()
-        reason = "" if chosen else _why_not(column, series, values)
+        kinds = text_of(values).unique() if _is_text(series, column) else None
+        if kinds is not None and i not in as_text:
+            _check_numbers(column, series, kinds, where)
+        reason = "" if chosen or i in as_text else _why_not(column, series, values, bool(names))
         if not len(values):
             reason = "is empty"
         if reason:
             unused.append(f"{column.called} ({reason})")
-        elif _is_text(series, column):
-            kinds = text_of(values).unique()
-            _check_numbers(column, series, kinds, where)
+        elif kinds is not None:
             if len(kinds) > _MOST_VALUES:
                 too_many.append((column, len(kinds)))
             missing = [""] * (len(values) < len(series))
@@ -216,44 +251,49 @@ def learned(
         )
     if columns or chosen:
         return columns, unused
-    return learned(frame, features, names, True, where)  # better than none
+    return learned(frame, features, as_text, names, True, where)  # better than none
 
 
-def _why_not(column: Column, series: Any, values: Any) -> str:
-    """Why nothing can be learned from a column, as it tells rows apart and no more; "" if something may."""
+def _why_not(column: Column, series: Any, values: Any, named: bool) -> str:
+    """Why nothing can be learned from a column, as it tells rows apart and no more; "" if something may.
+
+    ``named`` says whether columns have names."""
     is_text, first = _is_text(series, column), column.at == 0 and not column.name
-    named = bool(column.name and _ID.search(column.name))
-    if (
-        not (is_text or first or named)
-        or len(series) < 3
-        or len(values) < len(series)
-        or not series.is_unique
-    ):
+    identifies = bool(column.name and _ID.search(column.name))
+    if first and named:
+        return "has no name"
+    may_be = len(series) == len(values) > 2 and (is_text or first or identifies)
+    if not may_be or not series.is_unique:
         return ""
     if is_text:
         return "another text in every row"
     numbers = values.to_numpy(np.float64)
     if first and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all():
         return "numbers the rows"
-    return "an identifier" if named else ""
+    return "an identifier" if identifies else ""
+
+
+# Numbers as people write them: with a sign of a currency, separators, a percent sign or a unit.
+_LIKE_A_NUMBER = re.compile(r"[^\w.,]{0,2}\d[\d.,'\s]*\W{0,2}[^\W\d]{0,3}[\W\d]?")
 
 
 def _check_numbers(column: Column, series: Any, kinds: Any, where: Callable[[int], str]) -> None:
-    """Refuses a column of numbers in which something is none, or has a comma."""
+    """Refuses a column of numbers in which something is none, or which are written otherwise."""
     import pandas
 
-    numbers = pandas.to_numeric(pandas.Series(kinds), errors="coerce").notna().to_numpy()
-    commas = np.array([bool(re.fullmatch(r"[+-]?[\d.]*,\d+", kind)) for kind in kinds])
-    if 2 * np.count_nonzero(numbers | commas) <= len(kinds):
-        return
+    numbers = pandas.to_numeric(pandas.Series(kinds, dtype=object), errors="coerce").notna().to_numpy()
+    like = np.array([bool(_LIKE_A_NUMBER.fullmatch(kind)) for kind in kinds])
     wrong = kinds[np.flatnonzero(~numbers)[:1]]
-    if not len(wrong):
-        return  # codes such as 007 of a table whose columns have types
+    if 2 * np.count_nonzero(numbers | like) <= len(kinds) or not len(wrong):
+        return  # words, or codes such as 007 of a table whose columns have types
     row = series.index[np.flatnonzero((text_of(series) == wrong[0]).to_numpy(bool, na_value=False))[0]]
-    hint = "give --decimal , if it is a number, or" if commas.any() else "correct it, or give"
+    if wrong[0] == column.name:
+        raise Unclear(f"has its header again in {where(row)}")
+    called = shlex.quote(column.called)
+    comma = "--decimal , or " if re.fullmatch(r"[+-]?\d+,\d+", wrong[0]) else ""
     raise Unclear(
-        f"has the value {printable(wrong[0])} in {where(row)}, column {column.called}, which has numbers "
-        f"otherwise; {hint} --drop {shlex.quote(column.called)}"
+        f"has the value {printable(wrong[0])} in {where(row)}, column {column.called}, whose values look "
+        f"like numbers; write it as one, or give {comma}--text {called} or --drop {called}"
     )
 
 
@@ -300,6 +340,8 @@ def _numbers(series: Any, column: Column, where: Callable[[int], str]) -> Array:
         series = numbers
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iuf":
         return series.to_numpy()
+    if series.dtype == object:
+        series = pandas.to_numeric(series)
     return series.astype("Float64").to_numpy(np.float64, na_value=np.nan)
 
 

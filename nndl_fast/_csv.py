@@ -1,82 +1,70 @@
-"""Tables of text: how one is written is told from its first lines, and pandas reads it."""
+"""Tables of text, which pandas reads once their head has told how they are written."""
 
 from __future__ import annotations
 
-import csv
 import io
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from ._columns import Unclear
+import numpy as np
+
+from ._columns import Roles, Unclear, counted
+from ._csv_head import MISSING, Format, Head, Knows, head_of, lines_of, records_of
 from ._text import printable
 
-# What stands for a value that is missing: pandas' own list, and "?", "." and "#NULL!" of UCI, SAS and SPSS.
-MISSING = frozenset(
-    ",?,.,NA,N/A,n/a,#N/A,#N/A N/A,#NA,<NA>,NaN,nan,-NaN,-nan,NULL,null,None,#NULL!,#DIV/0!,#VALUE!,"
-    "1.#IND,-1.#IND,1.#QNAN,-1.#QNAN".split(",")
-)
-_DELIMITERS = "\t;|,"  # the likelier one first, if several would do: a comma may be in numbers
-_LOOKED_AT = 200  # records from which the form of a table is told
-_LONGEST = 1 << 24  # characters of a line
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")  # or decimals, of which there are three
 
 
-class Format(NamedTuple):
-    """How a table is written; what is None is to be found out."""
+def read(
+    file: IO[bytes], form: Format, knows: Knows, learning: bool, choose: Callable[[Head], Roles]
+) -> tuple[Any, Head, int]:
+    """A frame of the columns by their numbers, its head, and how many empty lines were left out.
 
-    delimiter: str | None = None  # a space stands for any white space
-    decimal: str | None = None
-    header: bool | None = None
-
-
-UNKNOWN = Format()
-
-
-class Head(NamedTuple):
-    """What the first lines of a table tell."""
-
-    encoding: str
-    delimiter: str
-    decimal: str
-    names: list[str] | None  # of the columns
-    columns: int
-    lines: int  # before the first example
-    row_names: bool  # the first column is one that the header does not name, as R writes tables
-
-    @property
-    def notes(self) -> list[str]:
-        known = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "white space"}
-        parts = [known.get(self.delimiter, repr(self.delimiter)) + " between columns"]
-        parts += ["decimal commas"] * (self.decimal == ",")
-        parts += ["Windows-1252"] * (self.encoding == "cp1252")
-        return [*parts, "a header" if self.names else "no header"]
-
-
-def read(file: IO[bytes], form: Format, choose: Callable[[Head], Iterable[int]]) -> tuple[Any, Head]:
-    """A frame of the columns by their numbers, and its head.
-
-    ``choose`` says which columns are text as they stand, before the whole table is read.
+    ``choose`` says which columns are text, and which is the label, before the whole table is read.
     """
-    wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-    for encoding in ["utf-16"] if wide else ["utf-8-sig", "cp1252"]:
+    start = file.read(4)
+    if kind := {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip"}.get(start[:2]):
+        raise Unclear(f"is compressed with {kind}, or another kind of file; its name must say so")
+    wide = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+    for encoding in [form.encoding] if form.encoding else ["utf-16"] if wide else ["utf-8-sig", "cp1252"]:
         try:
             with _decoded(file, encoding) as text:
-                return _read(text, encoding, form, choose)
-        except UnicodeDecodeError:
+                head = head_of(text, encoding, form, knows, learning)
+                if form.decimal is None:
+                    _check_thousands(text, head)
+                return _read(text, head, choose(head))
+        except UnicodeDecodeError as error:
             if encoding != "utf-8-sig":
-                raise
+                raise Unclear(f"is not text in {encoding}: {error}; give --encoding") from error
+            _check_encoding(file)
     raise AssertionError
+
+
+def _check_encoding(file: IO[bytes]) -> None:
+    """Refuses what is UTF-8 but for a part of it; the rest of what is none is taken for Windows-1252."""
+    file.seek(0)
+    content = file.read()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if b"\0" in content:
+            raise Unclear("is not text, or in an encoding that --encoding has to name") from error
+        if any(c > "\x7f" and c != "\ufffd" for c in content.decode("utf-8", "replace")):
+            line = content.count(b"\n", 0, error.start) + 1
+            raise Unclear(
+                f"has the byte {content[error.start]:#04x} in line {line}, which is not UTF-8 as the rest "
+                "is; give --encoding if it is in another one"
+            ) from error
 
 
 def line_of(file: IO[bytes], head: Head, row: int) -> str:
     """Where a row of the frame stands, as an editor counts lines."""
     with _decoded(file, head.encoding) as text:
-        records = _records(_lines(_after_head(text, head)), head.delimiter)
-        line, _ = next(islice(records, int(row), None))
-        return f"line {head.lines + line}"
+        line, _ = next(islice(_examples(text, head), int(row), None))
+        return f"line {line}"
 
 
 @contextmanager
@@ -96,25 +84,29 @@ def _after_head(text: IO[str], head: Head) -> IO[str]:
     return text
 
 
-def _read(
-    text: IO[str], encoding: str, form: Format, choose: Callable[[Head], Iterable[int]]
-) -> tuple[Any, Head]:
+def _examples(text: IO[str], head: Head) -> Iterator[tuple[int, list[str]]]:
+    """The lines, as an editor counts them, and fields of the examples."""
+    for line, fields in records_of(lines_of(_after_head(text, head)), head.delimiter):
+        yield head.lines + line, fields
+
+
+def _read(text: IO[str], head: Head, roles: Roles) -> tuple[Any, Head, int]:
     import pandas
 
-    head = _head(text, encoding, form)
-    as_text = set(choose(head))
-    names = range(head.columns)
+    columns = range(head.columns + head.empty_last)
+    missing = {i: ["", "?"] if i == roles.label else list(MISSING) for i in columns}
+    as_text = roles.text | ({roles.label} - {None})
     try:
         frame = pandas.read_csv(
             _after_head(text, head),
             sep=r"\s+" if head.delimiter == " " else head.delimiter,
             decimal=head.decimal,
             header=None,
-            names=names,
+            names=columns,
             index_col=False,
             dtype={i: str for i in as_text},
             keep_default_na=False,
-            na_values={i: [""] if i in as_text else list(MISSING) for i in names},
+            na_values=missing,
             skipinitialspace=True,
             low_memory=False,
         )
@@ -123,136 +115,62 @@ def _read(
         raise
     if frame.empty:
         raise Unclear("has a header and no examples")
-    if head.columns > 1 and frame.iloc[:, -1].isna().any():
+    if head.empty_last:
+        last = frame.pop(columns[-1])
+        if len(wrong := np.flatnonzero(last.notna())):
+            raise Unclear(
+                f"has something in line {_line(text, head, wrong[0])} behind its last column, "
+                f"{head.names[-1] if head.names else head.columns - 1}"
+            )
+    elif head.columns > 1 and frame.iloc[:, -1].isna().any():
         _check_records(text, head)  # pandas fills short lines
-    return frame, head
+    _check_labels(text, head, frame, roles.label)
+    empty = _empty(text, head, frame)
+    return frame.drop(index=empty), head, len(empty)
 
 
-def _head(text: IO[str], encoding: str, form: Format) -> Head:
-    skipped, delimiter = 0, form.delimiter
-    for line in _lines(text):
-        if found := re.fullmatch(r'"?sep=(.)"?', line.strip("\r\n")):  # for Excel
-            delimiter = delimiter or found[1]
-        elif line.strip() and not line.lstrip().startswith("#"):
-            break
-        skipped += 1
-    else:
-        raise Unclear("has no lines")
-    sample = [line, *islice(_lines(text), 2 * _LOOKED_AT)]
-
-    def parsed(by: str) -> list[tuple[int, list[str]]]:
-        return list(islice(_records(sample, by), _LOOKED_AT))
-
-    if delimiter is None:
-        delimiter = max(_DELIMITERS, key=lambda by: _fit(parsed(by)))
-        if _fit(parsed(delimiter)) < _fit(parsed(" ")) and _fit(parsed(delimiter))[0] < 1:
-            delimiter = " "
-    records = [[field.strip() for field in fields] for _, fields in parsed(delimiter)]
-    first, rest = records[0], records[1:]
-    columns = Counter(map(len, rest or [first])).most_common(1)[0][0]
-    rest = [fields for fields in rest if len(fields) == columns]
-    decimal = form.decimal or _decimal_of(records, delimiter)
-    header = form.header
-    if header is None:
-        header = _is_header(first, rest, columns, decimal)
-    if header is None:
-        raise Unclear(
-            f"has a header or an example in line {skipped + 1}, {printable(delimiter.join(first)[:80])}: "
-            "give --header or --no-header"
-        )
-    if not header:
-        return Head(encoding, delimiter, decimal, None, columns, skipped, False)
-    names, row_names = first, False
-    if rest and len(first) == columns + 1 and not first[-1]:
-        names = first[:-1]
-    elif len(first) == columns - 1:
-        at_end = not any(fields[-1] for fields in rest)
-        row_names = not at_end
-        names = [*first, ""] if at_end else ["", *first]
-    elif len(first) != columns:
-        raise Unclear(
-            f"has {len(first)} names in line {skipped + 1} and {columns} columns below; is there another "
-            "delimiter? Give --delimiter"
-        )
-    reader = _reader(sample, delimiter)
-    next(reader)  # a name may go on in a second line
-    return Head(encoding, delimiter, decimal, names, columns, skipped + reader.line_num, row_names)
+def _line(text: IO[str], head: Head, row: int) -> int:
+    return next(islice(_examples(text, head), int(row), None))[0]
 
 
-def _fit(records: list[tuple[int, list[str]]]) -> tuple[float, int]:
-    """Which share of the records after the first has the commonest number of fields, and this number."""
-    lengths = Counter(len(fields) for _, fields in records[1:] or records)
-    columns, count = max(lengths.items(), key=lambda item: (item[1], item[0]))
-    return (count / sum(lengths.values()), columns) if columns > 1 else (0.0, 1)
-
-
-def _decimal_of(records: list[list[str]], delimiter: str) -> str:
-    """A comma if numbers have one, none has a point, and thousands do not explain it."""
-    fields = [field for fields in records for field in fields]
-    with_comma = [field for field in fields if re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", field)]
-    has_point = any(re.fullmatch(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", field) for field in fields)
-    thousands = all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", field) for field in with_comma)
-    return "," if with_comma and not has_point and not thousands and delimiter != "," else "."
-
-
-def _is_header(first: list[str], rest: list[list[str]], columns: int, decimal: str) -> bool | None:
-    """Whether the first record is a header; None if it cannot be told."""
-    if rest and abs(len(first) - columns) == 1:
-        return True
-    text = [j for j, field in enumerate(first) if not _is_number(field, decimal)]
-    below = list(zip(*rest))
-    if not rest or len(first) != columns:
-        return len(text) == len(first)
-    if any(all(_is_number(field, decimal) for field in below[j]) for j in text):
-        return True
-    numbers = [field for j, field in enumerate(first) if j not in text]
-    if len(numbers) > 3 and numbers == [str(i) for i in range(len(numbers))]:  # pandas' names
-        return True
-    if not text or any(first[j] in below[j] for j in text):
-        return False
-    return True if len(text) == len(first) else None
-
-
-def _is_number(text: str, decimal: str) -> bool:
-    """Whether it is a number, or stands for a missing one."""
-    if text in MISSING:
-        return True
-    try:
-        float(text.replace(decimal, "."))
-    except ValueError:
-        return False
-    return "_" not in text
+def _empty(text: IO[str], head: Head, frame: Any) -> list[int]:
+    """The rows in which nothing stands, as Excel leaves them at the end; NA is something."""
+    if head.columns < 2 or not (may_be := frame.isna().all(axis=1)).any():
+        return []
+    blank = (not any(map(str.strip, fields)) for _, fields in _examples(text, head))
+    return [row for row, (is_blank, missing) in enumerate(zip(blank, may_be)) if is_blank and missing]
 
 
 def _check_records(text: IO[str], head: Head) -> None:
     """Refuses a table whose lines have different numbers of columns."""
-    for line, fields in _records(_lines(_after_head(text, head)), head.delimiter):
-        if len(fields) != head.columns:
+    columns = head.columns + head.empty_last
+    for line, fields in _examples(text, head):
+        if len(fields) not in (columns, head.columns):
+            shown = printable(head.delimiter.join(fields)[:60])
             raise Unclear(
-                f"has {len(fields)} columns in line {head.lines + line} and {head.columns} in others; is a "
-                "delimiter in a field without quotes, or is it another one? See --delimiter"
+                f"has {counted(len(fields), 'column')} in line {line}, {shown}, and {columns} in others; is "
+                "a delimiter in a field without quotes, does the line not belong to the table, or is there "
+                "another delimiter? See --delimiter"
             )
 
 
-def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, and the number of the line, from 1, where each starts."""
-    reader = _reader(lines, delimiter)
-    start = 1
-    for fields in reader:
-        if len(fields) > 1 or "".join(fields).strip():
-            yield start, fields
-        start = reader.line_num + 1
+def _check_labels(text: IO[str], head: Head, frame: Any, label: int | None) -> None:
+    if label is None or not head.names or not head.names[label]:
+        return
+    if len(again := np.flatnonzero((frame[label] == head.names[label]).to_numpy(bool, na_value=False))):
+        raise Unclear(f"has its header again in line {_line(text, head, again[0])}")
 
 
-def _reader(lines: Iterable[str], delimiter: str) -> Any:
-    if delimiter == " ":
-        lines = (line.strip().replace("\t", " ") for line in lines)
-    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-
-
-def _lines(file: IO[str]) -> Iterator[str]:
-    """The lines, of which none may fill the memory, as it could in a small compressed file."""
-    while line := file.readline(_LONGEST + 1):
-        if len(line) > _LONGEST:
-            raise Unclear(f"has a line of more than {_LONGEST} characters")
-        yield line
+def _check_thousands(text: IO[str], head: Head) -> None:
+    """Refuses numbers such as 1.100 beside 900, if a semicolon says that points may be of thousands."""
+    if head.delimiter != ";" or head.decimal != ".":
+        return
+    sample = [fields for _, fields in islice(_examples(text, head), 200)]
+    for i in range(head.columns):
+        fields = [record[i].strip() for record in sample if len(record) > i]
+        points = [field for field in fields if "." in field]
+        if points and all(map(_THOUSANDS.fullmatch, points)) and any(map(str.isdigit, fields)):
+            raise Unclear(
+                f"has the value {points[0]} in column {head.names[i] if head.names else i}, whose point may "
+                "be of thousands or of decimals; write such numbers without points, or give --decimal ."
+            )

@@ -107,10 +107,9 @@ def plain_label(label: Any) -> str:
 def numbers_of(net: Network, labels: Array, place: Callable[[int], str]) -> Array:
     """The classes that a table's labels, which are text, stand for; a ValueError if one is unknown."""
     classes = net._labels
-    texts = [plain_label(c) for c in classes]
-    given = labels.tolist()
+    texts, given = list(map(str, classes)), labels.tolist()
     if not any(isinstance(c, str) for c in classes):
-        given = list(map(plain_label, given))
+        texts, given = list(map(plain_label, classes)), list(map(plain_label, given))
     numbers = _inputs.places_of(given, texts)
     if unknown := np.flatnonzero(numbers < 0)[:1].tolist():
         shown = ", ".join(map(printable, texts[:20])) + (", ..." if len(texts) > 20 else "")

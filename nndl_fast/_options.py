@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 
 import click
@@ -33,6 +34,13 @@ def _delimiter(context: click.Context, parameter: click.Parameter, value: str | 
     return value
 
 
+def encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else codecs.lookup(value).name
+    except LookupError:
+        raise click.BadParameter(f"{value!r} is no encoding that Python knows") from None
+
+
 _TABLE_OPTIONS = [
     click.option(
         "--label",
@@ -46,6 +54,18 @@ _TABLE_OPTIONS = [
         callback=_delimiter,
         help="What stands between the columns of a text file: a character, tab, or space for white space.  "
         "[default: told from the first lines]",
+    ),
+    click.option(
+        "--encoding",
+        callback=encoding,
+        help="The encoding of a text file, such as cp1251.  [default: UTF-8, UTF-16 or cp1252]",
+    ),
+    click.option(
+        "--skip",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="LINES",
+        help="How many lines of a text file stand before the table.",
     ),
     click.option(
         "--decimal",

@@ -18,6 +18,7 @@ from .network import Network
 
 Part = tuple[Array, Array]
 
+_LEAST = 1e-30
 _FAR = 1000.0  # mean over spread from which float32 has too few digits for what is left of a feature
 
 
@@ -89,13 +90,19 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
     if len(y) < 20:
         raise ValueError(f"{name} has {len(y)} examples; there must be at least 20")
     parts, few = _shares(y, seed)
+    if len(kinds) > 20 and 2 * len(few) > len(kinds):
+        raise ValueError(
+            f"{name} has {len(kinds)} different labels, and of {len(few)} of them fewer than 4 examples: is "
+            "another column the label? See --label"
+        )
     if not all(map(len, parts)):
         raise ValueError(f"{name} has too few examples of each class, {len(y)} of {len(kinds)} classes")
     x, plan = _filled(table, parts[0])
     scale = None
     if standardise:
         mean, spread = x[parts[0]].mean(axis=0, dtype=np.float64), x[parts[0]].std(axis=0, dtype=np.float64)
-        constant = np.ptp(x[parts[0]], axis=0) == 0  # whose standard deviation may be the mean's rounding
+        # Whose standard deviation may be the mean's rounding; and by far smaller ones float32 cannot divide.
+        constant = np.ptp(x[parts[0]], axis=0) < _LEAST
         scale = Scale(mean, np.where(constant, 1.0, spread))
     of = scale.of if scale else np.asarray
     training, validating = ((of(x[part]), y[part]) for part in parts[:2])

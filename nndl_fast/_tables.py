@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 import warnings
 import zipfile
@@ -19,10 +20,12 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from . import _columns, _csv, _files
-from ._columns import Column, Plan, Unclear, Wanted
+from ._columns import Column, Plan, Roles, Unclear, Wanted, counted
+from ._csv_head import UNKNOWN, Format, Head
 from ._text import printable
 from ._types import Array
 
+_LARGEST = float(np.finfo(np.float32).max)
 _LEAST_IMAGE = 49  # pixels, 7 x 7: a smaller square number of columns is a table's by chance
 
 
@@ -64,17 +67,16 @@ class _Raw(NamedTuple):
     names: list[str] | None
     where: Callable[[int], str]
     notes: list[str]
+    empty: int = 0  # rows that were left out
     row_names: bool = False
 
 
 # Takes names and number of the columns before the examples are read, and whether the last one has labels,
-# where that is known; returns the columns that are text.
-_Choose = Callable[..., list[int]]
+# where that is known.
+_Choose = Callable[..., Roles]
 
 
-def read(
-    path: Path, wanted: Wanted | Plan, label: str | None = None, form: _csv.Format = _csv.UNKNOWN
-) -> Table:
+def read(path: Path, wanted: Wanted | Plan, label: str | None = None, form: Format = UNKNOWN) -> Table:
     """The table in a file, or in standard input if the path is "-".
 
     It is read as something to learn from, or as a model's plan takes it; ``label`` is for the latter.
@@ -82,16 +84,15 @@ def read(
     name = printable(path)
     roles: dict[str, Any] = {}
 
-    def choose(names: list[str] | None, width: int, labelled: bool | None = None) -> list[int]:
+    def choose(names: list[str] | None, width: int, labelled: bool | None = None) -> Roles:
         if isinstance(wanted, Plan):
             columns, at = _columns.applied(wanted, str(width - 1) if labelled else label, names, width)
             roles.update(columns=columns, label=at)
-            texts = [column.at for column in columns if column.values is not None]
-            return [*texts, *([] if at is None else [at])]
+            return Roles({column.at for column in columns if column.values is not None}, at)
         if labelled is False:
             raise Unclear("has no array y; to be learned from it must have x and y")
-        roles["features"], roles["label"] = wanted.roles(names, width)
-        return [roles["label"]]
+        roles["features"], roles["roles"] = wanted.roles(names, width)
+        return roles["roles"]
 
     source = io.BytesIO(sys.stdin.buffer.read()) if str(path) == "-" else path
     try:
@@ -101,12 +102,16 @@ def read(
                 if kind in _READERS:
                     raw = _READERS[kind](file, choose)
                 else:
-                    frame, head = _csv.read(file, form, lambda h: choose(h.names, h.columns))
+                    plan = wanted if isinstance(wanted, Plan) else None
+                    knows = partial(_columns.known_header, plan) if plan else lambda _: None
+                    frame, head, empty = _csv.read(
+                        file, form, knows, plan is None, lambda h: choose(h.names, h.columns)
+                    )
                     where = partial(_line_of, source, head)
-                    raw = _Raw(frame, head.names, where, head.notes, head.row_names)
+                    raw = _Raw(frame, head.names, where, head.notes, empty, head.row_names)
             if isinstance(wanted, Plan):
                 return _applied(raw, wanted, roles["columns"], roles["label"])
-            return _learned(raw, wanted, roles["features"], roles["label"])
+            return _learned(raw, wanted, roles["features"], roles["roles"])
     except ModuleNotFoundError as error:
         extra = "pip install 'nndl_fast[parquet]'" if error.name == "pyarrow" else f"pip install {error.name}"
         raise ValueError(f"{name} needs {error.name} to be read: {extra}") from error
@@ -141,7 +146,7 @@ def _opened(source: Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
             yield file, kind
 
 
-def _line_of(source: Path | IO[bytes], head: _csv.Head, row: int) -> str:
+def _line_of(source: Path | IO[bytes], head: Head, row: int) -> str:
     with _opened(source) as (file, _):
         return _csv.line_of(file, head, row)
 
@@ -153,24 +158,29 @@ _UNPACKED: dict[str, Any] = {
 }
 
 
-def _learned(raw: _Raw, wanted: Wanted, features: list[int], label: int) -> Table:
-    raw, empty = _without_empty_rows(raw)
-    names = raw.names
+def _learned(raw: _Raw, wanted: Wanted, features: list[int], roles: Roles) -> Table:
+    names, label = raw.names, roles.label
+    assert label is not None
     unused = []
     if raw.row_names and 0 in features:
         features = [i for i in features if i]
         unused = ["0 (names of the rows)"]
-    columns, left_out = _columns.learned(raw.frame, features, names, bool(wanted.columns), raw.where)
+    columns, left_out = _columns.learned(
+        raw.frame, features, roles.text, names, bool(wanted.columns), raw.where
+    )
     x, missing, _ = _columns.encoded(raw.frame, columns, raw.where)
     _check_finite(raw, x, columns)
     labels = labels_of(raw.frame[label])
     if gaps := np.flatnonzero(labels == "")[:1].tolist():
-        raise Unclear(f"has no label in {raw.where(raw.frame.index[gaps[0]])}")
+        called = printable(names[label]) if names and names[label] else label
+        raise Unclear(
+            f"has no label in {raw.where(raw.frame.index[gaps[0]])}, column {called}; leave such examples out"
+        )
     kinds = [printable(kind) for kind in np.unique(labels).tolist()]
     plan = Plan(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
     texts = [f"{column.called} ({len(column.inputs)})" for column in columns if column.values is not None]
     notes = [
-        f"label {plan.label.called}: {', '.join(_some(kinds))}; {', '.join(raw.notes)}{empty}",
+        f"label {plan.label.called}: {', '.join(_some(kinds))}; {', '.join([*raw.notes, *_emptied(raw)])}",
         f"features: {', '.join(_some([column.called for column in columns]))}"
         + (f"; an input for each value of {', '.join(_some(texts))}" if texts else ""),
         f"not used: {', '.join(_some([*unused, *left_out])) or 'none'}; "
@@ -180,7 +190,6 @@ def _learned(raw: _Raw, wanted: Wanted, features: list[int], label: int) -> Tabl
 
 
 def _applied(raw: _Raw, plan: Plan, columns: list[Column], label: int | None) -> Table:
-    raw, empty = _without_empty_rows(raw)
     x, missing, unknown = _columns.encoded(raw.frame, columns, raw.where)
     start = 0
     for column in columns:
@@ -199,28 +208,27 @@ def _applied(raw: _Raw, plan: Plan, columns: list[Column], label: int | None) ->
     unused = [raw.names[i] or str(i) if raw.names else str(i) for i in raw.frame if i not in used]
     notes = [f"not used: {', '.join(_some(list(map(printable, unused))))}"] if unused else []
     notes += [f"missing: {_missing(missing)}"] if missing else []
-    notes += [f"{n} unknown texts in column {column.called}, of which no input is 1" for column, n in unknown]
-    notes += [empty.removeprefix(", ")] if empty else []
+    notes += [
+        f"{counted(n, 'unknown text')} in column {column.called}, of which no input is 1"
+        for column, n in unknown
+    ]
+    notes += _emptied(raw)
     return Table(x, labels, plan, raw.frame.index.to_numpy(), raw.where, notes)
 
 
 def _check_finite(raw: _Raw, x: Array, columns: list[Column]) -> None:
-    infinite = np.argwhere(np.isinf(x))
+    infinite = np.argwhere(abs(x) > _LARGEST)
     if infinite.size:
         row, j = infinite[0]
         of_inputs = [column.called for column in columns for _ in column.inputs]
         raise Unclear(
             f"has {x[row, j]} in {raw.where(raw.frame.index[row])}, column {of_inputs[j]}; features must be "
-            "finite"
+            "finite, and numbers that float32 holds"
         )
 
 
-def _without_empty_rows(raw: _Raw) -> tuple[_Raw, str]:
-    """The table without the rows that Excel leaves at the end, and what is said of these."""
-    empty = raw.frame.isna().all(axis=1) if raw.frame.shape[1] > 1 else raw.frame[0].isna() & False
-    if not empty.any():
-        return raw, ""
-    return raw._replace(frame=raw.frame[~empty]), f", {int(empty.sum())} empty rows skipped"
+def _emptied(raw: _Raw) -> list[str]:
+    return [f"{counted(raw.empty, 'empty row')} left out"] if raw.empty else []
 
 
 def _missing(missing: list[tuple[Column, int]]) -> str:
@@ -279,21 +287,30 @@ def _parquet(file: IO[bytes]) -> Any:
     return parquet.ParquetFile(file).read().to_pandas()  # pandas' own reader refuses two columns of one name
 
 
-def _by_pandas(
-    reader: str | Callable[[IO[bytes]], Any], first: int | None = None
-) -> Callable[[IO[bytes], _Choose], _Raw]:
+def _excel(file: IO[bytes]) -> Any:
+    import pandas
+
+    return pandas.read_excel(file, dtype=object)  # text stays text, though it may look like a number
+
+
+def _by_pandas(reader: str | Callable[[IO[bytes]], Any], first: int | None = None) -> Any:
     """A reader of tables whose columns have names and types."""
 
     def read(file: IO[bytes], choose: _Choose) -> _Raw:
         import pandas
 
         frame = getattr(pandas, reader)(file) if isinstance(reader, str) else reader(file)
-        names = [str(name) for name in frame.columns]
+        if not frame.shape[0] or not frame.shape[1]:
+            raise Unclear("has no examples, or none in its first sheet")
+        names = ["" if re.fullmatch(r"Unnamed: \d+", str(name)) else str(name) for name in frame.columns]
         choose(names, len(names))
         plain = isinstance(frame.index, pandas.RangeIndex)
         frame = frame.reset_index(drop=True).set_axis(range(len(names)), axis=1)
+        filled = np.flatnonzero(~frame.isna().all(axis=1))
+        last = int(filled[-1]) + 1 if len(filled) else 0
         notes = ["columns with names", *([] if plain else ["an index, which is not used"])]
-        return _Raw(frame, names, _example if first is None else lambda row: f"row {row + first}", notes)
+        where = _example if first is None else lambda row: f"row {row + first}"
+        return _Raw(frame.iloc[:last], names, where, notes, len(frame) - last)
 
     return read
 
@@ -303,7 +320,7 @@ _READERS: dict[str, Callable[[IO[bytes], _Choose], _Raw]] = {
     ".npz": _npz,
     ".parquet": _by_pandas(_parquet),
     ".feather": _by_pandas("read_feather"),
-    ".xlsx": _by_pandas("read_excel", first=2),  # after the header, as Excel numbers them
+    ".xlsx": _by_pandas(_excel, first=2),  # after the header, as Excel numbers them
     ".dta": _by_pandas("read_stata"),
 }
 
@@ -318,21 +335,17 @@ def _check_real(array: Array) -> None:
 
 
 def labels_of(series: Any) -> Array:
-    """Labels as text: as they stand in the file, or integers as Python writes them."""
+    """Labels as text: as they stand in the file, or as Python writes numbers, whole ones without a point."""
     from pandas.api import types
 
-    if types.is_float_dtype(series.dtype):
-        numbers = series.to_numpy(np.float64, na_value=np.nan)
-        whole = (numbers == np.rint(numbers)) & (abs(numbers) < 2**53)
-        wrong = np.flatnonzero(~(whole | np.isnan(numbers)))
-        if wrong.size:
-            raise Unclear(
-                f"has the label {numbers[wrong[0]]} at example {wrong[0]}; labels must be integers or text"
-            )
-        series = series.astype("Int64")
     kind = types.infer_dtype(series, skipna=True)
-    if kind not in ("boolean", "integer", "string", "categorical", "empty", "mixed-integer"):
-        raise Unclear(
-            f"has labels of type {kind}; they must be integers or text. Is another column the label?"
-        )
+    if kind in ("floating", "mixed-integer-float", "integer-na"):
+        numbers = series.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+        known = numbers[~np.isnan(numbers)]
+        if not np.isfinite(known).all():
+            raise Unclear(f"has a label that is {known[~np.isfinite(known)][0]}")
+        if (known == np.rint(known)).all() and (abs(known) < 2**53).all():
+            series = series.astype("Float64").astype("Int64")
+    elif kind not in ("boolean", "integer", "string", "categorical", "empty", "mixed-integer"):
+        raise Unclear(f"has labels of type {kind}; they must be numbers or text. See --label")
     return _columns.text_of(series).to_numpy(str)

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _columns, _csv, _judgement, _mnist, _problem, _tables, costs
+from . import _columns, _judgement, _mnist, _problem, _tables, costs
 from ._config import __version__, show_config
+from ._csv_head import UNKNOWN, Format
 from ._errors import unheard
 from ._text import printable
 from .network import Network, load
@@ -83,6 +84,7 @@ def main() -> None:
     "--columns", multiple=True, metavar="COLUMN[,...]", help="The features, if not all other columns are."
 )
 @click.option("--drop", multiple=True, metavar="COLUMN[,...]", help="Columns that are no features.")
+@click.option("--text", multiple=True, metavar="COLUMN[,...]", help="Columns of text that look like numbers.")
 @click.option(
     "--standardise/--no-standardise",
     default=None,
@@ -136,11 +138,9 @@ def train(
     data: Path | None,
     folder: Path | None,
     label: str | None,
-    delimiter: str | None,
-    decimal: str | None,
-    header: bool | None,
     columns: Sequence[str],
     drop: Sequence[str],
+    text: Sequence[str],
     standardise: bool | None,
     mini_batch: int,
     cost: str,
@@ -156,15 +156,16 @@ def train(
     """
     data = data or folder
     is_table = data is not None and not _mnist.is_kept_in(data)
-    form = _csv.Format(delimiter, decimal, header)
-    if not is_table and (label is not None or standardise or columns or drop or form != _csv.UNKNOWN):
+    form = Format(**{name: given.pop(name) for name in Format._fields})
+    of_tables = label is not None or standardise or columns or drop or text or form != UNKNOWN
+    if not is_table and of_tables:
         raise click.UsageError(
-            "--label, --columns, --drop, --standardise and how text is written are there for tables"
+            "--label, --columns, --drop, --text, --standardise and how text is written are there for tables"
         )
     if data is not None:
         _outputs.check_inputs(output, data.iterdir() if data.is_dir() else [data])
     if data is not None and is_table:
-        table = _tables.read(data, _columns.Wanted(label, columns, drop), form=form)
+        table = _tables.read(data, _columns.Wanted(label, columns, drop, text), form=form)
         problem = _problem.of_table(table, data, standardise is not False, seed)
     else:
         problem = _problem.of_digits(data)
@@ -398,7 +399,7 @@ def _read(net: Network, data: Path, label: str | None, **form: Any) -> _tables.T
     if str(data) != "-" and _mnist.is_kept_in(data):
         x, digits = _mnist.load(data, inputs, most=None)[2]
         return _tables.Table(x, digits.astype(str), plan, np.arange(len(x)), "image {}".format)
-    return _tables.read(data, plan, label, _csv.Format(**form))
+    return _tables.read(data, plan, label, Format(**form))
 
 
 @contextmanager

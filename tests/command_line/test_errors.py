@@ -344,7 +344,7 @@ def test_labels_that_are_no_classes_are_said_to_be_none(tmp_path, label):
     "number, says",
     [
         ("nan", "has no number in line 2, column 2"),
-        ("1e300", "feature 2 of example 1"),
+        ("1e300", "has 1e+300 in line 2, column 2"),
         ("1e999", " in line 2, column 2"),
     ],
 )

@@ -222,3 +222,63 @@ def test_a_model_whose_table_is_none_is_not_saved(tmp_path, table, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         net.save(tmp_path / "m.npz")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("missing", ["", "?", "NA"])
+def test_a_missing_text_is_the_same_however_it_is_written(tmp_path, missing):
+    rows = [[kind or missing, *row] for kind, row in zip(["", "red", "blue"] * 20, IRIS)]
+    net, _ = trained(tmp_path, lines(rows, ["colour", *NAMES]))
+    result = run_well("predict", tmp_path / "m.npz", tmp_path / "t.csv")
+    assert "missing: 20 in colour (a value of its own)" in result.stderr and "unknown" not in result.stderr
+    assert net.table["columns"][0]["values"] == ["blue", "red", ""]
+
+
+@pytest.mark.parametrize("labels", [["0.0", "0.5", "1.0"], ["007", "7", "7.0"], ["1", "1.0", "x"]])
+def test_a_model_knows_the_labels_of_its_own_table(tmp_path, labels):
+    net, _ = trained(tmp_path, lines(rows_of(*X.T, np.array(labels)[Y]), NAMES))
+    assert net.classes == sorted(labels)
+    assert f"of {N})" in run_well("evaluate", tmp_path / "m.npz", tmp_path / "t.csv").stdout
+
+
+def test_a_header_that_a_model_knows_is_no_example(tmp_path):
+    trained(tmp_path, pandas.DataFrame(np.column_stack([X, Y])).to_csv(index=False))
+    plain = pandas.DataFrame(X)
+    results = []
+    for text in (plain.to_csv(index=False), plain.to_csv(), plain.to_csv(index=False, sep=";", decimal=",")):
+        result = run_well("predict", tmp_path / "m.npz", written(tmp_path, "u.csv", text))
+        results.append(result.stdout)
+    assert len(results[0].splitlines()) == N and len(set(results)) == 1
+    one = written(tmp_path, "one.csv", "0;1;2;3\n5,1;3,4;1,5;2\n")
+    assert len(run_well("predict", tmp_path / "m.npz", one).stdout.splitlines()) == 1
+
+
+def test_an_example_of_known_texts_is_no_header(tmp_path):
+    rows = [["a", "p", "x"], ["b", "q", "y"]] * 30
+    trained(tmp_path, lines(rows))
+    for text in ("a,p\nb,q\n", "a,p\n", "a,q,y\nb,p,x\n"):
+        result = run_well("predict", tmp_path / "m.npz", written(tmp_path, "u.csv", text))
+        assert len(result.stdout.splitlines()) == len(text.splitlines())
+
+
+def test_a_row_of_missing_values_is_an_example_and_an_empty_one_is_not(tmp_path):
+    trained(tmp_path, IRIS_TEXT)
+    text = ",".join(NAMES[:4]) + "\nNA,NA,NA,NA\n3.0,3.1,3.2,3.3\n,,,\n"
+    result = run_well("predict", tmp_path / "m.npz", written(tmp_path, "u.csv", text))
+    assert len(result.stdout.splitlines()) == 2 and "1 empty row left out" in result.stderr
+
+
+def test_texts_of_a_spreadsheet_stay_texts(tmp_path):
+    pytest.importorskip("openpyxl")
+    table = frame().assign(species=np.array(["007", "7", "1.0"])[Y])
+    table.to_excel(tmp_path / "t.xlsx")  # with an index that has no name
+    said = run_well("train", tmp_path / "t.xlsx", "--output", tmp_path / "m.npz", "--epochs", 1).stdout
+    net = nf.load(tmp_path / "m.npz")
+    assert net.classes == ["007", "1.0", "7"] and net.features == NAMES[:4]
+    assert "not used: 0 (has no name)" in said
+
+
+def test_a_byte_that_is_not_utf8_is_named_by_its_line(tmp_path):
+    content = IRIS_TEXT.replace("setosa", "größe").encode().splitlines(True)
+    content[30] = content[30].replace(b"Iris", b"\xff")
+    result = run("train", written(tmp_path, "t.csv", b"".join(content)), "--output", tmp_path / "m.npz")
+    assert_refused(result, "has the byte 0xff in line 31, which is not UTF-8 as the rest is")

@@ -13,11 +13,10 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
 
 import pandas
-from commands import assert_refused, run, run_well
+from commands import run_well
 from tables import (
     FLOWERS,
     IRIS,
-    IRIS_TEXT,
     NAMES,
     N,
     X,
@@ -127,7 +126,7 @@ LEARNED = {
         "iris.csv",
         lines(rows_of(np.arange(N) + 1, *X.T, FLOWERS), ["", *NAMES]),
         [],
-        [r"not used: 0 \(numbers the rows\)"],
+        [r"not used: 0 \(has no name\)"],
         NAMES[:4],
     ),
     "R's write.csv2, semicolons and decimal commas": (
@@ -145,7 +144,7 @@ LEARNED = {
             + 3 * ";;;;\r\n"
         ).encode("cp1252"),
         [],
-        ["semicolons between columns, decimal commas, Windows-1252, a header, 3 empty rows skipped"],
+        ["semicolons between columns, decimal commas, cp1252, a header, 3 empty rows left out"],
         ["Länge", "Breite", "Höhe", "Größe"],
     ),
     "Excel's Unicode text, UTF-16 and tabs": (
@@ -166,7 +165,7 @@ LEARNED = {
         "iris.csv",
         frame().to_csv(),
         [],
-        [r"not used: 0 \(numbers the rows\)"],
+        [r"not used: 0 \(has no name\)"],
         NAMES[:4],
     ),
     "pandas without names, whose header counts": (
@@ -225,6 +224,69 @@ LEARNED = {
         ["features: .*, wet; not used|features: .*, wet$"],
         [*NAMES[:4], "wet"],
     ),
+    "UCI's adult.test after its first line": (
+        "adult.test",
+        "|1x3 Cross validator\n" + "".join(", ".join(adult(i)) + ".\n" for i in range(N)),
+        ["--skip", "1"],
+        [r"label 4: <=50K\., >50K\.; commas between columns, no header"],
+        ["0", "1=Private", "1=State-gov", "1=", "2", "3=Adm-clerical", "3=Sales"],
+    ),
+    "UCI's car, numbers and words": (
+        "car.data",
+        lines(rows_of(["2", "3", "4", "5more"] * 15, X[:, 0], FLOWERS)),
+        ["--text", "0"],
+        [r"features: 0, 1; an input for each value of 0 \(4\)"],
+        ["0=2", "0=3", "0=4", "0=5more", "1"],
+    ),
+    "pandas without names and with its index, whose header counts": (
+        "iris.csv",
+        pandas.DataFrame(np.column_stack([X, Y])).to_csv(),
+        [],
+        [r"label 4: 0\.0, 1\.0, 2\.0; commas between columns, a header", r"not used: 0 \(has no name\)"],
+        ["0", "1", "2", "3"],
+    ),
+    "pandas with an index of chosen rows": (
+        "iris.csv",
+        frame().set_axis(3 * np.arange(N) + 7).to_csv(),
+        [],
+        [r"not used: 0 \(has no name\)"],
+        NAMES[:4],
+    ),
+    "numpy.savetxt with a header behind #": (
+        "iris.csv",
+        "# a,b,c,d,kind\n" + lines(IRIS),
+        [],
+        ["label kind: .*; commas between columns, a header$"],
+        ["a", "b", "c", "d"],
+    ),
+    "comments before the table": (
+        "iris.csv",
+        "# of 1936\n# by Fisher\n" + lines(IRIS, NAMES),
+        [],
+        ["a header, 2 lines with # left out"],
+        NAMES[:4],
+    ),
+    "a last column without a name": (
+        "iris.csv",
+        lines(IRIS, [*NAMES[:4], ""]),
+        [],
+        ["label 4: Iris-setosa, Iris-versicolor, Iris-virginica"],
+        NAMES[:4],
+    ),
+    "a German table without a header": (
+        "iris.csv",
+        lines(german(IRIS), delimiter=";"),
+        [],
+        ["label 4: .*; semicolons between columns, decimal commas, no header"],
+        None,
+    ),
+    "a Russian table in its own encoding": (
+        "iris.csv",
+        lines(rows_of(*X.T, np.array(["да", "нет", "нет"])[Y]), [*NAMES[:4], "класс"]).encode("cp1251"),
+        ["--encoding", "windows-1251"],
+        ["label класс: да, нет; commas between columns, cp1251, a header"],
+        NAMES[:4],
+    ),
 }
 
 
@@ -237,68 +299,6 @@ def test_what_is_learned_from(tmp_path, kind):
         assert re.search(said, result.stdout, re.MULTILINE), (said, result.stdout)
     net = nf.load(tmp_path / "m.npz")
     assert net.features == features
-    known = [option for option in options if option in ("--header", "--no-header")]
+    known = options if {"--header", "--skip", "--encoding"} & set(options) else []
     again = run_well("evaluate", tmp_path / "m.npz", table, *known)
     assert re.match(rf"accuracy [\d.]+% \(\d+ of {N}\)", again.stdout)
-
-
-# Of each: the content, the options, and what the error says after the file's name.
-REFUSED = {
-    "UCI's adult.test, whose first line is none of the table": (
-        "|1x3 Cross validator\n" + "".join(", ".join(adult(i)) + ".\n" for i in range(N)),
-        [],
-        "has 1 names in line 1 and 5 columns below",
-    ),
-    "years as names": (
-        lines(IRIS, ["2018", "2019", "2020", "2021", "land"]),
-        [],
-        "has a header or an example in line 1, 2018,2019,2020,2021,land: give --header or --no-header",
-    ),
-    "a comma in a text without quotes": (
-        IRIS_TEXT.replace("Iris-setosa\n", "Iris, setosa\n", 2),
-        [],
-        "has 6 columns in line 2 and 5 in others",
-    ),
-    "a line that is cut off": (
-        IRIS_TEXT[: IRIS_TEXT.index("Iris-virginica", 500)] + "\n",
-        [],
-        r"has no label in line \d+",
-    ),
-    "a unit behind a number": (
-        IRIS_TEXT.replace("\n3.1,", "\n3.1 cm,", 1),
-        [],
-        r"has the value 3.1 cm in line \d+, column sepal length, which has numbers otherwise; correct it, or "
-        "give --drop 'sepal length'",
-    ),
-    "decimal commas between commas": (
-        lines(german(IRIS), NAMES, quoting=csv.QUOTE_ALL),
-        [],
-        r"has the value \d,\d in line 2, column sepal length, .* give --decimal ,",
-    ),
-    "a label that is missing": (
-        IRIS_TEXT.replace("Iris-setosa", "", 1),
-        [],
-        "has no label in line 2",
-    ),
-    "days": (
-        lines(
-            [[f"2020-01-{1 + i % 28:02}T{i // 28:02}", *row] for i, row in enumerate(2 * IRIS)],
-            ["day", *NAMES],
-        ),
-        ["--columns", "day"],
-        r"has texts of 120 values in column day; .* --drop day, or .* scikit-learn's ColumnTransformer",
-    ),
-    "no examples": ("a,b,c\n", [], "has a header and no examples"),
-    "an inf": (IRIS_TEXT.replace("\n3.1,", "\ninf,", 1), [], r"has inf in line \d+, column sepal length"),
-}
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_refused_of(tmp_path, kind):
-    content, options, says = REFUSED[kind]
-    table = written(tmp_path, "t.csv", content)
-    result = run("train", table, "--output", tmp_path / "m.npz", "--epochs", 1, *options)
-    assert_refused(result, table)
-    line = result.stderr.strip().splitlines()[-1]
-    assert re.search(f"{re.escape(str(table))} {says}", line), line
-    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

@@ -226,16 +226,20 @@ HEADER = "first,second,kind\n"
         (
             HEADER + ROWS + "1,x,a\n",
             [],
-            "value x in line 32, column second, which has numbers .* --drop second",
+            "value x in line 32, column second, whose values look .* --text second or --drop",
         ),
         (HEADER + ROWS + "1,2,\n", [], "has no label in line 32"),
-        (HEADER + "\n" + ROWS + "1,2\n", [], "has 2 columns in line 33 and 3 in others; .* --delimiter"),
-        (HEADER + ROWS + "1,2,3,4\n", [], "has 4 columns in line 32 and 3 in others"),
+        (
+            HEADER + "\n" + ROWS + "1,2\n",
+            [],
+            "has 2 columns in line 33, 1,2, and 3 in others; .* --delimiter",
+        ),
+        (HEADER + ROWS + "1,2,3,4\n", [], "has 4 columns in line 32, 1,2,3,4, and 3 in others"),
         (ROWS.replace("a", "b"), [], "has one class, b; there must be at least two"),
         ("".join(f"{i},{i}\n" for i in range(30)), [], "30 different labels in 30 examples: .* --label"),
         ("".join(ROWS.splitlines(True)[:9]), [], "has 9 examples; there must be at least 20"),
         ("first,first,kind\n" + ROWS, [], "two columns of the name first"),
-        ("a\nb\n", [], "has one column; it must have features and labels"),
+        ("a\nb\n", [], "has 1 column; it must have features and labels. .* --delimiter"),
     ],
 )
 def test_a_table_that_cannot_be_learned_says_why(tmp_path, content, options, says):
