@@ -177,14 +177,11 @@ def _is_header(first: list[str], rest: list[list[str]], width: int, decimal: str
     text = [j for j, field in enumerate(first) if not is_number(field, decimal)]
     if not rest or len(first) != width:
         return len(text) == len(first)
-    if len(text) == len(first):  # a header may stand again further down
-        rest = [fields for fields in rest if fields != first] or rest
+    others = list(zip(*[fields for fields in rest if fields != first]))  # a header may stand again
+    if others and any(all(is_number(field, decimal) for field in others[j]) for j in text):
+        return None if any(first[j] in others[j] for j in text) else True
     below = list(zip(*rest))
-    above_numbers = any(all(is_number(field, decimal) for field in below[j]) for j in text)
-    again = any(first[j] in below[j] for j in text)
-    if above_numbers:
-        return None if again else True
-    if again:
+    if any(first[j] in below[j] for j in text):
         return False
     numbers = [field for j, field in enumerate(first) if j not in text and field]
     counts = [str(i) for i in range(len(numbers))], [str(i + 1) for i in range(len(numbers))]
