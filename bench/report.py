@@ -27,8 +27,8 @@ import steps
 import summary
 import turns
 
-from nndl_fast import _replace
-from nndl_fast._text import printable
+from nndl_fast._files._archives import _replace
+from nndl_fast._runtime._text import printable
 
 BENCH = Path(__file__).resolve().parent
 ROUNDS = 15

@@ -27,8 +27,16 @@ except ImportError as error:
     __path__[:] = installed.submodule_search_locations
     from . import _core as _core
 
-from . import _threadpoolctl, datasets, optimizers
-from ._config import __version__, get_include, get_num_threads, num_threads, set_num_threads, show_config
+from . import datasets, optimizers
+from ._runtime import _threadpoolctl
+from ._runtime._config import (
+    __version__,
+    get_include,
+    get_num_threads,
+    num_threads,
+    set_num_threads,
+    show_config,
+)
 from .costs import CrossEntropyCost, LogLikelihoodCost, QuadraticCost
 from .functional import (
     activate,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Unpack
 
-from ._types import Array, Axis
+from ._runtime._types import Array, Axis
 
 _Out = Array | None
 

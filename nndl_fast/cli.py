@@ -16,17 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from . import _columns, _judgement, _mnist, _problem, _tables, costs
-from ._config import __version__, show_config
-from ._csv_head import UNKNOWN, Format
-from ._errors import unheard
-from ._text import printable
+from . import costs
+from ._commands import _columns, _judgement, _problem, _tables
+from ._commands._csv_head import UNKNOWN, Format
+from ._files import _mnist, _plan
+from ._runtime._config import __version__, show_config
+from ._runtime._errors import unheard
+from ._runtime._text import printable
 from .network import Network, load
 
 try:
     import click
 
-    from . import _options, _outputs
+    from ._commands import _options, _outputs
 except ImportError as error:
     raise SystemExit(
         "nndl-fast needs packages that are not installed: pip install 'nndl_fast[train]'"
@@ -385,17 +387,13 @@ def _planned(net: Network) -> dict[str, Any]:
     """What the network keeps of the table that it was trained on."""
     if not net.table:
         return {}
-    plan = _columns.plan_from_json(net.table, net.sizes[0])
+    plan = _plan.plan_from_json(net.table, net.sizes[0])
     return {"label": plan.label.called, "columns": "; ".join(map(str, plan.columns))}
 
 
 def _read(net: Network, data: Path, label: str | None, **form: Any) -> _tables.Table:
     inputs = net.sizes[0]
-    plan = (
-        _columns.plan_from_json(net.table, inputs)
-        if net.table
-        else _columns.plan_of_names(net.features, inputs)
-    )
+    plan = _plan.plan_from_json(net.table, inputs) if net.table else _plan.plan_of_names(net.features, inputs)
     if str(data) != "-" and _mnist.is_kept_in(data):
         x, digits = _mnist.load(data, inputs, most=None)[2]
         return _tables.Table(x, digits.astype(str), plan, np.arange(len(x)), "image {}".format)

@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core, _inputs
+from . import _core
 from . import functional as f
-from ._errors import unheard
-from ._types import Array
+from ._runtime import _inputs
+from ._runtime._errors import unheard
+from ._runtime._types import Array
 
 
 def _weighted_log(weight: Array, x: Array) -> Array:

@@ -14,11 +14,12 @@ import dask
 import dask.array as da
 import numpy as np
 
-from . import _dask, _inputs, _objective
-from ._backpropagation import Parameters
-from ._estimator import Fitted, as_a_whole, check_parameters
-from ._trainers import Optimizers
-from ._types import Array
+from ._estimators import _dask, _objective
+from ._estimators._estimator import Fitted, as_a_whole, check_parameters
+from ._network._backpropagation import Parameters
+from ._network._trainers import Optimizers
+from ._runtime import _inputs
+from ._runtime._types import Array
 
 
 class SoftmaxClassifier(Fitted):

@@ -11,8 +11,8 @@ from os import PathLike
 
 import numpy as np
 
-from . import _mnist
-from ._mnist import Split
+from ._files import _mnist
+from ._files._mnist import Split
 
 
 def load_digits() -> Split:

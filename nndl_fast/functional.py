@@ -16,23 +16,23 @@ of the arrays is read or written.
 
 from __future__ import annotations
 
-from ._affine import Activation, activate, activation_backward, affine, affine_backward, matmul
-from ._likelihood import (
+from ._functions._affine import Activation, activate, activation_backward, affine, affine_backward, matmul
+from ._functions._likelihood import (
     cost_and_delta_from_activations,
     linear_log_likelihood,
     log_likelihood_cost,
     log_likelihood_cost_and_delta,
     log_likelihood_delta,
 )
-from ._sharpness import fit_sharpness
-from ._sigmoid import (
+from ._functions._sharpness import fit_sharpness
+from ._functions._sigmoid import (
     binary_cross_entropy_cost,
     binary_cross_entropy_cost_and_delta,
     binary_cross_entropy_delta,
     sigmoid,
     sigmoid_prime,
 )
-from ._softmax import (
+from ._functions._softmax import (
     hardmax,
     inverse_softmax,
     log_softmax,
@@ -41,7 +41,7 @@ from ._softmax import (
     softmax_backward,
     softmax_jacobian,
 )
-from ._types import Array, Axis, Reduction
+from ._runtime._types import Array, Axis, Reduction
 
 __all__ = [
     "Activation",

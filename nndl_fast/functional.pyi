@@ -4,17 +4,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Unpack
 
-from ._affine import Activation as Activation
-from ._affine import activate as activate
-from ._affine import activation_backward as activation_backward
-from ._affine import affine as affine
-from ._affine import affine_backward as affine_backward
-from ._affine import matmul as matmul
-from ._likelihood import cost_and_delta_from_activations as cost_and_delta_from_activations
-from ._sharpness import fit_sharpness as fit_sharpness
-from ._types import Array as Array
-from ._types import Axis as Axis
-from ._types import Reduction as Reduction
+from ._functions._affine import Activation as Activation
+from ._functions._affine import activate as activate
+from ._functions._affine import activation_backward as activation_backward
+from ._functions._affine import affine as affine
+from ._functions._affine import affine_backward as affine_backward
+from ._functions._affine import matmul as matmul
+from ._functions._likelihood import cost_and_delta_from_activations as cost_and_delta_from_activations
+from ._functions._sharpness import fit_sharpness as fit_sharpness
+from ._runtime._types import Array as Array
+from ._runtime._types import Axis as Axis
+from ._runtime._types import Reduction as Reduction
 
 # The last overload of each function is its own signature; tests/project/test_typing.py compares the two. An
 # array without dimensions comes back as a scalar, which these types, like NumPy's own, do not tell apart.

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from . import _backpropagation, _core, _inputs, _progress, _serialization, _trainers
-from ._predicting import Data, Predicting
-from ._types import Array
+from . import _core
+from ._files import _serialization
+from ._network import _backpropagation, _progress, _trainers
+from ._network._predicting import Data, Predicting
+from ._runtime import _inputs
+from ._runtime._types import Array
 from .costs import LogLikelihoodCost
 
 Callback = Callable[[int, dict[str, float]], object]
@@ -371,7 +374,7 @@ class Network(Predicting):
         --------
         nndl_fast.onnx.to_onnx : Return the model, and write it only if asked.
         """
-        from .onnx import to_onnx
+        from ._files._onnx import to_onnx
 
         to_onnx(self, path)
 

@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from ._types import Array
+from ._runtime._types import Array
 
 __all__ = ["SGD", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSprop"]
 

@@ -13,10 +13,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import functional as f
-from ._errors import unheard
-from ._estimator import ACTIVATIONS, as_a_whole, check_parameters, different, weighted_inputs
-from ._sklearn import Fitting
-from ._types import Array
+from ._estimators._estimator import ACTIVATIONS, as_a_whole, check_parameters, different, weighted_inputs
+from ._estimators._sklearn import Fitting
+from ._runtime._errors import unheard
+from ._runtime._types import Array
 
 
 def _by_mini_batches(estimator: SoftmaxClassifier) -> bool:
@@ -373,7 +373,7 @@ class SoftmaxClassifier(Fitting, ClassifierMixin, BaseEstimator):  # type: ignor
         path : str or path-like
             The name of the file.
         """
-        from .onnx import to_onnx
+        from ._files._onnx import to_onnx
 
         check_is_fitted(self, "network_")
         to_onnx(self.network_, path, self.classes_)

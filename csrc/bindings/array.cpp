@@ -90,7 +90,7 @@ py::array converted(py::handle object, Argument argument) {
     // What NumPy can only see as objects may hand over its memory in another way, or have numbers all the same.
     if (objects && py::hasattr(object, "__dlpack__")) return py::module_::import("numpy").attr("from_dlpack")(object);
     if (!objects && !py::hasattr(object, "isna")) return result;  // pandas may see missing values where NumPy has NaN
-    return py::module_::import("nndl_fast._foreign").attr("as_numbers")(object, result, argument + "");
+    return py::module_::import("nndl_fast._runtime._foreign").attr("as_numbers")(object, result, argument + "");
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace py = pybind11;
 using namespace nndl_fast;
 
-// By this symbol threadpoolctl tells our _core from those of others (nndl_fast/_threadpoolctl.py).
+// By this symbol threadpoolctl tells our _core from those of others (nndl_fast/_runtime/_threadpoolctl.py).
 extern "C" PYBIND11_EXPORT int nndl_fast_get_num_threads() { return get_num_threads(); }
 
 PYBIND11_MODULE(core_of_one_interpreter, module, py::mod_gil_not_used()) {

@@ -72,7 +72,7 @@ def test_columns_of_parquet_may_be_bool_and_have_gaps(tmp_path):
 PIPE = """
 import os, sys
 from pathlib import Path
-from nndl_fast import _columns, _tables
+from nndl_fast._commands import _columns, _tables
 regular = os.stat({file!r})
 os.stat = lambda *arguments, **options: regular
 try:

@@ -13,8 +13,8 @@ pytest.importorskip("matplotlib")
 import matplotlib
 from commands import assert_refused, run, run_well
 
-from nndl_fast import _judgement
-from nndl_fast._text import printable
+from nndl_fast._commands import _judgement
+from nndl_fast._runtime._text import printable
 
 # What clears a screen, sets a title, rings, goes back, turns the direction, ends a line, or is no character.
 EVIL = ["\x1b[2J", "\x1b]0;title\x07", "a\bb", "\x9b31m", "\u202eabc", "a\u2028b", "tab\tb", "half\ud800"]

@@ -13,7 +13,8 @@ pytest.importorskip("matplotlib")
 
 from commands import assert_refused, run, run_well
 
-from nndl_fast import _columns, _problem, _tables
+from nndl_fast._commands import _problem, _tables
+from nndl_fast._files._archives import _plan
 
 KINDS = ["setosa", "versicolor", "virginica"]
 FEATURES = ["length", "width", "size, in mm"]
@@ -116,7 +117,7 @@ def test_images_in_an_archive_are_flat(tmp_path):
 
 
 def table_of(x, labels):
-    plan = _columns.plan_of_names(None, x.shape[1])
+    plan = _plan.plan_of_names(None, x.shape[1])
     return _tables.Table(x, labels, plan, np.arange(len(x)), str)
 
 

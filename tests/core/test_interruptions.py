@@ -197,7 +197,7 @@ def test_blas_has_its_threads_again_whatever_interrupts_a_fit(times):
         + """
 from threadpoolctl import ThreadpoolController
 from nndl_fast.sklearn import SoftmaxClassifier
-from nndl_fast import _blas
+from nndl_fast._estimators import _blas
 blas = ThreadpoolController().select(user_api="blas").lib_controllers
 for library in blas:
     library.set_num_threads(3)

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, load_iris
 
 import nndl_fast as nf
-from nndl_fast import _dask, _objective
+from nndl_fast._estimators import _dask, _objective
 from nndl_fast.dask import SoftmaxClassifier
 from nndl_fast.sklearn import SoftmaxClassifier as InMemory
 

@@ -14,7 +14,7 @@ from scipy import optimize, sparse
 from sklearn.datasets import load_iris, load_wine
 
 import nndl_fast.dask
-from nndl_fast import _coordinates
+from nndl_fast._estimators import _coordinates
 from nndl_fast.sklearn import SoftmaxClassifier
 
 RNG = np.random.default_rng(0)

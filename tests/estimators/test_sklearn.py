@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from threadpoolctl import threadpool_info
 
 import nndl_fast as nf
-from nndl_fast import _objective
+from nndl_fast._estimators import _objective
 from nndl_fast.sklearn import SoftmaxClassifier
 
 IRIS, LABELS = load_iris(return_X_y=True)

@@ -8,7 +8,7 @@ import pytest
 import reference as ref
 
 import nndl_fast as nf
-from nndl_fast import _linear
+from nndl_fast._functions import _linear
 
 
 def layer(n=50, features=7, classes=40, dtype=np.float64):

@@ -8,7 +8,8 @@ import pytest
 from networks import assert_same_bits, parameters, problem
 
 import nndl_fast as nf
-from nndl_fast import _core, _trainers
+from nndl_fast import _core
+from nndl_fast._network import _trainers
 
 
 def test_ctrl_c_in_the_callback_leaves_a_whole_network(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from networks import COSTS, OPTIMIZERS, one_hot, problem
 
 import nndl_fast as nf
-from nndl_fast import CrossEntropyCost, LogLikelihoodCost, _core, _trainers
+from nndl_fast import CrossEntropyCost, LogLikelihoodCost, _core
+from nndl_fast._network import _trainers
 
 # A plain reference: an example at a time, float64.
 

@@ -18,9 +18,10 @@ MODULES = [
     "nndl_fast",
     "nndl_fast.kernels",
     *(
-        f"nndl_fast.{path.stem}"
-        for path in sorted(Path(nf.__file__).parent.glob("*.py"))
-        if path.stem not in ("__init__", "__main__")
+        ".".join(["nndl_fast", *path.relative_to(Path(nf.__file__).parent).with_suffix("").parts])
+        for folder in ("*.py", "_*/*.py")
+        for path in sorted(Path(nf.__file__).parent.glob(folder))
+        if path.stem not in ("__init__", "__main__") and path.parent.name != "__pycache__"
     ),
 ]
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def test_examples_in_docstrings(name):
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as missing:  # a bridge has the name of what it leads to, which is an extra
-        if missing.name != name.removeprefix("nndl_fast.").removeprefix("_"):
+        if missing.name != name.rpartition(".")[2].removeprefix("_"):
             raise
         pytest.skip(f"{missing.name} is not installed")
     result = doctest.testmod(

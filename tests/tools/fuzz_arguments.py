@@ -20,7 +20,7 @@ from fuzz import CLASSES, SPECIAL, Bytes
 from fuzz_network import drive
 
 import nndl_fast as nf
-from nndl_fast import _linear
+from nndl_fast._functions import _linear
 
 Given = dict[str, Any]
 WAYS = ("one", "row", "column", "dtype", "strides")

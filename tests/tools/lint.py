@@ -9,10 +9,12 @@ Prints a line for each finding, ``path:line: what``, and ends with 1 if there is
 - CITATION.cff and CHANGELOG.md have the version of pyproject.toml;
 - the dependency group dev has what the package is built with;
 - no file of the core includes one of a room above its own (ROOMS), and none comes back to itself;
+- no module of the package imports one of a room above its own (PACKAGES), and none comes back to itself;
 - the figures in the pages are those of the newest release's report, which ``bench/readme.py`` writes."""
 
 from __future__ import annotations
 
+import ast
 import graphlib
 import re
 import subprocess
@@ -28,6 +30,21 @@ ROOMS = [
     *("common", "simd", "math", "kernels", "kernels/reduction", "kernels/traversal", "kernels/operations"),
     *("isa", "threads", "batch", "network", ".", "bindings"),
 ]
+# Modules and packages of nndl_fast: each imports of its own floor and of those before it.
+PACKAGES = [
+    ("_runtime",),
+    ("_functions",),
+    ("functional", "optimizers"),
+    ("costs",),
+    ("_files",),
+    ("_network",),
+    ("network", "datasets"),
+    ("_estimators", "_torch"),
+    ("sklearn", "dask", "torch", "onnx"),
+    ("_commands",),
+    ("cli", "__main__"),
+]
+FOR_TYPES = {("_files/_onnx", "network")}  # imported only where types are checked
 PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
@@ -90,6 +107,39 @@ def upward_includes() -> Iterator[str]:
         yield f"csrc/{first}:1: includes itself by way of {', '.join(others[:-1])}"
 
 
+def imports() -> dict[str, list[tuple[int, str]]]:
+    """What each module of the package imports of it, and in which line, those within functions too."""
+    root, found = ROOT / "nndl_fast", {}
+    paths = {path.relative_to(root).with_suffix("").as_posix(): path for path in root.rglob("*.py")}
+    for name, path in sorted(paths.items()):
+        at = found.setdefault(name, [])
+        folder = name.rpartition("/")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                start = folder if node.level == 1 else folder.rpartition("/")[0]
+                start = "/".join(filter(None, [start, (node.module or "").replace(".", "/")]))
+                named = [f"{start}/{alias.name}".lstrip("/") for alias in node.names]
+                at += [(node.lineno, to if to in paths else start) for to in named if {to, start} & {*paths}]
+    return found
+
+
+def upward_imports() -> Iterator[str]:
+    def floor(name: str) -> int:
+        return next(i for i, rooms in enumerate(PACKAGES) if name in rooms or name.split("/")[0] in rooms)
+
+    graph = {name: its for name, its in imports().items() if not name.endswith("__init__")}
+    for name, its in graph.items():
+        for line, other in its:
+            if floor(other) > floor(name) and (name, other) not in FOR_TYPES:
+                yield f"nndl_fast/{name}.py:{line}: imports {other}, of a room above"
+    edges = {name: [to for _, to in its if (name, to) not in FOR_TYPES] for name, its in graph.items()}
+    try:
+        graphlib.TopologicalSorter(edges).prepare()
+    except graphlib.CycleError as error:
+        first, *others = error.args[1]
+        yield f"nndl_fast/{first}.py:1: imports itself by way of {', '.join(others[:-1])}"
+
+
 def unpinned_actions() -> Iterator[str]:
     for path, number, line in lines(".github/workflows/*.yml"):
         if "uses:" in line and not PINNED.search(line):
@@ -124,6 +174,7 @@ def main() -> int:
         impossible_mutants,
         long_lines,
         upward_includes,
+        upward_imports,
         unpinned_actions,
         other_versions,
         missing_requirements,

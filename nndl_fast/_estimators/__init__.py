@@ -1,0 +1,1 @@
+"""What is behind the estimators for scikit-learn and Dask."""

@@ -1,0 +1,1 @@
+"""The functions on arrays, which :mod:`nndl_fast.functional` names."""
