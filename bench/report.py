@@ -27,7 +27,7 @@ import steps
 import summary
 import turns
 
-from nndl_fast._files._archives import _replace
+from nndl_fast._files import _replace
 from nndl_fast._runtime._text import printable
 
 BENCH = Path(__file__).resolve().parent

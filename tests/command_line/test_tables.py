@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 from commands import assert_refused, run, run_well
 
 from nndl_fast._commands import _problem, _tables
-from nndl_fast._files._archives import _plan
+from nndl_fast._files import _plan
 
 KINDS = ["setosa", "versicolor", "virginica"]
 FEATURES = ["length", "width", "size, in mm"]

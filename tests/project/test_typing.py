@@ -63,7 +63,7 @@ def said(path):
     names = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.level and node.module:
-            beside = said(path.with_name(f"{node.module}.py"))
+            beside = said(path.parent.joinpath(*node.module.split(".")).with_suffix(".py"))
             names |= {alias.name: beside[alias.name] for alias in node.names}
         elif isinstance(node, ast.FunctionDef):
             names.setdefault(node.name, []).append(node)
