@@ -63,7 +63,8 @@ def said(path):
     names = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.level and node.module:
-            beside = said(path.parent.joinpath(*node.module.split(".")).with_suffix(".py"))
+            place = path.parents[node.level - 1].joinpath(*node.module.split("."))
+            beside = said(place.with_suffix(".py"))
             names |= {alias.name: beside[alias.name] for alias in node.names}
         elif isinstance(node, ast.FunctionDef):
             names.setdefault(node.name, []).append(node)
