@@ -64,6 +64,8 @@ def said(path):
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.level and node.module:
             place = path.parents[node.level - 1].joinpath(*node.module.split("."))
+            if place.is_dir():  # a module of a package, which gives no names
+                continue
             beside = said(place.with_suffix(".py"))
             names |= {alias.name: beside[alias.name] for alias in node.names}
         elif isinstance(node, ast.FunctionDef):
