@@ -277,9 +277,9 @@ def predict(model: Path, data: Path, output: Path | None, **options: Any) -> Non
     table = _read(net, data, **options)
     with _about(data):
         a = net.predict_proba(table.x)
-    classes = np.asarray(net._labels)[a.argmax(axis=1)]
+    classes = np.asarray(_judgement.classes_of(net))[a.argmax(axis=1)]
     if output is not None:
-        _outputs.save_table(output, net._labels, classes, a)
+        _outputs.save_table(output, _judgement.classes_of(net), classes, a)
     else:
         for best, activation in zip(classes, a.max(axis=1)):
             click.echo(f"{printable(best)}\t{activation:.6f}")

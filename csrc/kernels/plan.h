@@ -105,7 +105,8 @@ static constexpr Plan plan_of(const Job<E>& job) {
     const bool columns = row == 1 && (!y || job.y.row == 1) && (!out || out_row == 1);
     const bool few = classes <= few_classes, some_columns = columns && !few && cls != 1;
     const bool long_columns = some_columns && classes > panel_classes && job.exponentials;
-    const bool walks_in_place = y || job.smoothing > 0;  // it loads whole vectors, of a partly filled tile too many
+    // These load whole vectors of what stands in place, which would be too much of a tile that is partly filled.
+    const bool walks_in_place = y || job.smoothing > 0;
     const ptrdiff_t beside_tiles = job.rows % tile;
 
     Plan plan;

@@ -67,10 +67,15 @@ class Judgement(NamedTuple):
         return printable(self.classes[self.said[i]])
 
 
+def classes_of(net: Network) -> list[Any]:
+    """The labels of the output neurons, or 0, 1, 2, ... without names; a single neuron tells two apart."""
+    return net.classes or list(range(max(2, net.sizes[-1])))
+
+
 def judge(net: Network, x: Array, y: Array) -> Judgement:
     """``y`` (n,) are numbers of classes."""
     a = net.predict_proba(x)
-    classes = net._labels
+    classes = classes_of(net)
     said = a.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(counts, (y, said), 1)
@@ -106,7 +111,7 @@ def plain_label(label: Any) -> str:
 
 def numbers_of(net: Network, labels: Array, place: Callable[[int], str]) -> Array:
     """The classes that a table's labels, which are text, stand for; a ValueError if one is unknown."""
-    classes = net._labels
+    classes = classes_of(net)
     texts, given = list(map(str, classes)), labels.tolist()
     if not any(isinstance(c, str) for c in classes):
         texts, given = list(map(plain_label, classes)), list(map(plain_label, given))

@@ -31,7 +31,7 @@ struct Float16 {
         // 1/2 has the unit of float16's subnormal numbers
         const uint32_t subnormal = as_bits(as_float(magnitude) + 0.5f) - as_bits(0.5f);
         uint32_t half = magnitude < as_bits(0x1p-14f) ? subnormal : normal;
-        half = magnitude < as_bits(65520.0f) ? half : 0x7c00u;  // that rounds to infinity
+        half = magnitude < as_bits(65520.0f) ? half : 0x7c00u;  // from there on it rounds to infinity
         half = magnitude > 0x7f800000u ? 0x7e00u : half;
         return uint16_t(half | (bits >> 31 << 15));
     }

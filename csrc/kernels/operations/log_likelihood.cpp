@@ -31,10 +31,11 @@ struct LogLikelihood {
     struct Pending {
         using PerRow = typename L::PerRow;
         Scale<L> scale;
-        PerRow per_target,
-            per_class;         // the factor of a target; what smoothing takes from each class, before its weight
-        PerRow at_label, nan;  // the error at the label
-        PerRow label;          // as a number, if by_number()
+        PerRow per_target;  // the factor of a target
+        PerRow per_class;   // what smoothing takes from each class, before its weight
+        PerRow at_label;    // the error at the label
+        PerRow nan;         // NaN if the row's error is
+        PerRow label;       // as a number, if by_number()
         StorePath path = StorePath::fast;
         bool some_ignored = false;
     };

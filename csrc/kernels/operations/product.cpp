@@ -75,8 +75,8 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const char* number = at(start.number, row * number_row);
     const char* vector = at(start.vector, row * vector_row + panel * vector_panel);
     const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
-    // If few rows of a step are used, and the next step's stand far away. Not in short products: what is beyond
-    // an array takes long to be found missing.
+    // How far ahead the left operand is fetched: its steps may stand far apart. Not in short products, where this would
+    // be beyond the array, and a prefetch from there takes long.
     const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
     const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
     do {

@@ -15,8 +15,8 @@
 namespace nndl_fast {
 namespace {
 
-// Zero in place of what is too small to matter: the weights of an input that is always 0 shrink for ever, and
-// numbers below the smallest normal one take a processor a hundred times as long.
+// Zero in place of what is too small to matter. The weights of an input that is always 0 shrink in every step, and
+// subnormal numbers would take a hundred times as long.
 template <class V, class E = typename V::Element>
 NNDL_INLINE V settled(V x, E least) {
     const V zero = V::all(0);

@@ -31,7 +31,8 @@ struct Strip {
         return {data + first * cls, cls, last - first, rows};
     }
     NNDL_INLINE X* at(ptrdiff_t j, int tile) const { return data + j * cls + tile * size; }
-    // Lanes without a column have a 1 among zeros: equal logits would be work (row_sum.h).
+    // A lane without a column has a 1 in its first class and zeros in the others, since equal logits take a longer way
+    // (row_sum.h).
     NNDL_INLINE V load_part(ptrdiff_t j, int tile) const { return V::load(at(j, tile), rows_of(tile), E(j == 0)); }
 
     template <int Tiles, bool Whole>

@@ -1,9 +1,9 @@
-// Few classes: `size` rows turned so that a vector holds one class of each of them, and back.
-// Class j of row r stands at tile[j * size + r].
+// Few classes: `size` rows, transposed so that a vector holds one class of each of them, and transposed back. Class j of
+// row r stands at tile[j * size + r].
 //
-// Registers take 16 bytes each of as many rows as they have buffer for, and are turned within those
-// 16 bytes. The last of a row's classes may be taken twice, so that no 16 bytes are partly filled. Lanes without
-// a row have a 1 among zeros: equal logits would be work (row_sum.h).
+// A register takes 16 bytes of as many rows as it holds, and is transposed within these 16 bytes. If the last classes of a
+// row do not fill 16 bytes, those before them are read once more. A lane without a row has a 1 in its first class and
+// zeros in the others, since a row of equal logits takes a longer way (row_sum.h).
 #pragma once
 #include "../layout.h"
 
