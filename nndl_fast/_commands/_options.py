@@ -1,4 +1,4 @@
-"""Options of the command line that several commands have, and how their values are read."""
+"""What commands share: their options, how values of these are read, and how lines are printed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from collections.abc import Callable
 
 import click
 import numpy as np
+
+from .._runtime._text import printable
+
+
+def say(text: str, err: bool = False) -> None:
+    """Prints a line, which may hold names of files and in files, without what a terminal would act upon."""
+    click.echo(printable(text), err=err)
 
 
 def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:

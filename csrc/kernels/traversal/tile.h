@@ -1,9 +1,9 @@
-// Few classes: `size` rows, transposed so that a vector holds one class of each of them, and transposed back. Class j of
-// row r stands at tile[j * size + r].
+// Few classes: `size` rows, transposed so that a vector holds one class of each of them, and transposed back. Class j
+// of row r stands at tile[j * size + r].
 //
-// A register takes 16 bytes of as many rows as it holds, and is transposed within these 16 bytes. If the last classes of a
-// row do not fill 16 bytes, those before them are read once more. A lane without a row has a 1 in its first class and
-// zeros in the others, since a row of equal logits takes a longer way (row_sum.h).
+// A register takes 16 bytes of as many rows as it holds, and is transposed within these 16 bytes. If the last classes
+// of a row do not fill 16 bytes, those before them are read once more. A lane without a row has a 1 in its first class
+// and zeros in the others, since a row of equal logits takes a longer way (row_sum.h).
 #pragma once
 #include "../layout.h"
 
