@@ -43,9 +43,10 @@ def _delimiter(context: click.Context, parameter: click.Parameter, value: str | 
 
 def encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     try:
-        return None if value is None else codecs.lookup(value).name
+        name = None if value is None else codecs.lookup(value).name
     except LookupError:
         raise click.BadParameter(f"{value!r} is no encoding that Python knows") from None
+    return "utf-8-sig" if name == "utf-8" else name  # with a mark at its start, or without
 
 
 _TABLE_OPTIONS = [
