@@ -50,7 +50,6 @@ class Head(NamedTuple):
     names: list[str] | None  # of the columns
     columns: int
     lines: int  # before the first example
-    row_names: bool = False  # the first column is one that the header does not name, as R writes tables
     empty_last: bool = False  # there is another column, in which nothing stands
     comments: int = 0  # lines that were left out
 
@@ -114,7 +113,7 @@ def head_of(text: IO[str], encoding: str, form: Format, knows: Knows, learning: 
     if len(first) == head.columns + 1 and not first[-1] and rest:
         first = first[:-1]
     elif len(first) == head.columns - 1:
-        first, head = ["", *first], head._replace(row_names=True)
+        first = ["", *first]  # R's names of rows have no name
     elif len(first) != head.columns:
         raise Unclear(
             f"has {counted(len(first), 'name')} {where}, and {counted(head.columns, 'column')} below; give "

@@ -70,7 +70,6 @@ class _Raw(NamedTuple):
     where: Callable[[int], str]
     notes: list[str]
     empty: int = 0  # rows that were left out
-    row_names: bool = False
 
 
 # Takes names and number of the columns before the examples are read, and whether the last one has labels,
@@ -110,7 +109,7 @@ def read(path: Path, wanted: Wanted | Plan, label: str | None = None, form: Form
                         file, form, knows, plan is None, lambda h: choose(h.names, h.columns)
                     )
                     where = partial(_line_of, source, head)
-                    raw = _Raw(frame, head.names, where, head.notes, empty, head.row_names)
+                    raw = _Raw(frame, head.names, where, head.notes, empty)
             if isinstance(wanted, Plan):
                 return _applied(raw, wanted, roles["columns"], roles["label"])
             return _learned(raw, wanted, roles["features"], roles["roles"])
@@ -163,11 +162,7 @@ _UNPACKED: dict[str, Any] = {
 def _learned(raw: _Raw, wanted: Wanted, features: list[int], roles: Roles) -> Table:
     names, label = raw.names, roles.label
     assert label is not None
-    unused = []
-    if raw.row_names and 0 in features:
-        features = [i for i in features if i]
-        unused = ["0 (names of the rows)"]
-    columns, left_out = _columns.learned(
+    columns, unused = _columns.learned(
         raw.frame, features, roles.text, names, bool(wanted.columns), raw.where
     )
     x, missing, _ = _columns.encoded(raw.frame, columns, raw.where)
@@ -185,8 +180,7 @@ def _learned(raw: _Raw, wanted: Wanted, features: list[int], roles: Roles) -> Ta
         f"label {plan.label.called}: {', '.join(_some(kinds))}; {', '.join([*raw.notes, *_emptied(raw)])}",
         f"features: {', '.join(_some([column.called for column in columns]))}"
         + (f"; an input for each value of {', '.join(_some(texts))}" if texts else ""),
-        f"not used: {', '.join(_some([*unused, *left_out])) or 'none'}; "
-        f"missing: {_missing(missing) or 'none'}",
+        f"not used: {', '.join(_some(unused)) or 'none'}; missing: {_missing(missing) or 'none'}",
     ]
     return Table(x, labels, plan, raw.frame.index.to_numpy(), raw.where, notes)
 

@@ -119,7 +119,7 @@ LEARNED = {
         '"sepal length" "sepal width" "petal length" "petal width" "species"\n'
         + "".join(f'"{i + 1}" {" ".join(row[:4])} "{row[4]}"\n' for i, row in enumerate(IRIS)),
         [],
-        ["label species: .*; white space between columns, a header", r"not used: 0 \(names of the rows\)"],
+        ["label species: .*; white space between columns, a header", r"not used: 0 \(has no name\)"],
         NAMES[:4],
     ),
     "R's write.csv, names of rows under an empty name": (
