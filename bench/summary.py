@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import geometric_mean
 from typing import Any, NamedTuple
 
@@ -111,66 +111,66 @@ def compared(times: Times, company: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def sentence(times: Times, company: Sequence[Mapping[str, Any]]) -> str:
     """What was found, in one sentence."""
-    steps = {
-        name: results.ratios(times, STEP, name) for name in results.peers_of(times, STEP) if not company
-    } or {
-        name: {
-            tuple(record["shape"]): record[f"step {name}"]["median"] / record[f"step {OURS}"]["median"]
-            for record in company
-            if f"step {name}" in record
-        }
-        for name in named(company, "step ")
-        if name != OURS
-    }
-    costs = {
-        name: results.ratios(times, COST_AND_DELTA, name) for name in results.peers_of(times, COST_AND_DELTA)
-    }
+    steps: dict[str, list[float]] = {}
+    for name, _, ratio in steps_in_company(company):
+        steps.setdefault(name, []).append(ratio)
+    if not company:
+        steps = ratios_by_peer(times, STEP)
+    costs = ratios_by_peer(times, COST_AND_DELTA)
     said = []
     for what, of in (("for a whole step of a last layer", steps), ("for cost and delta alone", costs)):
-        means = [f"{name} {number(geometric_mean(each.values()))}" for name, each in of.items() if each]
-        if means:
+        if of:
+            means = (f"{name} {number(geometric_mean(ratios))}" for name, ratios in of.items())
             said.append(f"{what} {', '.join(means)}")
-    slower, all_of_them = len(losses(times, company)), number_of_comparisons(times, company)
     times_as_long = "; ".join(said) or "nothing"
+    alone, beside = comparisons(times, company)
     return (
         f"How many times as long as {OURS} others take, geometric means over the shapes: {times_as_long}. In "
-        f"{slower} of {all_of_them} comparisons {OURS} takes longer."
+        f"{len(losses(times, company))} of {len(alone) + len(beside)} comparisons {OURS} takes longer."
     )
 
 
-def number_of_comparisons(times: Times, company: Sequence[Mapping[str, Any]]) -> int:
-    count = 0
-    for operation in compared(times, company):
-        for name in results.peers_of(times, operation):
-            for measured in (operation, in_turn(operation, name)):
-                count += 0 if name in PARTS else len(results.ratios(times, measured, name))
-    return count + sum(
-        key.startswith("step ") and key != f"step {OURS}" for record in company for key in record
-    )
+def ratios_by_peer(times: Times, operation: str) -> dict[str, list[float]]:
+    by_peer = {name: results.ratios(times, operation, name) for name in results.peers_of(times, operation)}
+    return {name: list(ratios.values()) for name, ratios in by_peer.items() if ratios}
 
 
-def losses(times: Times, company: Sequence[Mapping[str, Any]] = ()) -> list[str]:
-    """Every operation and shape at which a peer is faster, worst first; then the steps in company."""
-    found = []
+def steps_in_company(company: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, float]]:
+    """Of each step of a peer its name, its shape, and its time over that of ours."""
+    for record in company:
+        for name in named([record], "step "):
+            if name != OURS:
+                ratio = record[f"step {name}"]["median"] / record[f"step {OURS}"]["median"]
+                yield name, shape_name(record["shape"]), ratio
+
+
+def comparisons(
+    times: Times, company: Sequence[Mapping[str, Any]]
+) -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
+    """A peer's time over ours, and where: of every operation and shape, and of the steps in company."""
+    alone = []
     training = [operation for operation in results.operations(times) if operation.startswith("training")]
     for operation in (*compared(times, company), *training):
         for name in results.peers_of(times, operation):
             if name in PARTS:
                 continue
             places = {operation: operation, in_turn(operation, name): f"{operation} in turn with us"}
-            found += [
+            alone += [
                 (ratio, f"{name} at {place}, {shape_name(shape)} ({ratio:.2f})")
                 for measured, place in places.items()
                 for shape, ratio in results.ratios(times, measured, name).items()
-                if "slower" in against_us(ratio)
             ]
-    lines = [text for _, text in sorted(found)]
-    for record in company:
-        for name in named([record], "step "):
-            ratio = record[f"step {name}"]["median"] / record[f"step {OURS}"]["median"]
-            if "slower" in against_us(ratio):
-                lines.append(f"{name} at a step in company, {shape_name(record['shape'])} ({ratio:.2f})")
-    return lines
+    beside = [
+        (ratio, f"{name} at a step in company, {shape} ({ratio:.2f})")
+        for name, shape, ratio in steps_in_company(company)
+    ]
+    return alone, beside
+
+
+def losses(times: Times, company: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """Every operation and shape at which a peer is faster, worst first; then the steps in company."""
+    alone, beside = comparisons(times, company)
+    return [text for ratio, text in [*sorted(alone), *beside] if "slower" in against_us(ratio)]
 
 
 def named(records: Iterable[Mapping[str, Any]], start: str) -> list[str]:

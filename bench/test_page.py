@@ -73,6 +73,10 @@ def test_the_sentence_counts_what_is_slower() -> None:
     rest = len(summary.TITLES) - 1
     assert f"In {2 * rest + 1} of {4 * rest + 2} comparisons" in said
     assert "nothing. In 0 of 0" in summary.sentence({}, [])
+    training = {
+        Key("training 4-3-2", *A, name): Time(s, 0.1, 5) for name, s in (("nndl_fast", 2.0), ("NumPy", 1.0))
+    }
+    assert summary.sentence(training, []).endswith("In 1 of 1 comparisons nndl_fast takes longer.")
 
 
 def test_operations_without_peers_have_no_table() -> None:
