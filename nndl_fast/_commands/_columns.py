@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._files._plan import Column, Plan
-from .._runtime._text import printable
+from .._runtime._text import counted, printable
 from .._runtime._types import Array
 
 _MOST_VALUES = 100  # of a column of text, each of which becomes an input
@@ -22,10 +22,6 @@ _ID = re.compile(r"(?:^|[\W_])(?:id|index|idx|uuid|guid|row ?names?)$|(?-i:[a-z]
 
 class Unclear(ValueError):
     """What is wrong with a table; the message goes on after the file's name."""
-
-
-def counted(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 class Roles(NamedTuple):
@@ -45,9 +41,10 @@ class Wanted(NamedTuple):
 
     def roles(self, names: list[str] | None, width: int) -> tuple[list[int], Roles]:
         """Which columns may be features, and the roles of all."""
-        label = _default_label(names, width) if self.label is None else -1
-        if self.label is not None:
-            label = _number_of(self.label, names, width, "--label")
+        if self.label is None:
+            label = _default_label(names, width)
+        else:
+            label = _number_of(self.label, names, width)
         chosen = _numbers_of(self.columns, names, width, "--columns") or range(width)
         dropped = _numbers_of(self.drop, names, width, "--drop")
         if label in dropped:
@@ -56,11 +53,16 @@ class Wanted(NamedTuple):
         if not features:
             more = ". Is there another delimiter? See --delimiter" if width == 1 else ""
             raise Unclear(f"has {counted(width, 'column')}; it must have features and labels{more}")
-        counts = Counter(names or [])
-        used = [names[i] for i in (*features, label)] if names else []
-        if twice := next((name for name in used if name and counts[name] > 1), None):
-            raise Unclear(f"has two columns of the name {printable(twice)}; each must have its own")
+        if names:
+            _check_once(names, [names[i] for i in (*features, label)])
         return features, Roles(set(_numbers_of(self.text, names, width, "--text")), label)
+
+
+def _check_once(names: list[str], needed: Sequence[str | None]) -> None:
+    """Refuses two columns of one name if that is needed; columns without a name may be several."""
+    counts = Counter(names)
+    if twice := next((name for name in needed if name and counts[name] > 1), None):
+        raise Unclear(f"has two columns of the name {printable(twice)}; each must have its own")
 
 
 def _default_label(names: list[str] | None, width: int) -> int:
@@ -80,9 +82,7 @@ def applied(
     """The plan's columns where they are in another table, and its label if it has one."""
     needed = [column.name for column in plan.columns]
     if names and all(needed):
-        counts = Counter(names)
-        if twice := next((name for name in [*needed, label] if counts[name or ""] > 1 and name), None):
-            raise Unclear(f"has two columns of the name {printable(twice)}; each must have its own")
+        _check_once(names, [*needed, label])
         if missing := [name for name in needed if name not in names]:
             raise Unclear(
                 f"has no column {printable(missing[0])}, which the network takes; it has "

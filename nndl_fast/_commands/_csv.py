@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from .._runtime._text import printable
-from ._columns import Roles, Unclear, counted
+from .._runtime._text import counted, printable
+from ._columns import Roles, Unclear
 from ._csv_head import MISSING, Format, Head, Knows, head_of, lines_of, records_of
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")  # or decimals, of which there are three
@@ -63,8 +63,7 @@ def _check_encoding(file: IO[bytes]) -> None:
 def line_of(file: IO[bytes], head: Head, row: int) -> str:
     """Where a row of the frame stands, as an editor counts lines."""
     with _decoded(file, head.encoding) as text:
-        line, _ = next(islice(_examples(text, head), int(row), None))
-        return f"line {line}"
+        return f"line {_line(text, head, row)}"
 
 
 @contextmanager

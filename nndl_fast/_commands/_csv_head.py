@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import IO, Any, NamedTuple
 
-from .._runtime._text import printable
-from ._columns import Unclear, counted
+from .._runtime._text import counted, printable
+from ._columns import Unclear
 
 # What stands for a value that is missing: pandas' own list, and "?", "." and "#NULL!" of UCI, SAS and SPSS.
 MISSING = frozenset(

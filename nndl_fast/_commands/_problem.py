@@ -19,7 +19,7 @@ from ._tables import Table, square_of
 
 Part = tuple[Array, Array]
 
-_LEAST = 1e-30
+_LEAST_RANGE = 1e-30  # of a feature, by which float32 can still divide
 _FAR = 1000.0  # mean over spread from which float32 has too few digits for what is left of a feature
 
 
@@ -102,8 +102,8 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
     scale = None
     if standardise:
         mean, spread = x[parts[0]].mean(axis=0, dtype=np.float64), x[parts[0]].std(axis=0, dtype=np.float64)
-        # Whose standard deviation may be the mean's rounding; and by far smaller ones float32 cannot divide.
-        constant = np.ptp(x[parts[0]], axis=0) < _LEAST
+        # Of these the standard deviation may be the mean's rounding.
+        constant = np.ptp(x[parts[0]], axis=0) < _LEAST_RANGE
         scale = Scale(mean, np.where(constant, 1.0, spread))
     of = scale.of if scale else np.asarray
     training, validating = ((of(x[part]), y[part]) for part in parts[:2])

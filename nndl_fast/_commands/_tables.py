@@ -21,10 +21,10 @@ import numpy as np
 
 from .._files import _archives, _plan
 from .._files._plan import Column, Plan
-from .._runtime._text import printable
+from .._runtime._text import counted, printable
 from .._runtime._types import Array
 from . import _columns, _csv
-from ._columns import Roles, Unclear, Wanted, counted
+from ._columns import Roles, Unclear, Wanted
 from ._csv_head import UNKNOWN, Format, Head
 
 _LARGEST = float(np.finfo(np.float32).max)

@@ -1,4 +1,4 @@
-"""Text that others wrote: names of files, classes and columns on their way to a terminal or a message."""
+"""Text on its way to a terminal or a message, above all what others wrote: names of files and of columns."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def printable(text: object) -> str:
         else c
         for c in str(text)
     )
+
+
+def counted(n: int, what: str) -> str:
+    """So many of something: "1 row", "2 rows"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
