@@ -38,7 +38,7 @@ def largest_error(a: peers.Array, true: peers.Array) -> float:
 
 
 def errors() -> list[dict[str, Any]]:
-    """One record a library, kind of rows and shape."""
+    """One record per library, kind of rows and shape."""
     found = []
     for kind in KINDS:
         for n, classes in SHAPES:

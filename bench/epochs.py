@@ -224,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", help="where MNIST's IDX files are; without it, random images")
     parser.add_argument(
-        "--examples", type=int, metavar="N", help="so many examples or words an epoch, of each network"
+        "--examples", type=int, metavar="N", help="so many examples or words per epoch, of each network"
     )
     parser.add_argument("--beside", action="store_true", help="beside a process that multiplies on all cores")
     parser.add_argument("--digests", action="store_true", help="only whether the bits are the same")

@@ -42,26 +42,24 @@ class Line(NamedTuple):
         return self.seconds(1, False)
 
 
-def of_times(times: Times, operation: str, cache: int) -> dict[Shape, Line]:
+def of_times(times: Times, operation: str) -> dict[Shape, Line]:
     """For each shape that was measured by number of threads, if the run has what the model needs."""
     by_threads = {
         shape: {int(threads): seconds for threads, seconds in row.items()}
         for shape, row in varied(times, "threads").get(operation, {}).items()
     }
-    n, classes = floors.NEAREST
-    near = results.seconds(times, f"{operation}, {floors.NEAREST_CACHES}", floors.NEAREST, "one thread")
-    if near is None or HAND_OVER not in by_threads:
+    each = floors.per_element(times, operation)
+    if each is None or HAND_OVER not in by_threads:
         return {}
-    each = near / (n * classes)
     known = by_threads[HAND_OVER]
     most = max(known)
     hand_over = max(0.0, known[most] - known[1] / most) / log2(most) if most > 1 else 0.0
     found = {}
     for shape, measured in by_threads.items():
         alone = results.seconds(times, "limits", shape, floors.NP_COPYTO)
-        kind = floors.limit(times, shape, cache)
+        kind = floors.limit(times, shape)
         by_all = None if kind is None else results.seconds(times, "limits", shape, kind)
         # shorter rows take more than the arithmetic of their classes
-        if alone is not None and by_all is not None and shape[1] >= classes:
+        if alone is not None and by_all is not None and shape[1] >= floors.NEAREST[1]:
             found[shape] = Line(each * shape[0] * shape[1], alone, by_all, hand_over, measured)
     return found

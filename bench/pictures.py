@@ -67,7 +67,7 @@ def legend(axes: Any) -> None:
     axes.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
-def against_peers(times: Times, operation: str, cache: int) -> Figure:
+def against_peers(times: Times, operation: str) -> Figure:
     """Nanoseconds per element: shapes of very different sizes share an axis, and the copy is its floor."""
     shapes = results.shapes(times, operation)
     figure, axes = start(
@@ -93,7 +93,7 @@ def against_peers(times: Times, operation: str, cache: int) -> Figure:
     floor = [
         (x, results.seconds(times, "limits", shape, kind) or 0, shape)
         for x, shape in enumerate(shapes)
-        if (kind := floors.limit(times, shape, cache)) is not None
+        if (kind := floors.limit(times, shape)) is not None
     ]
     if floor:
         xs, ys = zip(*((x, seconds * 1e9 / (n * classes)) for x, seconds, (n, classes) in floor))
@@ -102,8 +102,8 @@ def against_peers(times: Times, operation: str, cache: int) -> Figure:
     return figure
 
 
-def distance_to_limits(times: Times, cache: int) -> Figure:
-    records = [r for r in floors.limits(times, cache) if r["limit"] != floors.NP_EXP]
+def distance_to_limits(times: Times) -> Figure:
+    records = [r for r in floors.limits(times) if r["limit"] != floors.NP_EXP]
     shapes = [(r["n"], r["classes"]) for r in records]
     figure, axes = start(
         f"{OURS} over a copy of the same array (1 is as fast as copying)", shapes, "time / time of the copy"
@@ -130,22 +130,17 @@ def distance_to_limits(times: Times, cache: int) -> Figure:
     axes.yaxis.set_minor_formatter(
         FuncFormatter(lambda value, _: f"{value:g}" if value in (2, 5, 20, 50) else "")
     )
-    past = [r["limit"] == floors.COPY_PAST_CACHE for r in records]
-    if any(past):
-        names = [f"{n}\nx {classes}{' *' * star}" for (n, classes), star in zip(shapes, past)]
-        axes.set_xticks(range(len(shapes)), names, fontsize=SMALL)
-        axes.set_xlabel("examples x classes (* over a copy with stores past the cache)")
     legend(axes)
     return figure
 
 
-def processors(times: Times, cache: int) -> Figure:
+def processors(times: Times) -> Figure:
     """What the model says of more processors than the machine has, with the times that there are."""
     title = "softmax: times as fast as one processor (lines: a model; points: measured)"
     figure, axes = frame(title, "times as fast", "both")
     colours = [colour for colour, _ in STYLE.values()]
     counts = [2**i for i in range(model.MOST.bit_length())]
-    for (shape, line), colour in zip(model.of_times(times, SOFTMAX, cache).items(), colours):
+    for (shape, line), colour in zip(model.of_times(times, SOFTMAX).items(), colours):
         # memory that brings no more than it was seen to, and one that grows with the processors
         least, most = ([line.alone() / line.seconds(p, grows) for p in counts] for grows in (False, True))
         axes.fill_between(counts, least, most, color=colour, alpha=0.15, linewidth=0)
@@ -165,13 +160,13 @@ def processors(times: Times, cache: int) -> Figure:
 
 
 @plain_text
-def write(times: Times, cache: int, folder: Path) -> list[Path | None]:
+def write(times: Times, folder: Path) -> list[Path | None]:
     """A file for each of ``NAMES``; None where there is nothing to draw, and an older one is removed."""
     figures = [
-        against_peers(times, COST_AND_DELTA, cache),
-        against_peers(times, SOFTMAX, cache),
-        distance_to_limits(times, cache),
-        processors(times, cache),
+        against_peers(times, COST_AND_DELTA),
+        against_peers(times, SOFTMAX),
+        distance_to_limits(times),
+        processors(times),
     ]
     for operation, i in ((COST_AND_DELTA, 0), (SOFTMAX, 1)):
         if not results.peers_of(times, operation):

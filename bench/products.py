@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nndl_fast as nf
-from nndl_fast import _core
 
 Array = NDArray[Any]
 ROUNDS = 9
@@ -95,21 +94,11 @@ def seconds(call: Callable[[], Any], flops: float) -> float:
     return (time.perf_counter() - start) / repeats
 
 
-def peak() -> float:
-    """Fused multiply-adds of one core in float32, in Gflop/s."""
-    z = np.ones(50_000_000, np.float32)
-    return 2 * z.size / min(seconds(lambda: _core.yardstick("fma", z, z), 1e9) for _ in range(ROUNDS)) / 1e9
-
-
 def main() -> None:
     from threadpoolctl import threadpool_limits
 
     dtype = np.dtype(sys.argv[1] if len(sys.argv) > 1 else np.float32).type
-    with nf.num_threads(1):
-        top = peak() * 4 / np.dtype(dtype).itemsize
-    print(
-        f"one core's multiply-adds: {top:.1f} Gflop/s; then Gflop/s and share of that, and ours over NumPy's"
-    )
+    print("Gflop/s, and ours over NumPy's")
     for threads in (1, nf.get_num_threads()):
         print(f"{threads} threads")
         ratios = []
@@ -122,7 +111,7 @@ def main() -> None:
                     times.setdefault(name, []).append(seconds(call, flops))
             speed = {name: flops / median(values) / 1e9 for name, values in times.items()}
             ratios.append(speed["ours"] / speed["NumPy"])
-            text = "   ".join(f"{name} {s:6.1f} ({s / top / threads:4.0%})" for name, s in speed.items())
+            text = "   ".join(f"{name} {s:6.1f}" for name, s in speed.items())
             print(f"    {product.what:34} {text}   {ratios[-1]:5.2f}", flush=True)
         print(f"    the least {min(ratios):.2f}, geometric mean {geometric_mean(ratios):.2f}")
 

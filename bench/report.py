@@ -27,7 +27,7 @@ import steps
 import summary
 import turns
 
-from nndl_fast._files import _replace
+from nndl_fast._files import _replacing
 from nndl_fast._runtime._text import printable
 
 BENCH = Path(__file__).resolve().parent
@@ -97,7 +97,7 @@ def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> li
     return lines
 
 
-def derived(times: results.Times, cache: int) -> dict[str, Any]:
+def derived(times: results.Times) -> dict[str, Any]:
     """What follows from the times, for readers of report.json; nothing here reads it back."""
     ratios, standings = [], []
     for operation in summary.TITLES:
@@ -112,8 +112,7 @@ def derived(times: results.Times, cache: int) -> dict[str, Any]:
     return {
         "ratios": ratios,
         "standings": standings,
-        "limits": floors.limits(times, cache),
-        "nearest_caches": floors.nearest_caches(times),
+        "limits": floors.limits(times),
         "thread_scaling": summary.thread_scaling(times),
         "instruction_sets": summary.instruction_set_means(times),
     }
@@ -124,7 +123,6 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
     times = measured(rounds, quick, keep_memory)
     if not quick:
         times |= elsewhere(rounds)
-    cache = described["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
     return {
         "format": results.FORMAT,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
@@ -139,7 +137,7 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
         "turns": turns.run(*TURNS_QUICK) if quick else turns.run(),
         "epochs": [] if quick else [*epochs.run(), *epochs.run(beside=True)],
         "errors": accuracy.errors(),
-        **derived(times, cache),
+        **derived(times),
     }
 
 
@@ -156,8 +154,7 @@ def write_page(
     folder: Path,
 ) -> None:
     """The pictures and report.html."""
-    cache = report["machine"]["last_level_cache"] or machine.DEFAULT_CACHE
-    drawn = pictures.write(times, cache, folder)
+    drawn = pictures.write(times, folder)
     cost_and_delta, softmax, limits, processors = (page.picture(path) if path else "" for path in drawn)
     company = report.get("company", [])
     losses = summary.losses(times, company)
@@ -165,7 +162,8 @@ def write_page(
         k: report.get(k)
         for k in ("date", "commit", "machine", "versions", "config", "threads", "blas", "environment")
     }
-    facts["machine"] = {**report["machine"], "last_level_cache": f"{cache / 2**20:g} MiB"}
+    if cache := report["machine"]["last_level_cache"]:
+        facts["machine"] = {**report["machine"], "last_level_cache": f"{cache / 2**20:g} MiB"}
     ratio_tables = {
         name: page.section(summary.ratio_table(times, name)) for name in summary.compared(times, company)
     }
@@ -179,10 +177,10 @@ def write_page(
     for name, table in ratio_tables.items():
         parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
     parts[5:5] = [page.section(table) for table in tables_in_company(report)]
-    parts += [page.section(floors.limits_table(times, cache)), limits]
+    parts += [page.section(floors.table(times)), limits]
     # a report of before them has none
     later = [epochs.table(report.get("epochs", []))]
-    later += [floors.floors_table(times, cache), summary.layouts_table(times), summary.widths_table(times)]
+    later += [summary.layouts_table(times), summary.widths_table(times)]
     parts += [page.section(table) for table in later if table.rows]
     parts += [page.section(summary.threads_table(times)), processors]
     parts.append(page.section(summary.instruction_sets_table(times)))
@@ -263,7 +261,7 @@ def check_outputs(folder: Path, against: Path | None, no_run: bool) -> None:
         if not no_run:
             folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
-            _replace.check(path)
+            _replacing.check(path)
     except OSError as error:
         sys.exit(f"report.py: {printable(error)}")
 

@@ -1,9 +1,10 @@
-"""What the machine allows, and how nndl_fast uses it: copies and exponentials of the same array, every number
-of threads, every instruction set."""
+"""What the machine allows, and how nndl_fast uses it: copies of the same array, the nearest caches, every
+number of threads, every instruction set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import floors
 import measure
@@ -15,51 +16,44 @@ import summary
 import nndl_fast as nf
 from nndl_fast import _core
 
-YARDSTICKS = {
-    "copy": "copy",
-    "copy past the cache": "copy_past_cache",
-    "exponentials": "exp",
-    "operations": "operations",
-    "cycles": "cycles",
-}
+
+@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize(("n", "classes"), [floors.NEAREST])
+def test_nearest_caches(timed: measure.Timed, operation: str, n: int, classes: int) -> None:
+    """Array and result stay in the caches of one core."""
+    with nf.num_threads(1):
+        run_and_check(timed, operation, floors.NEAREST_CACHES, "one thread", n, classes)
 
 
-def yardstick(kind: str, z: peers.Array) -> peers.Call:
-    """The core's loop for this kind, on all its threads."""
-    out = np.empty_like(z)
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as executor:
+        yield executor
+
+
+def copy(z: peers.Array, pool: ThreadPoolExecutor) -> peers.Call:
+    """On all threads, a part each."""
+    out, threads = np.empty_like(z), nf.get_num_threads()
+    parts = list(zip(*(np.array_split(array.reshape(-1), threads) for array in (out, z))))
 
     def call() -> peers.Array:
-        _core.yardstick(kind, z, out)
+        done = [pool.submit(np.copyto, *part) for part in parts[1:]]
+        np.copyto(*parts[0])
+        for part in done:
+            part.result()
         return out
 
     return call
 
 
-@pytest.mark.parametrize("kind", YARDSTICKS)
-@pytest.mark.parametrize(("n", "classes"), peers.SHAPES)
-def test_yardstick(timed: measure.Timed, kind: str, n: int, classes: int) -> None:
-    if not hasattr(_core, "yardstick"):
-        pytest.skip("this build of nndl_fast has no yardstick")
+@pytest.mark.parametrize(("n", "classes"), [s for s in peers.SHAPES if s[0] * s[1] >= floors.MANY])
+def test_copy(timed: measure.Timed, n: int, classes: int, pool: ThreadPoolExecutor) -> None:
     z = peers.batch(n, classes).z
-    result = timed("limits", kind, n, classes, lambda: yardstick(YARDSTICKS[kind], z))
-    if kind.startswith("copy"):  # the others store nothing
-        np.testing.assert_array_equal(result, z)
-
-
-@pytest.mark.parametrize("kind", ["softmax", "cost and delta", "operations", "cycles"])
-@pytest.mark.parametrize(("n", "classes"), [floors.NEAREST])
-def test_nearest_caches(timed: measure.Timed, kind: str, n: int, classes: int) -> None:
-    """Array and result stay in the caches of one core."""
-    operation = floors.NEAREST_CACHES
-    with nf.num_threads(1):
-        if kind in YARDSTICKS:
-            timed(operation, kind, n, classes, lambda: yardstick(kind, peers.batch(n, classes).z))
-        else:
-            run_and_check(timed, kind, operation, "one thread", n, classes)
+    np.testing.assert_array_equal(timed("limits", floors.COPY, n, classes, lambda: copy(z, pool)), z)
 
 
 def np_copyto(z: peers.Array) -> peers.Call:
-    """One thread and a cheap call: the faster copy of a small array, and the only one without a yardstick."""
+    """One thread and a cheap call: the faster copy of a small array."""
     out = np.empty_like(z)
 
     def call() -> peers.Array:

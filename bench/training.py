@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from functools import partial
 from statistics import median
 from typing import Any
 
@@ -19,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nndl_fast as nf
-from nndl_fast import _core
 
 Array = NDArray[Any]
 Parameters = tuple[list[Array], list[Array]]  # weights (n, inputs) and biases (n, 1) of each layer
@@ -187,19 +185,6 @@ EPOCH: dict[str, Callable[..., Epoch]] = {
 }
 
 
-def floor(hidden: int) -> float:
-    """What an example takes at least on one core: the two products of the first layer at the peak of its
-    multiply-adds, and 3,136 bytes read from memory."""
-    n = 50_000_000
-    z, out = np.ones(n, np.float32), np.empty(n, np.float32)
-    with nf.num_threads(1):
-        per_fma, per_byte = (
-            min(timed_call(partial(_core.yardstick, kind, z, out)) for _ in range(ROUNDS)) / count
-            for kind, count in (("fma", n), ("copy_past_cache", 8 * n))
-        )
-    return (2 * 784 * hidden * per_fma + 784 * 4 * per_byte) * 1e6
-
-
 def timed_call(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
@@ -266,10 +251,9 @@ def deep(x: Array, y: Array) -> dict[str, float]:
     return {name: median(values[1:]) for name, values in found.items()}
 
 
-def show(title: str, times: dict[str, float], floor_of: float | None = None) -> None:
+def show(title: str, times: dict[str, float]) -> None:
     ours = times["nndl_fast"]
-    beside = "" if floor_of is None else f", {ours / floor_of:.2f} times one core's floor"
-    print(f"{title}: {ours:.2f} microseconds an example{beside}", flush=True)
+    print(f"{title}: {ours:.2f} microseconds per example", flush=True)
     for name, value in times.items():
         if name != "nndl_fast":
             print(f"    {name:20} {value:8.2f}   {value / ours:6.2f} times ours", flush=True)
@@ -280,7 +264,7 @@ def microseconds(folder: str) -> None:
     x, y = x[:EXAMPLES].copy(), y[:EXAMPLES].astype(np.int64)
     for hidden, mini_batch in NETWORKS:
         times = medians(x, y, hidden, mini_batch)
-        show(f"784-{hidden}-10, mini-batches of {mini_batch}", times, floor(hidden))
+        show(f"784-{hidden}-10, mini-batches of {mini_batch}", times)
     show("784-512-512-10, relu, Adam, mini-batches of 128", deep(x, y))
 
 

@@ -17,7 +17,6 @@ ptrdiff_t run(RowKernel<E> kernel, ptrdiff_t rows, Job<E> job) noexcept {
     const DefaultFloatingPoint environment;
     Batch batch;
     batch.append(rows, job.z.row, 0, job.out.row);
-    job.may_share = true;
     try {
         run_rows(kernel, job, batch);
     } catch (...) {  // of memory: nothing else is thrown there

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ._commands import _judgement, _tables
+from ._commands import _evaluation, _tables
 from ._commands._csv_head import Format
-from ._files import _mnist, _plan
+from ._files import _encoding, _mnist
 from ._runtime._config import __version__, show_config
 from ._runtime._errors import unheard
 from ._runtime._text import printable
@@ -95,9 +95,9 @@ def predict(model: Path, data: Path, output: Path | None, **options: Any) -> Non
     table = _read(net, data, **options)
     with _about(data):
         a = net.predict_proba(table.x)
-    classes = np.asarray(_judgement.classes_of(net))[a.argmax(axis=1)]
+    classes = np.asarray(_evaluation.classes_of(net))[a.argmax(axis=1)]
     if output is not None:
-        _outputs.save_table(output, _judgement.classes_of(net), classes, a)
+        _outputs.save_table(output, _evaluation.classes_of(net), classes, a)
     else:
         for best, activation in zip(classes, a.max(axis=1)):
             click.echo(f"{printable(best)}\t{activation:.6f}")
@@ -107,7 +107,7 @@ def predict(model: Path, data: Path, output: Path | None, **options: Any) -> Non
         return
     _, labels, place, known = table.labelled()
     try:
-        correct = int(np.sum(a[known].argmax(axis=1) == _judgement.numbers_of(net, labels, place)))
+        correct = int(np.sum(a[known].argmax(axis=1) == _evaluation.numbers_of(net, labels, place)))
     except ValueError as error:
         _options.say(f"no accuracy: {data} {error}", err=True)
     else:
@@ -137,14 +137,14 @@ def evaluate(model: Path, data: Path, **options: Any) -> None:
     if not known.all():
         _options.say(f"{np.sum(~known)} examples without a label are left out", err=True)
     try:
-        y = _judgement.numbers_of(net, labels, place)
+        y = _evaluation.numbers_of(net, labels, place)
     except ValueError as error:
         raise ValueError(f"{printable(data)} {error}") from error
     with _about(data):
-        judged = _judgement.judge(net, x, y)
-    _options.say(f"accuracy {judged.accuracy}, cost {judged.cost:.4f}")
-    _options.say(f"Brier score {judged.brier:.4f}, expected calibration error {judged.reliability.error:.2%}")
-    for line in _judgement.lines(judged):
+        found = _evaluation.evaluate(net, x, y)
+    _options.say(f"accuracy {found.accuracy}, cost {found.cost:.4f}")
+    _options.say(f"Brier score {found.brier:.4f}, expected calibration error {found.reliability.error:.2%}")
+    for line in _evaluation.lines(found):
         _options.say(line)
 
 
@@ -205,17 +205,19 @@ def _planned(net: Network) -> dict[str, Any]:
     """What the network keeps of the table that it was trained on."""
     if not net.table:
         return {}
-    plan = _plan.plan_from_json(net.table, net.sizes[0])
-    return {"label": plan.label.called, "columns": "; ".join(map(str, plan.columns))}
+    encoding = _encoding.from_json(net.table, net.sizes[0])
+    return {"label": encoding.label.called, "columns": "; ".join(map(str, encoding.columns))}
 
 
 def _read(net: Network, data: Path, label: str | None, **form: Any) -> _tables.Table:
     inputs = net.sizes[0]
-    plan = _plan.plan_from_json(net.table, inputs) if net.table else _plan.plan_of_names(net.features, inputs)
+    encoding = (
+        _encoding.from_json(net.table, inputs) if net.table else _encoding.of_names(net.features, inputs)
+    )
     if str(data) != "-" and _mnist.is_kept_in(data):
         x, digits = _mnist.load(data, inputs, most=None)[2]
-        return _tables.Table(x, digits.astype(str), plan, np.arange(len(x)), "image {}".format)
-    return _tables.read(data, plan, label, Format(**form))
+        return _tables.Table(x, digits.astype(str), encoding, np.arange(len(x)), "image {}".format)
+    return _tables.read(data, encoding, label, Format(**form))
 
 
 @contextmanager

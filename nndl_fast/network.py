@@ -264,10 +264,11 @@ class Network(Predicting):
                 rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta", 0) * best.factor
                 order = self.rng.permutation(n)
                 trainer.run(x, y, order, mini_batch_size, rate, weight)
-                values = self._measured(wanted, evaluation, (x, y), lmbda)
+                forward = trainer.weighted_inputs_of()
+                values = self._measured(wanted, evaluation, (x, y), lmbda, forward)
                 for name, value in values.items():
                     history[name].append(value)
-                bar.update_with(partial(self._shown, values, evaluation, lmbda))
+                bar.update_with(partial(self._shown, values, evaluation, lmbda, forward))
                 if callback is not None:
                     callback(epoch, values)
                 fault = self._fault(values)
@@ -378,10 +379,16 @@ class Network(Predicting):
 
         to_onnx(self, path)
 
-    def _shown(self, values: dict[str, float], data: tuple[Array, Array], lmbda: float) -> dict[str, str]:
+    def _shown(
+        self,
+        values: dict[str, float],
+        data: tuple[Array, Array],
+        lmbda: float,
+        forward: Callable[[Array], Array],
+    ) -> dict[str, str]:
         """What the bar says of an epoch: what is monitored, and where that is nothing, cost and accuracy."""
         if not values:
-            values = dict(zip(("cost", "accuracy"), self._judge(*data, lmbda)))
+            values = dict(zip(("cost", "accuracy"), self._judge(*data, lmbda, forward)))
         return {name: str(v) if isinstance(v, int) else f"{v:.4f}" for name, v in values.items()}
 
 

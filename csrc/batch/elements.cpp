@@ -40,10 +40,10 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
             for (ptrdiff_t at = first * elements_at_once; at < end;) {
                 MapJob<E> part = job;
                 part.n = walk.run(end - at);
-                part.z = moved(job.z, walk.offset(Batch::z));
-                part.y = moved(job.y, walk.offset(Batch::y));
-                part.weight = moved(job.weight, walk.offset(Batch::weight));
-                part.out = moved(job.out, walk.offset(Batch::out));
+                part.z = advanced(job.z, walk.offset(Batch::z));
+                part.y = advanced(job.y, walk.offset(Batch::y));
+                part.weight = advanced(job.weight, walk.offset(Batch::weight));
+                part.out = advanced(job.out, walk.offset(Batch::out));
                 kernel(part);
                 walk.advance(part.n);
                 at += part.n;
@@ -56,12 +56,12 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
             const ptrdiff_t begin = chunk * elements_at_once, end = std::min(n, begin + elements_at_once);
             MapJob<E> part = job;
             part.n = end - begin;
-            part.cost = moved(job.cost, begin);
+            part.cost = advanced(job.cost, begin);
             if (in_place) {
-                part.z = moved(job.z, begin);
-                part.y = moved(job.y, begin);
-                part.weight = moved(job.weight, begin);
-                part.out = moved(job.out, begin);
+                part.z = advanced(job.z, begin);
+                part.y = advanced(job.y, begin);
+                part.weight = advanced(job.weight, begin);
+                part.out = advanced(job.out, begin);
                 sums[chunk] = kernel(part);
                 continue;
             }
@@ -86,20 +86,6 @@ double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batc
     return fold(sums.data(), chunks);
 }
 
-template <class E>
-void run_parts(MapKernel<E> kernel, const MapJob<E>& job) {
-    const ptrdiff_t chunks = (job.n + elements_at_once - 1) / elements_at_once;
-    const double time = nanoseconds(kernel, job.n);
-    share_out(chunks, threads_for(chunks, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
-        MapJob<E> part = job;
-        part.n = std::min(job.n, last * elements_at_once) - first * elements_at_once;
-        part.z = job.z + first * elements_at_once;
-        part.out = job.out + first * elements_at_once;
-        if (part.n > 0) kernel(part);
-    });
-}
-
-template void run_parts(MapKernel<float>, const MapJob<float>&);
 template double run_elements(MapKernel<float>, const MapJob<float>&, const Batch&);
 template double run_elements(MapKernel<double>, const MapJob<double>&, const Batch&);
 

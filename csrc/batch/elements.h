@@ -10,9 +10,4 @@ namespace nndl_fast {
 template <class E>
 double run_elements(MapKernel<E> kernel, const MapJob<E>& job, const Batch& batch);
 
-// Runs the kernel over contiguous elements, divided among all threads that are allowed (for yardsticks). Uses z and out
-// alone.
-template <class E>
-void run_parts(MapKernel<E> kernel, const MapJob<E>& job);
-
 }  // namespace nndl_fast

@@ -4,10 +4,9 @@
 #include <vector>
 
 #include "../threads/threads.h"
-#include "divided.h"
 #include "estimate.h"
 #include "fold.h"
-#include "halves.h"
+#include "run_kernel.h"
 
 namespace nndl_fast {
 namespace {
@@ -23,13 +22,17 @@ template <class E>
 Job<E> rows_at(const Walk& walk, const Job<E>& job, ptrdiff_t first, ptrdiff_t last, double* results) {
     Job<E> part = job;
     part.rows = walk.run(last - first);
-    part.z = {moved(job.z.data, walk.offset(Batch::z)), walk.step(Batch::z), job.z.cls};
-    part.y = {moved(job.y.data, walk.offset(Batch::y)), walk.step(Batch::y), job.y.cls};
-    part.out = {moved(job.out.data, walk.offset(Batch::out)), walk.step(Batch::out), job.out.cls};
-    part.halves.z = {moved(job.halves.z.data, walk.offset(Batch::z)), walk.step(Batch::z), job.halves.z.cls};
-    part.halves.out = {moved(job.halves.out.data, walk.offset(Batch::out)), walk.step(Batch::out), job.halves.out.cls};
-    part.labels = moved(job.labels, first);
-    part.sample_weight = moved(job.sample_weight, first);
+    const auto there = [&](auto& x, Batch::Operand operand) {
+        x.data = advanced(x.data, walk.offset(operand));
+        x.row = walk.step(operand);
+    };
+    there(part.z, Batch::z);
+    there(part.y, Batch::y);
+    there(part.out, Batch::out);
+    there(part.half.z, Batch::z);
+    there(part.half.out, Batch::out);
+    part.labels = advanced(job.labels, first);
+    part.sample_weight = advanced(job.sample_weight, first);
     part.row_result = results;
     return part;
 }
@@ -40,11 +43,11 @@ void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdi
                double* results) {
     Walk walk(batch, first);
     while (first < last) {
-        Job<E> part = rows_at(walk, job, first, last, results);
-        part.halves ? run_halves(kernel, part) : run_kernel(kernel, part);
+        const Job<E> part = rows_at(walk, job, first, last, results);
+        run_strided(kernel, part);
         walk.advance(part.rows);
         first += part.rows;
-        results = moved(results, part.rows);
+        results = advanced(results, part.rows);
     }
 }
 
@@ -54,15 +57,6 @@ template <class E>
 int threads_for_each_row(const Job<E>& job, ptrdiff_t rows) {
     const int threads = threads_for_row(job);
     return rows < threads || nanoseconds(job, 1) > Watch::interval ? threads : 0;
-}
-
-// The threads that are to divide the classes of all columns among them: the columns are so few that a thread which
-// stored columns of its own would find in each line, or in the next one, what another thread stores. 0 if they are not.
-template <class E>
-int threads_for_few_columns(const Job<E>& job) {
-    constexpr ptrdiff_t enough = 16 * lanes<E>;  // for a thread
-    const int threads = threads_for_columns(job);
-    return threads > 1 && job.rows < threads * enough ? threads : 0;
 }
 
 }  // namespace
@@ -80,26 +74,22 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         return run_range(kernel, job, batch, 0, rows, job.row_result);
     const Job<E> begin = rows_at(Walk(batch, 0), job, 0, rows, job.row_result);
     const Plan plan = plan_of(begin);
-    if (plan.divisible && (job.halves || plan.path == Path::rows)) {
-        if (const int threads = threads_for_each_row(job, rows)) {
-            Walk walk(batch, 0);
-            for (ptrdiff_t r = 0; r < rows; ++r, walk.advance(1))
-                run_divided(kernel, rows_at(walk, job, r, r + 1, moved(job.row_result, r)), threads);
-            return;
+    const bool copied = plan.path == Path::copied_rows, few_runs = rows < begin.rows * threads_for(rows, time);
+    const int dividing = plan.divisible && !copied ? threads_for_each_row(job, rows) : 0;
+    const bool copies = job.half ? dividing : copied && few_runs;
+    if (copies || dividing) {
+        Walk walk(batch, 0);
+        for (ptrdiff_t r = 0, next; r < rows; walk.advance(next - r), r = next) {
+            const Job<E> part = rows_at(walk, job, r, copies ? rows : r + 1, advanced(job.row_result, r));
+            next = r + part.rows;
+            copies ? run_copied(kernel, part) : run_divided(kernel, part, dividing);
         }
-    } else if (plan.divisible && begin.rows == rows) {
-        if (const int threads = threads_for_few_columns(begin)) {
-            // a tile of its own is too much for a few columns
-            const ptrdiff_t beside = rows % rows_of_tiles < few_rows ? rows % rows_of_tiles : 0;
-            Job<E> divided = begin;
-            divided.rows = rows - beside;
-            if (divided.rows) run_divided(kernel, divided, threads);
-            return run_range(kernel, job, batch, divided.rows, rows, moved(job.row_result, divided.rows));
-        }
+        return;
     }
     const ptrdiff_t unit = rows > rows_at_once ? fold_group : plan.unit, units = (rows + unit - 1) / unit;
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
-        run_range(kernel, job, batch, first * unit, std::min(rows, last * unit), moved(job.row_result, first * unit));
+        run_range(kernel, job, batch, first * unit, std::min(rows, last * unit),
+                  advanced(job.row_result, first * unit));
     });
 }
 

@@ -190,8 +190,8 @@ Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::ar
     if (y) job.y = {static_cast<const E*>(y->data()), 0, cls(y)};
     job.z.cls = cls(&z);
     if (is_half(z)) {
-        job.halves = {half_kernels_of(z), {static_cast<const uint16_t*>(z.data()), 0, cls(&z)}, {}};
-        if (out) job.halves.out = {static_cast<uint16_t*>(out->mutable_data()), 0, cls(out)};
+        job.half = {half_kernels_of(z), {static_cast<const uint16_t*>(z.data()), 0, cls(&z)}, {}};
+        if (out) job.half.out = {static_cast<uint16_t*>(out->mutable_data()), 0, cls(out)};
         return batch;
     }
     job.z.data = static_cast<const E*>(z.data());

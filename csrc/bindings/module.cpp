@@ -30,11 +30,11 @@ PYBIND11_MODULE(core_of_one_interpreter, module, py::mod_gil_not_used()) {
     add_affine(module);
     add_softmax(module);
     add_cost(module);
+    add_linear(module);
     add_sigmoid(module);
     add_optimizer(module);
     add_plan(module);
-    add_training(module);
-    add_yardstick(module);
+    add_network(module);
 
     // of nndl_fast.h
     module.add_object("api", py::capsule(&api(), NNDL_FAST_API_NAME));

@@ -7,10 +7,10 @@ namespace nndl_fast {
 void add_affine(pybind11::module_& module);
 void add_softmax(pybind11::module_& module);
 void add_cost(pybind11::module_& module);
+void add_linear(pybind11::module_& module);
 void add_sigmoid(pybind11::module_& module);
 void add_optimizer(pybind11::module_& module);
 void add_plan(pybind11::module_& module);
-void add_training(pybind11::module_& module);
-void add_yardstick(pybind11::module_& module);
+void add_network(pybind11::module_& module);
 
 }  // namespace nndl_fast

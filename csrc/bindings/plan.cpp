@@ -18,14 +18,11 @@ Words words_for(Path path) {
             return {"packed tiles", "few classes: rows are packed so that a vector holds a class of each"};
         case Path::panels:
             return {"panels", "columns of some classes: all classes of some columns are packed"};
-        case Path::column_blocks:
-            return {"column blocks", "columns of many classes: they are packed some classes at a time"};
         case Path::rows:
             return {"rows", "the classes of z and of the result are contiguous"};
-        case Path::gathered_rows:
-            return {"gathered rows", "the classes are not contiguous, nor do rows stand side by side"};
+        case Path::copied_rows:
+            return {"copied rows", "many classes that are not contiguous: some rows at a time are copied"};
         case Path::slice_of_row:
-        case Path::slice_of_columns:
             break;  // of a part that one thread has, never of a call
     }
     return {"", ""};
@@ -36,7 +33,6 @@ py::dict plan_for(const py::array& z, int axis, py::array& out) {
     Job<E> job;
     Batch batch = view(job, axis, z, nullptr, &out);
     batch.simplify();
-    job.may_share = true;
     const Plan plan = plan_of_rows(job, batch);
     py::dict shown;
     shown["path"] = words_for(plan.path).name;

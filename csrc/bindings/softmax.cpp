@@ -30,7 +30,6 @@ struct Operation {
     Choose<double> f64;
     double c = 1;
     bool split_ties = false, log = false;
-    bool may_share = false;  // a long row among threads
     bool exponentials = true;
 
     RowKernel<float> kernel(float) const { return active_kernels<float>().*f32; }
@@ -43,7 +42,6 @@ Job<E> job_of(const Operation& operation) {
     job.c = E(operation.c);
     job.split_ties = operation.split_ties;
     job.log = operation.log;
-    job.may_share = operation.may_share;
     job.exponentials = operation.exponentials;
     return job;
 }
@@ -114,22 +112,27 @@ py::object sharpened(Operation operation, py::handle z, py::handle axis, py::han
     const double sharpness = number(c, {operation.function, "c"});
     const Floats floats = to_floats(z, {operation.function, "z"}, true);
     operation.c = checked_sharpness(sharpness, floats, operation.function);
-    if (std::isinf(operation.c))
-        operation = {
-            operation.function, &Kernels<float>::hard, &Kernels<double>::hard, 1, true, operation.log, false, false};
-    else operation.may_share = true;
+    if (std::isinf(operation.c)) {
+        operation.f32 = &Kernels<float>::hard;
+        operation.f64 = &Kernels<double>::hard;
+        operation.c = 1;
+        operation.split_ties = true;
+        operation.exponentials = false;
+    }
     return row_wise(operation, floats, nullptr, plain, out);
 }
 py::object softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
     return sharpened({"softmax", &Kernels<float>::softmax, &Kernels<double>::softmax}, z, axis, c, out);
 }
 py::object log_softmax(py::handle z, py::handle axis, py::handle c, py::handle out) {
-    return sharpened({"log_softmax", &Kernels<float>::log_softmax, &Kernels<double>::log_softmax, 1, false, true}, z,
-                     axis, c, out);
+    Operation operation{"log_softmax", &Kernels<float>::log_softmax, &Kernels<double>::log_softmax};
+    operation.log = true;
+    return sharpened(operation, z, axis, c, out);
 }
 
 py::object hardmax(py::handle z, py::handle axis) {
-    const Operation operation{"hardmax", &Kernels<float>::hard, &Kernels<double>::hard, 1, false, false, false, false};
+    Operation operation{"hardmax", &Kernels<float>::hard, &Kernels<double>::hard};
+    operation.exponentials = false;
     const py::object plain = plain_axis(axis, {"hardmax", "axis"});
     return row_wise(operation, to_floats(z, {"hardmax", "z"}, true), nullptr, plain, py::none());
 }
@@ -160,7 +163,6 @@ void run_logsumexp(const py::array& z, int axis, double* results) {
     }
     if (!rows) return;
     job.row_result = results;
-    job.may_share = true;
     batch.simplify();
     const ReleaseGil released(z.size());
     run_rows<E>(active_kernels<E>().logsumexp, job, batch);

@@ -14,16 +14,15 @@ struct MatrixView {
     ptrdiff_t row = 0, cls = 0;
 };
 
-// A slice of long rows, which several threads work at: of one row, or of columns. First each adds up its classes,
-// of all rows or of some, then, with the sums of all, each stores its classes, and one finishes the rows.
+// A slice of one long row, at which several threads work. First each adds up its classes; then, with the sums of all,
+// each stores its classes, and one finishes the row.
 template <class E>
 struct RowSlice {
     enum Task { add_up, store, finish } task;
     ptrdiff_t first, last;  // the classes of the slice; to add up, whole segments, except at the end of the row
-    const E* near;          // the expected maximum of each row
-    double* sums;           // for each segment two numbers per row: the sum, and what rounding took from it
-    ptrdiff_t rows;         // the number of rows in all slices, which is the stride of `sums`
-    E* maxima;              // one per row: the maximum over this slice (add_up), or over all classes (store, finish)
+    E near;                 // the expected maximum
+    double* sums;           // two numbers for each segment: the sum, and what rounding took from it
+    E maximum;              // over this slice (a result of add_up), or over all classes (store, finish)
 };
 
 // Conversions of n elements of a 16-bit type; the 16-bit ones are `stride` apart.
@@ -32,7 +31,7 @@ struct HalfKernels {
     void (*narrow)(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) = nullptr;
 };
 // z and out, if they are of a 16-bit type. What runs the kernels converts some rows at a time.
-struct Halves {
+struct HalfPrecision {
     HalfKernels convert;
     MatrixView<const uint16_t> z;
     MatrixView<uint16_t> out;
@@ -59,10 +58,10 @@ struct Job {
     bool ignore = false;
     int64_t ignore_index = 0;
 
-    Halves halves;                 // then z and out have no data of their own
+    HalfPrecision half;            // then z and out have no data of their own
     bool exponentials = true;      // whether the operation adds up exponentials
-    bool may_share = false;        // whether threads may divide the classes of long rows among them
-    RowSlice<E>* slice = nullptr;  // then there is one row, or they are columns
+    bool whole_tiles = false;      // columns of which the last tile has room for whole vectors
+    RowSlice<E>* slice = nullptr;  // then there is one row
 
     Plan plan;             // plan_of(job); this and scratch are set by run_kernel()
     E* scratch = nullptr;  // plan.scratch elements, 64-byte aligned
@@ -103,7 +102,7 @@ struct ProductJob {
 // A transposition: element (i, j) at from[i * row + j] goes to to[i / size * to_panel + j * to_step + i % size], where
 // size is the number of lanes. `whole`: the lanes beyond the last row exist and are set to 0.
 template <class E>
-struct TurnJob {
+struct TransposeJob {
     ptrdiff_t rows = 0, columns = 0;
     const E* from = nullptr;
     ptrdiff_t row = 0;
@@ -133,8 +132,24 @@ struct StepJob {
 
 // static: files of different instruction sets must not share a copy of a function.
 template <class X>
-static constexpr X* moved(X* data, ptrdiff_t by) {
+static constexpr X* advanced(X* data, ptrdiff_t by) {
     return data ? data + by : nullptr;
+}
+
+// So many rows of a job from `first` on.
+template <class E>
+static constexpr Job<E> rows_of(const Job<E>& job, ptrdiff_t first, ptrdiff_t rows) {
+    Job<E> some = job;
+    some.rows = rows;
+    some.z.data = advanced(job.z.data, first * job.z.row);
+    some.y.data = advanced(job.y.data, first * job.y.row);
+    some.out.data = advanced(job.out.data, first * job.out.row);
+    some.half.z.data = advanced(job.half.z.data, first * job.half.z.row);
+    some.half.out.data = advanced(job.half.out.data, first * job.half.out.row);
+    some.labels = advanced(job.labels, first);
+    some.sample_weight = advanced(job.sample_weight, first);
+    some.row_result = advanced(job.row_result, first);
+    return some;
 }
 
 }  // namespace nndl_fast

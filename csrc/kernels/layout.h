@@ -140,13 +140,6 @@ struct RowLayout {
     }
 };
 
-// What may be known of the columns of a tile: what their exponentials were shifted by, their sums and maxima.
-template <class V>
-struct Summed {
-    V near, maximum;
-    Split<V> sum;
-};
-
 template <class V>
 struct ColumnLayout {
     using Vector = V;
@@ -156,7 +149,6 @@ struct ColumnLayout {
     ptrdiff_t classes;
     int count;                  // 1 to size; the arrays have room for all lanes, those beyond hold anything
     const E* maxima = nullptr;  // of z, if they are known
-    const Summed<V>* summed = nullptr;
 
     NNDL_INLINE static V spread(PerRow x) { return x; }
 

@@ -10,14 +10,12 @@ template <class E>
 struct Job;  // job.h
 
 enum class Path : unsigned char {
-    tiles_in_place,    // columns: the lanes of a vector are rows that stand side by side
-    packed_tiles,      // few classes in other strides: the same, in copies whose classes stand side by side
-    panels,            // columns of more classes: copies of all classes of some tiles
-    column_blocks,     // columns of still more classes: copies of some classes of some tiles, one after the other
-    rows,              // more classes, which stand side by side: the lanes are classes
-    gathered_rows,     // the same in other strides: in a copy of one row
-    slice_of_row,      // some classes of one long row
-    slice_of_columns,  // some classes of a few long columns
+    tiles_in_place,  // columns: the lanes of a vector are rows that stand side by side
+    packed_tiles,    // few classes in other strides: the same, in copies whose classes stand side by side
+    panels,          // columns of more classes: copies of all classes of some tiles
+    rows,            // more classes, which stand side by side: the lanes are classes
+    copied_rows,     // the same in other strides: batch/run_kernel.h makes copies of some rows, and these go by rows
+    slice_of_row,    // some classes of one long row
 };
 
 // Up to this many classes, rows are handled a vector's width of them at a time.
@@ -25,8 +23,6 @@ constexpr ptrdiff_t few_classes = 128;
 // Columns of more classes than few, up to so many, are handled in panels of some tiles.
 constexpr ptrdiff_t panel_classes = 2048;
 constexpr int panel_tiles = 4, panels_in_hand = 3;
-// Columns of still more classes: so many tiles together.
-constexpr int tiles_together = 8;
 // With more than few_classes classes, fewer remaining rows than this are handled one by one and not as a partly filled
 // tile.
 constexpr int few_rows = 4;
@@ -38,7 +34,7 @@ struct Plan {
     ptrdiff_t scratch = 0;       // elements
     Path path = Path::rows, rest = Path::rows;
     unsigned char unit = 1;  // rows that go to a thread together
-    bool divisible = false;  // whether threads may divide the classes of a row, or of some columns, among them
+    bool divisible = false;  // whether threads may divide the classes of a row among them, or of a copy of it
 };
 
 // static, here and below: files of different instruction sets must not share a copy of a function.
@@ -56,10 +52,6 @@ template <class E>
 static constexpr ptrdiff_t panel_elements(ptrdiff_t classes) {
     return panel_tiles * lanes<E> * classes;
 }
-// Two blocks of tiles_together tiles, each of 8 vectors of classes.
-template <class E>
-constexpr ptrdiff_t strip_elements = 2 * tiles_together * 8 * lanes<E> * lanes<E>;
-
 template <class E>
 static constexpr ptrdiff_t scratch_of(Path path, ptrdiff_t classes) {
     const ptrdiff_t exps = scratch_area(classes), copy_of_z = exps, copy_of_y = exps;
@@ -70,13 +62,9 @@ static constexpr ptrdiff_t scratch_of(Path path, ptrdiff_t classes) {
             return exps + 2 * (copy_of_z + copy_of_y);  // of this tile and of the next
         case Path::panels:
             return panels_in_hand * panel_elements<E>(classes);
-        case Path::column_blocks:
-        case Path::slice_of_columns:
-            return strip_elements<E>;
         case Path::rows:
+        case Path::copied_rows:
             return exps;
-        case Path::gathered_rows:
-            return exps + copy_of_z + copy_of_y;
         case Path::slice_of_row:
             return 0;
     }
@@ -86,7 +74,7 @@ static constexpr ptrdiff_t scratch_of(Path path, ptrdiff_t classes) {
 // 16-bit types are computed in copies. Whether these are in columns, too.
 template <class E>
 static constexpr bool are_copied_in_columns(const Job<E>& job) {
-    return job.halves.z.row == 1 && job.halves.z.cls != 1;
+    return job.half.z.row == 1 && job.half.z.cls != 1;
 }
 
 template <class E>
@@ -94,57 +82,47 @@ static constexpr Plan plan_of(const Job<E>& job) {
     const ptrdiff_t classes = job.classes, tile = lanes<E>;
     ptrdiff_t row = job.z.row, cls = job.z.cls, out_row = job.out.row, out_cls = job.out.cls;
     bool out = job.out.data;
-    if (job.halves) {
+    if (job.half) {
         const bool columns = are_copied_in_columns(job);
         row = out_row = columns ? 1 : classes;
         cls = out_cls = columns ? job.rows : 1;
-        out = job.halves.out.data;
+        out = job.half.out.data;
     }
     const bool y = job.y.data;
     const bool contiguous = cls == 1 && (!y || job.y.cls == 1) && (!out || out_cls == 1);
     const bool columns = row == 1 && (!y || job.y.row == 1) && (!out || out_row == 1);
-    const bool few = classes <= few_classes, some_columns = columns && !few && cls != 1;
-    const bool long_columns = some_columns && classes > panel_classes && job.exponentials;
-    // These load whole vectors of what stands in place, which would be too much of a tile that is partly filled.
-    const bool walks_in_place = y || job.smoothing > 0;
+    const bool few = classes <= few_classes, many_in_columns = columns && !few && cls != 1;
     const ptrdiff_t beside_tiles = job.rows % tile;
 
     Plan plan;
+    plan.rows_by_path = job.rows;
     if (job.slice) {
-        plan.path = cls == 1 ? Path::slice_of_row : Path::slice_of_columns;
-        plan.rows_by_path = job.rows;
-        plan.scratch = scratch_of<E>(plan.path, classes);
+        plan.path = Path::slice_of_row;
         return plan;
     }
-    plan.rest = few ? Path::packed_tiles : contiguous ? Path::rows : Path::gathered_rows;
-    // A tile that is partly filled costs as much as a whole one. It can only be copied, so an operation must not walk
-    // through what stands in place.
-    bool fill = beside_tiles >= few_rows;
-    if (!columns) {
-        plan.path = plan.rest;
-        fill = true;
-    } else if (some_columns && classes <= panel_classes) {
-        plan.path = Path::panels;
-        fill = fill && !y;
-    } else if (long_columns) {
-        // A single tile whose classes stand one after the other is a copy already.
-        plan.path = job.rows == tile && cls == tile ? Path::tiles_in_place : Path::column_blocks;
-        fill = fill && !walks_in_place;
-    } else {
+    plan.rest = few ? Path::packed_tiles : contiguous ? Path::rows : Path::copied_rows;
+    plan.path = plan.rest;
+    if (columns && job.whole_tiles) {
         plan.path = Path::tiles_in_place;
-        fill = false;
+    } else if (many_in_columns && classes <= panel_classes) {
+        plan.path = Path::panels;
+        // A tile that is partly filled costs as much as a whole one. It can only be copied, and targets are read in
+        // place, by whole vectors.
+        if (y || beside_tiles < few_rows) plan.rows_by_path -= beside_tiles;
+    } else if (columns && !(many_in_columns && job.exponentials)) {
+        plan.path = Path::tiles_in_place;
+        plan.rows_by_path -= beside_tiles;
     }
-    plan.rows_by_path = fill ? job.rows : job.rows - beside_tiles;
     if (!plan.rows_by_path) {
         plan.path = plan.rest;
         plan.rows_by_path = job.rows;
     }
     const ptrdiff_t by_path = scratch_of<E>(plan.path, classes), by_rest = scratch_of<E>(plan.rest, classes);
     plan.scratch = by_path < by_rest ? by_rest : by_path;
-    if (plan.path != Path::rows && plan.path != Path::gathered_rows) plan.unit = rows_of_tiles;
-    const bool in_place = out && job.out.data == job.z.data;
-    plan.divisible =
-        job.may_share && !walks_in_place && (job.halves || (!in_place && (plan.path == Path::rows || long_columns)));
+    if (plan.path != Path::rows) plan.unit = rows_of_tiles;
+    const bool in_place = out && job.out.data == job.z.data, targets_everywhere = y || job.smoothing > 0;
+    plan.divisible = job.half || plan.path == Path::copied_rows ||
+                     (plan.path == Path::rows && job.exponentials && !targets_everywhere && !in_place);
     return plan;
 }
 

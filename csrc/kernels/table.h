@@ -26,13 +26,7 @@
     KERNEL(void, step, StepJob)                                                                      \
     KERNEL(void, product, ProductJob)                                                                \
     KERNEL(ptrdiff_t, tile_columns, ProductJob) /* how many of the result's are made at a time */    \
-    KERNEL(void, turn, TurnJob)                                                                      \
-    KERNEL(double, copy, MapJob) /* from here on: yardsticks */                                      \
-    KERNEL(double, copy_past_cache, MapJob)                                                          \
-    KERNEL(double, exponentials, MapJob)                                                             \
-    KERNEL(double, multiplications, MapJob)                                                          \
-    KERNEL(double, operations, MapJob)                                                               \
-    KERNEL(double, cycles, MapJob)
+    KERNEL(void, transpose, TransposeJob)
 
 namespace nndl_fast {
 

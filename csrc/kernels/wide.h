@@ -95,26 +95,6 @@ NNDL_INLINE void store(Wide<F64x1> x, double* to) {
 NNDL_INLINE Wide<F32x1> load_wide(const double* from, float) { return {{from[0]}}; }
 NNDL_INLINE Wide<F64x1> load_wide(const double* from, double) { return {{from[0]}, {from[1]}}; }
 
-// Stores and loads the first n lanes: the sums at `to`, what rounding took from them at `to + next`.
-template <class V>
-NNDL_INLINE void store(Wide<V, float> x, double* to, ptrdiff_t next, int n) {
-    x.sum.store(to, n);
-    Double<V>::all(0).store(to + next, n);
-}
-template <class V>
-NNDL_INLINE void store(Wide<V, double> x, double* to, ptrdiff_t next, int n) {
-    x.sum.store(to, n);
-    x.lost.store(to + next, n);
-}
-template <class V>
-NNDL_INLINE Wide<V> load_wide(const double* from, ptrdiff_t, int n, float) {
-    return {Double<V>::load(from, n, 0)};
-}
-template <class V>
-NNDL_INLINE Wide<V> load_wide(const double* from, ptrdiff_t next, int n, double) {
-    return {V::load(from, n, 0), V::load(from + next, n, 0)};
-}
-
 // The lanes of a sum, the upper half added to the lower until one is left.
 template <class PerRow, class V>
 NNDL_INLINE Wide<PerRow> collapse(Wide<V, float> x) {

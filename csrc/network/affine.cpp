@@ -1,7 +1,6 @@
 #include "affine.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "../common/buffer.h"
@@ -22,13 +21,13 @@ thread_local Buffer thread_operand, thread_result, thread_activations;
 // As matrix multiplication allows it: out^T = right^T left^T.
 template <class E>
 Multiplication<E> transposed(const Multiplication<E>& job) {
-    Multiplication<E> turned = job;
-    turned.left = job.right.transposed();
-    turned.right = job.left.transposed();
-    turned.out = job.out.transposed();
-    std::swap(turned.of_columns, turned.of_rows);
-    turned.activations = job.activations.transposed();
-    return turned;
+    Multiplication<E> result = job;
+    result.left = job.right.transposed();
+    result.right = job.left.transposed();
+    result.out = job.out.transposed();
+    std::swap(result.of_columns, result.of_rows);
+    result.activations = job.activations.transposed();
+    return result;
 }
 
 // A part of the result: rows top to bottom, columns begin to end.
@@ -59,29 +58,10 @@ void finish(const Multiplication<E>& job, const Part& part) {
     }
 }
 
-// Depth first to last of the part's columns of the right operand, in panels.
 template <class E>
-void copy_right(const Matrix<const E>& right, const Part& part, ptrdiff_t first, ptrdiff_t last, E* to) {
-    const E* const from = right.at(first, part.begin);
-    const ptrdiff_t n = part.end - part.begin, depth = last - first;
-    if (right.column != 1) return to_panels(from, right.column, right.row, n, depth, to);
-    constexpr ptrdiff_t ahead = 4;  // rows: they are too far apart, and too short, to be fetched unasked
-    for (ptrdiff_t k = 0; k < depth; ++k) {
-        const E* const row = from + k * right.row;
-        E* panel = to + k * lanes<E>;
-        ptrdiff_t j = 0;
-        for (; j + lanes<E> <= n; j += lanes<E>, panel += depth * lanes<E>) {
-            __builtin_prefetch(row + ahead * right.row + j);
-            std::memcpy(panel, row + j, sizeof(E) * lanes<E>);
-        }
-        if (j < n) std::fill(std::copy(row + j, row + n, panel), panel + lanes<E>, E(0));
-    }
-}
-
-template <class E>
-bool left_is_turned(const Multiplication<E>& job) {
+bool left_is_transposed(const Multiplication<E>& job) {
     return job.left.row == 1 && job.left.rows > 1 && job.left.columns >= shallow &&
-           is_worth_turning<E>(job.out.columns);
+           is_worth_transposing<E>(job.out.columns);
 }
 
 // The columns of the right operand stand side by side, or are copied so.
@@ -103,19 +83,19 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     product.out_panel = lanes<E>;
     product.far = is_far<E>(job.out.rows, job.out.columns);
     product.keep = E(job.adds);
-    product.start_of_column = moved(job.of_columns, part.begin);
-    product.start_of_row = moved(job.of_rows, part.top);
-    const bool turns = copies && left_is_turned(job);
+    product.start_of_column = advanced(job.of_columns, part.begin);
+    product.start_of_row = advanced(job.of_rows, part.top);
+    const bool turns = copies && left_is_transposed(job);
     ptrdiff_t first = 0;
     do {
         const bool copied = copies || first >= depth - last_rows;
         const ptrdiff_t last = copies ? std::min(depth, first + deep) : copied ? depth : depth - last_rows;
         product.depth = last - first;
         product.left = job.left.at(part.top, first);
-        if (turns) turn_left(product, product.left, job.left.column, thread_result);
+        if (turns) transpose_left(product, product.left, job.left.column, thread_result);
         if (copied) {
             E* const to = room<E>(thread_operand, panels * lanes<E> * product.depth);
-            copy_right(job.right, part, first, last, to);
+            columns_to_panels(job.right.at(first, part.begin), job.right.row, job.right.column, product.depth, n, to);
             product.right = to;
             product.right_step = lanes<E>;
             product.right_panel = product.depth * lanes<E>;
@@ -147,8 +127,8 @@ void multiply_part_in_lanes(const Multiplication<E>& job, const Part& part) {
     product.out = result;
     product.out_panel = n * lanes<E>;
     product.keep = E(job.adds);
-    product.start_of_row = moved(job.of_columns, part.begin);
-    if (job.adds) to_panels<E>(job.out.at(part.top, part.begin), job.out.row, 1, m, n, result);
+    product.start_of_row = advanced(job.of_columns, part.begin);
+    if (job.adds) rows_to_panels<E>(job.out.at(part.top, part.begin), job.out.row, 1, m, n, result);
     if (job.of_rows) {
         std::copy_n(job.of_rows + part.top, m, start);
         product.start_of_column = start;
@@ -156,9 +136,9 @@ void multiply_part_in_lanes(const Multiplication<E>& job, const Part& part) {
     ptrdiff_t first = 0;
     do {
         product.depth = std::min(depth - first, deep);
-        E* const turned = room<E>(thread_operand, columns * product.depth);
-        to_panels(job.left.at(part.top, first), job.left.row, job.left.column, m, product.depth, turned);
-        product.right = turned;
+        E* const operand = room<E>(thread_operand, columns * product.depth);
+        rows_to_panels(job.left.at(part.top, first), job.left.row, job.left.column, m, product.depth, operand);
+        product.right = operand;
         product.right_panel = product.depth * lanes<E>;
         product.left = job.right.at(first, part.begin);
         active_kernels<E>().product(product);
@@ -213,7 +193,7 @@ void multiply_into_rows(const Multiplication<E>& job) {
     }
     const ptrdiff_t tile = active_kernels<E>().tile_columns({});
     const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
-    const bool turns = left_is_turned(job);
+    const bool turns = left_is_transposed(job);
     const Cut rows(m, 32, turns ? std::min(tall, fit / 32 * 32) : tall),
         columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
     const bool worth_copy = turns || job.right.row >= tiles_worth_copy * tile || (n % lanes<E> && depth < shallow);

@@ -3,15 +3,12 @@
 //
 // A block of logits has classes in rows and examples in lanes: w is then read as it stands, in order, and the cost
 // and its error need no sum across lanes.
-//
-// If the logits of a few examples are more than there is room for, a block has some classes of many examples, and
-// its logits are made twice: once for the examples' sums. Of the classes outside a block an error needs one number
-// for each example, the logarithm of the sum of their exponentials. It stands beside the block as one class more, so
-// that the cost's own kernel does the rest.
 #pragma once
 #include "../kernels/job.h"
 
 namespace nndl_fast {
+
+constexpr ptrdiff_t room_of_logits = 24 << 20;
 
 template <class E>
 struct LinearJob {
@@ -27,7 +24,9 @@ struct LinearJob {
     E *nabla_w = nullptr, *nabla_b = nullptr;  // the gradients (82), (81), contiguous, both or none;
     E* delta_a = nullptr;                      // and with them, or not, the error handed down
     ptrdiff_t delta_a_row = 0;
-    ptrdiff_t room = 0;  // bytes of logits that are there at a time
+    // Bytes of logits that are there at a time, or a quarter of w's if that is more: with few examples at a time, w and
+    // its gradient go through memory too often. In any case they are those of 32 examples.
+    ptrdiff_t room = room_of_logits;
 };
 
 // Each example's cost goes to job.cost.row_result, and the gradients if they are asked for.

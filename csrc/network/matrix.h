@@ -2,6 +2,7 @@
 // panels as wide as a vector (kernels/operations/product.cpp).
 #pragma once
 #include <algorithm>
+#include <cstring>
 
 #include "../batch/estimate.h"
 #include "../common/buffer.h"
@@ -26,9 +27,9 @@ constexpr ptrdiff_t row_stride(ptrdiff_t columns) {
 // Rows to lanes: (m, n), element (i, j) at from[i * row + j * step], to panels [i / lanes][j][i % lanes] that are
 // whole.
 template <class E>
-void to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
+void rows_to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
     if (step == 1) {
-        TurnJob<E> job;
+        TransposeJob<E> job;
         job.rows = m;
         job.columns = n;
         job.from = from;
@@ -37,7 +38,7 @@ void to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdif
         job.to_step = lanes<E>;
         job.to_panel = n * lanes<E>;
         job.whole = true;
-        return active_kernels<E>().turn(job);
+        return active_kernels<E>().transpose(job);
     }
     for (ptrdiff_t top = 0; top < m; top += lanes<E>, to += n * lanes<E>)
         for (ptrdiff_t j = 0; j < n; ++j)
@@ -45,10 +46,26 @@ void to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdif
                 to[j * lanes<E> + lane] = top + lane < m ? from[(top + lane) * row + j * step] : E(0);
 }
 
-// And back: panels that are `panel` apart to (m, n), element (i, j) to to[i * row + j].
+// Columns to lanes: the same matrix to panels [j / lanes][i][j % lanes].
+template <class E>
+void columns_to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
+    if (step != 1) return rows_to_panels(from, step, row, n, m, to);
+    constexpr ptrdiff_t ahead = 4;  // rows: they are too far apart, and too short, to be fetched unasked
+    for (ptrdiff_t i = 0; i < m; ++i, from += row) {
+        E* panel = to + i * lanes<E>;
+        ptrdiff_t j = 0;
+        for (; j + lanes<E> <= n; j += lanes<E>, panel += m * lanes<E>) {
+            __builtin_prefetch(from + ahead * row + j);
+            std::memcpy(panel, from + j, sizeof(E) * lanes<E>);
+        }
+        if (j < n) std::fill(std::copy(from + j, from + n, panel), panel + lanes<E>, E(0));
+    }
+}
+
+// And rows back: panels that are `panel` apart to (m, n), element (i, j) to to[i * row + j].
 template <class E>
 void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to, ptrdiff_t row) {
-    TurnJob<E> job;
+    TransposeJob<E> job;
     job.rows = n;
     job.row = job.to_panel = lanes<E>;
     job.to_step = row;
@@ -56,32 +73,32 @@ void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to
         job.columns = std::min(lanes<E>, m - top);
         job.from = from + top / lanes<E> * panel;
         job.to = to + top * row;
-        active_kernels<E>().turn(job);
+        active_kernels<E>().transpose(job);
     }
 }
 
-// Whether a left operand whose rows stand side by side is turned for a result of so many columns: each step of a tile
-// would take a new line of it.
+// Whether a left operand whose rows stand side by side is transposed for a result of so many columns: each step of a
+// tile would take a new line of it.
 template <class E>
-constexpr bool is_worth_turning(ptrdiff_t columns) {
+constexpr bool is_worth_transposing(ptrdiff_t columns) {
     return columns * ptrdiff_t(sizeof(E)) >= 768;
 }
 
 // Makes (depth, rows) from `from` on, `step` apart, the left operand of the product: each of its rows in one piece.
 template <class E>
-void turn_left(ProductJob<E>& product, const E* from, ptrdiff_t step, Buffer& buffer) {
-    TurnJob<E> turn;
-    turn.rows = product.depth;
-    turn.columns = product.rows;
-    turn.to_step = row_stride<E>(turn.rows);
-    turn.to_panel = lanes<E>;
-    turn.from = from;
-    turn.row = step;
-    turn.to = room<E>(buffer, turn.columns * turn.to_step);
-    turn.whole = true;
-    active_kernels<E>().turn(turn);
-    product.left = turn.to;
-    product.left_row = turn.to_step;
+void transpose_left(ProductJob<E>& product, const E* from, ptrdiff_t step, Buffer& buffer) {
+    TransposeJob<E> transposition;
+    transposition.rows = product.depth;
+    transposition.columns = product.rows;
+    transposition.to_step = row_stride<E>(transposition.rows);
+    transposition.to_panel = lanes<E>;
+    transposition.from = from;
+    transposition.row = step;
+    transposition.to = room<E>(buffer, transposition.columns * transposition.to_step);
+    transposition.whole = true;
+    active_kernels<E>().transpose(transposition);
+    product.left = transposition.to;
+    product.left_row = transposition.to_step;
     product.left_step = 1;
 }
 
@@ -108,7 +125,7 @@ void share_product(const ProductJob<E>& job, F f) {
         part.far = is_far<E>(job.rows, job.columns);
         part.left += begin * job.left_row;
         part.out = job.out ? job.out + begin * job.out_row : nullptr;
-        part.start_of_row = moved(job.start_of_row, begin);
+        part.start_of_row = advanced(job.start_of_row, begin);
         f(part, begin, end);
     });
 }

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "affine.h"
+
 namespace nndl_fast {
 namespace {
 
 // Examples that go through the network at a time where nothing is learned.
 constexpr ptrdiff_t examples_at_once = 96;
-thread_local Buffer thread_activations[2], thread_wide[2];
+thread_local Buffer thread_activations[2];
 
 }  // namespace
 
@@ -33,7 +35,7 @@ void Network<E>::put(const Layer& layer, const E* weights, const E* biases, E* w
         std::fill(std::copy_n(weights, layer.inputs * layer.neurons, w), w + room_of_weights(layer), E(0));
         return;
     }
-    to_panels(weights, layer.inputs, 1, layer.neurons, layer.inputs, w);
+    rows_to_panels(weights, layer.inputs, 1, layer.neurons, layer.inputs, w);
 }
 
 template <class E>
@@ -82,77 +84,44 @@ void Network<E>::give_moment(int moment, const std::vector<E*>& weights, const s
     }
 }
 
-// (m, neurons): made with the examples in lanes, and turned.
 template <class E>
-void Network<E>::weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step,
-                                         E* z) const {
-    constexpr ptrdiff_t some = 64 * lanes<E>;  // neurons at a time
-    const ptrdiff_t panels = (m + lanes<E> - 1) / lanes<E>;
-    E* const inputs = room<E>(thread_wide[0], panels * lanes<E> * layer.inputs);
-    E* const turned = room<E>(thread_wide[1], panels * lanes<E> * some);
-    to_panels(a, row, step, m, layer.inputs, inputs);
-    ProductJob<E> product;
-    product.columns = panels * lanes<E>;
-    product.depth = product.left_row = layer.inputs;
-    product.left_step = 1;
-    product.right = inputs;
-    product.right_step = product.out_row = lanes<E>;
-    product.right_panel = layer.inputs * lanes<E>;
-    product.out = turned;
-    product.out_panel = some * lanes<E>;
-    for (ptrdiff_t j = 0; j < layer.neurons; j += some) {
-        product.rows = std::min(some, layer.neurons - j);
-        product.left = layer.data(layer.weights) + j * layer.inputs;
-        product.start_of_row = layer.data(layer.biases) + j;
-        active_kernels<E>().product(product);
-        from_panels(turned, product.out_panel, m, product.rows, z + j, layer.neurons);
-    }
+double Network<E>::time_of_forward(ptrdiff_t m) const {
+    ProductJob<E> all;  // the products of all layers
+    for (const Layer& layer : layers_) all.depth += layer.inputs * layer.neurons;
+    all.rows = m;
+    all.columns = 1;
+    return nanoseconds(all);
 }
 
 template <class E>
 void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const {
+    const Layer& last_layer = layers_.back();
     ptrdiff_t widest = 0;
-    double multiplications = 0;
-    for (const Layer& layer : layers_) {
-        if (!is_wide() || &layer != &layers_.back()) widest = std::max(widest, row_stride<E>(layer.neurons));
-        multiplications += double(layer.inputs) * double(layer.neurons);
-    }
-    ProductJob<E> all;  // whose time is that of the whole
-    all.rows = n;
-    all.columns = 1;
-    all.depth = ptrdiff_t(multiplications);
+    for (size_t i = 0; i < layers_.size() - is_wide(); ++i)
+        widest = std::max(widest, row_stride<E>(layers_[i].neurons));
     const ptrdiff_t units = (n + examples_at_once - 1) / examples_at_once;
-    const double time = nanoseconds(all);
+    const double time = time_of_forward(n);
     share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         E* place[2];
         for (int i = 0; i < 2; ++i) place[i] = room_of_zeros<E>(thread_activations[i], examples_at_once * widest);
         for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once);
              start += examples_at_once) {
             const ptrdiff_t m = std::min(examples_at_once, n - start);
-            const E* inputs = examples.x + start * examples.row;
-            ptrdiff_t row = examples.row, step = examples.step;
-            int turn = 0;
-            for (const Layer& layer : layers_) {
-                if (&layer == &layers_.back() && is_wide()) {
-                    weighted_inputs_of_wide(layer, m, inputs, row, step, z + start * layer.neurons);
-                    break;
-                }
-                E* const out = place[turn];
-                const ptrdiff_t stride = row_stride<E>(layer.neurons);
-                active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row, step,
-                                                                layer.data(layer.weights), layer.data(layer.biases),
-                                                                out));
-                if (&layer == &layers_.back()) {
-                    for (ptrdiff_t r = 0; r < m; ++r)
-                        std::copy_n(out + r * stride, layer.neurons, z + (start + r) * layer.neurons);
-                    break;
-                }
-                map(activation_of<E>(hidden_), m * stride, out, out);
-                inputs = out;
-                row = stride;
-                step = 1;
-                turn ^= 1;
-            }
+            const Examples<E> a = forward({examples.x + start * examples.row, examples.row, examples.step}, m,
+                                          [&](size_t layer) { return place[layer % 2]; });
+            E* const to = z + start * last_layer.neurons;
+            if (is_wide()) {
+                const Watch nobody(nullptr, nullptr);  // all of it is watched
+                Multiplication<E> product;
+                product.left = {a.x, m, last_layer.inputs, a.row, a.step};
+                product.right = {last_layer.data(last_layer.weights), last_layer.inputs, last_layer.neurons, 1,
+                                 last_layer.inputs};
+                product.out = {to, m, last_layer.neurons, last_layer.neurons, 1};
+                product.of_columns = last_layer.data(last_layer.biases);
+                multiply(product);
+            } else
+                for (ptrdiff_t r = 0; r < m; ++r)
+                    std::copy_n(a.x + r * a.row, last_layer.neurons, to + r * last_layer.neurons);
         }
     });
 }

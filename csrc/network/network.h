@@ -27,6 +27,9 @@ struct Examples {
     const double* weights = nullptr;  // (n,), by which the cost of each is multiplied, if there are any
 };
 
+// Neurons from which the weighted inputs of a softmax layer are not held as a whole.
+constexpr ptrdiff_t wide_layer = 4096;
+
 template <class E>
 class Network {
 public:
@@ -52,14 +55,13 @@ public:
     void weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const;
 
 private:
-    static constexpr ptrdiff_t wide = 4096;  // neurons
     // The activations and errors have one row per example. The weights stand in panels of neurons: that of neuron j
     // and input k at [j / lanes][k][j % lanes]. The weights of a wide layer stand as they are given.
     struct Layer {
         ptrdiff_t inputs, neurons;
         Buffer weights, biases;
         Buffer a, delta;
-        Buffer turned;         // the weights in panels of inputs
+        Buffer transposed;     // the weights in panels of inputs
         Buffer gradient;       // of a wide layer
         Buffer first, second;  // what the optimizer keeps of earlier gradients, of the weights, then of the biases
         E* data(const Buffer& buffer) const { return static_cast<E*>(buffer.data()); }
@@ -67,18 +69,20 @@ private:
         const Buffer& moment(int which) const { return which ? second : first; }
     };
 
-    // Whether the last layer has so many neurons of softmax that its weighted inputs are not held as a whole.
-    bool is_wide() const { return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide; }
+    // Whether the last layer is a wide one of softmax.
+    bool is_wide() const { return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide_layer; }
     // Elements of a layer's weights as they stand here.
     ptrdiff_t room_of_weights(const Layer& layer) const;
     // Between arrays as they are given and as they stand here.
     void put(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const;
     void take(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const;
-    double time_of_step(ptrdiff_t m) const;
+    double time_of_forward(ptrdiff_t m) const;
     template <class F>
     void undoing(F step);
     void reserve(ptrdiff_t mini_batch, const Rule& rule, const Examples<E>& examples);
     void gather(const Examples<E>& examples, const int64_t* order, ptrdiff_t m);
+    template <class F>
+    Examples<E> forward(Examples<E> examples, ptrdiff_t m, F place) const;
     void forward(ptrdiff_t m);
     void output_error(ptrdiff_t m, const Examples<E>& examples, double scale);
     void backward(ptrdiff_t m, const Rule& rule);
@@ -91,8 +95,6 @@ private:
     void fetch_next(ptrdiff_t first, ptrdiff_t last) const;
     void step(Layer& layer, const Rule& rule, double weight_decay, ptrdiff_t n, ptrdiff_t place, E* parameters,
               E* gradient);
-    void weighted_inputs_of_wide(const Layer& layer, ptrdiff_t m, const E* a, ptrdiff_t row, ptrdiff_t step,
-                                 E* z) const;
 
     std::vector<Layer> layers_;
     Activation hidden_;
@@ -123,6 +125,24 @@ ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neuron
     job.out_panel = lanes<E>;
     job.start_of_column = biases;
     return job;
+}
+
+// m examples through the layers, on this thread: layer i writes its activations, the last one its weighted inputs, as
+// rows at place(i). Returns those of the last layer that has been computed, which a wide one is not.
+template <class E>
+template <class F>
+Examples<E> Network<E>::forward(Examples<E> examples, ptrdiff_t m, F place) const {
+    for (size_t i = 0; i < layers_.size() - is_wide(); ++i) {
+        const Layer& layer = layers_[i];
+        E* const a = place(i);
+        const ptrdiff_t row = row_stride<E>(layer.neurons);
+        active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, examples.x, examples.row,
+                                                        examples.step, layer.data(layer.weights),
+                                                        layer.data(layer.biases), a));
+        if (i + 1 < layers_.size()) map(activation_of<E>(hidden_), m * row, a, a);
+        examples = {a, row};
+    }
+    return examples;
 }
 
 }  // namespace nndl_fast

@@ -13,8 +13,6 @@ namespace {
 
 // Rows of weights whose gradient is made at a time, before the step uses it up.
 constexpr ptrdiff_t strip = 48;
-// Bytes of a wide layer's weighted inputs that are there at a time, or a quarter of the weights' if that is more.
-constexpr ptrdiff_t room_of_wide = 24 << 20;
 thread_local Buffer thread_gradient;
 
 }  // namespace
@@ -28,7 +26,7 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, const Examples<
     for (Layer& layer : layers_) {
         const bool wide_one = is_wide() && &layer == &layers_.back();
         if (&layer != &layers_.front() && !wide_one)
-            room<E>(layer.turned, whole_vectors<E>(layer.inputs) * layer.neurons);
+            room<E>(layer.transposed, whole_vectors<E>(layer.inputs) * layer.neurons);
         if (wide_one)
             room_of_zeros<E>(layer.gradient,
                              whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
@@ -57,24 +55,17 @@ void Network<E>::gather(const Examples<E>& examples, const int64_t* order, ptrdi
     }
 }
 
+// The mini-batch in hand, whose activations stay there.
 template <class E>
 void Network<E>::forward(ptrdiff_t m) {
-    const E* inputs = static_cast<const E*>(x_.data());
-    for (Layer& layer : layers_) {
-        E* const a = layer.data(layer.a);
-        const ptrdiff_t stride = row_stride<E>(layer.neurons);
-        const bool last = &layer == &layers_.back();
-        if (last && is_wide()) return;
-        share_product(weighted_inputs_job(m, layer.inputs, layer.neurons, inputs, row_stride<E>(layer.inputs), 1,
-                                          layer.data(layer.weights), layer.data(layer.biases), a),
-                      [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
-                          active_kernels<E>().product(part);
-                          if (!last)
-                              map(activation_of<E>(hidden_), (end - first) * stride, a + first * stride,
-                                  a + first * stride);
-                      });
-        inputs = a;
-    }
+    const Examples<E> all{static_cast<const E*>(x_.data()), row_stride<E>(layers_.front().inputs)};
+    const ptrdiff_t units = (m + rows_of_unit - 1) / rows_of_unit;
+    const double time = time_of_forward(m);
+    share_out(units, time < worth_threads ? 1 : threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+        const ptrdiff_t start = first * rows_of_unit;
+        forward({all.x + start * all.row, all.row}, std::min(m, last * rows_of_unit) - start,
+                [&](size_t i) { return layers_[i].data(layers_[i].a) + start * row_stride<E>(layers_[i].neurons); });
+    });
 }
 
 // a - y (84), (68), or times the derivative (BP1); all times a number, and each times the weight of its example
@@ -145,7 +136,6 @@ void Network<E>::train_wide(ptrdiff_t m, const Examples<E>& examples, double sca
     job.nabla_b = gradient + weights;
     if (before) job.delta_a = before->data(before->delta);
     job.delta_a_row = stride;
-    job.room = std::max(room_of_wide, weights * ptrdiff_t(sizeof(E)) / 4);
     if (examples.labels) job.cost.labels = static_cast<const int64_t*>(labels_.data());
     else job.cost.y = {static_cast<const E*>(targets_.data()), row_stride<E>(layer.neurons), 1};
     job.cost.class_weight_sum = double(layer.neurons);
@@ -170,23 +160,23 @@ void Network<E>::train_wide(ptrdiff_t m, const Examples<E>& examples, double sca
 // (BP2)
 template <class E>
 void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
-    E* const turned = layer.data(layer.turned);
+    E* const transposed = layer.data(layer.transposed);
     for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
-        TurnJob<E> turn;
-        turn.rows = layer.inputs;
-        turn.columns = std::min(lanes<E>, layer.neurons - j);
-        turn.from = layer.data(layer.weights) + j * layer.inputs;
-        turn.row = lanes<E>;
-        turn.to = turned + j * lanes<E>;
-        turn.to_step = lanes<E>;
-        turn.to_panel = layer.neurons * lanes<E>;
-        turn.whole = true;
-        active_kernels<E>().turn(turn);
+        TransposeJob<E> transposition;
+        transposition.rows = layer.inputs;
+        transposition.columns = std::min(lanes<E>, layer.neurons - j);
+        transposition.from = layer.data(layer.weights) + j * layer.inputs;
+        transposition.row = lanes<E>;
+        transposition.to = transposed + j * lanes<E>;
+        transposition.to_step = lanes<E>;
+        transposition.to_panel = layer.neurons * lanes<E>;
+        transposition.whole = true;
+        active_kernels<E>().transpose(transposition);
     }
     E *const a = before.data(before.a), *const delta = before.data(before.delta);
     const ptrdiff_t stride = row_stride<E>(before.neurons);
     share_product(weighted_inputs_job<E>(m, layer.neurons, layer.inputs, layer.data(layer.delta),
-                                         row_stride<E>(layer.neurons), 1, turned, nullptr, delta),
+                                         row_stride<E>(layer.neurons), 1, transposed, nullptr, delta),
                   [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
                       active_kernels<E>().product(part);
                       map(times_derivative_of<E>(hidden_), (end - first) * stride, a + first * stride,
@@ -291,7 +281,7 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
             backward(m, rule);
         };
         // A step is done as a whole or not at all, whatever interrupts it.
-        const double time = time_of_step(m);
+        const double time = 3 * time_of_forward(m);  // three products per layer
         if (time < Watch::interval) {
             const Watch nobody(nullptr, nullptr);
             step();
@@ -300,15 +290,6 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
         }
         Watch::done(time);
     }
-}
-
-template <class E>
-double Network<E>::time_of_step(ptrdiff_t m) const {
-    ProductJob<E> all;  // the three products of all layers
-    for (const Layer& layer : layers_) all.depth += layer.inputs * layer.neurons;
-    all.rows = m;
-    all.columns = 3;
-    return nanoseconds(all);
 }
 
 // A step of which nothing is left if it is interrupted: neither of the parameters nor of what the optimizer keeps.

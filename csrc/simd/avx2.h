@@ -54,7 +54,6 @@ struct F32x8 {
         _mm_storeu_ps(p + stride, _mm256_extractf128_ps(r, 1));
     }
     NNDL_INLINE void store(float* p) const { _mm256_storeu_ps(p, r); }
-    NNDL_INLINE void stream(float* p) const { _mm256_stream_ps(p, r); }
     // In parts: AMD's processors take some twenty cycles for a store with a mask.
     NNDL_INLINE void store(float* p, int n) const {
         if (n >= 8) return store(p);
@@ -98,7 +97,6 @@ struct F64x4 {
         _mm_storeu_pd(p + stride, _mm256_extractf128_pd(r, 1));
     }
     NNDL_INLINE void store(double* p) const { _mm256_storeu_pd(p, r); }
-    NNDL_INLINE void stream(double* p) const { _mm256_stream_pd(p, r); }
     NNDL_INLINE void store(double* p, int n) const {
         if (n >= 4) return store(p);
         __m128d rest = _mm256_castpd256_pd128(r);
@@ -217,9 +215,6 @@ NNDL_INLINE void transpose_groups(F64x4* v) {
     v[0].r = a;
     v[1].r = b;
 }
-
-// Makes the streamed lines visible before whatever is written after it.
-NNDL_INLINE void fence() { _mm_sfence(); }
 
 using F32x16 = Pair<F32x8>;
 using F64x8 = Pair<F64x4>;

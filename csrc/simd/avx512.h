@@ -51,7 +51,6 @@ struct F32x16 {
         _mm_storeu_ps(p + 3 * stride, _mm512_extractf32x4_ps(r, 3));
     }
     NNDL_INLINE void store(float* p) const { _mm512_storeu_ps(p, r); }
-    NNDL_INLINE void stream(float* p) const { _mm512_stream_ps(p, r); }
     NNDL_INLINE void store(float* p, int n) const { _mm512_mask_storeu_ps(p, first(n).r, r); }
     NNDL_INLINE static Mask first(int n) { return {__mmask16(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1)}; }
 };
@@ -83,7 +82,6 @@ struct F64x8 {
         _mm_storeu_pd(p + 3 * stride, _mm512_extractf64x2_pd(r, 3));
     }
     NNDL_INLINE void store(double* p) const { _mm512_storeu_pd(p, r); }
-    NNDL_INLINE void stream(double* p) const { _mm512_stream_pd(p, r); }
     NNDL_INLINE void store(double* p, int n) const { _mm512_mask_storeu_pd(p, first(n).r, r); }
     NNDL_INLINE static Mask first(int n) { return {__mmask8(n >= 8 ? 0xff : n <= 0 ? 0 : (1u << n) - 1)}; }
 };
@@ -193,9 +191,6 @@ NNDL_INLINE void transpose_groups(F64x8* v) {
     v[0].r = a;
     v[1].r = b;
 }
-
-// Makes the streamed lines visible before whatever is written after it.
-NNDL_INLINE void fence() { _mm_sfence(); }
 
 }  // namespace
 }  // namespace nndl_fast

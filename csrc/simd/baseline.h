@@ -48,7 +48,6 @@ struct Array {
     void store_groups(Element* p, ptrdiff_t stride) const {
         for (int i = 0; i < N; ++i) p[i * stride] = r[i].r;
     }
-    void stream(Element* p) const { store(p); }
     static Mask first(int n) {
         Mask m;
         for (int i = 0; i < N; ++i) m.r[i] = {i < n};
@@ -158,7 +157,6 @@ auto lookup(const E* table, const Lanes<I, N>& x) {
 }
 template <class X, int N>
 void transpose_groups(Array<X, N>*) {}
-inline void fence() {}  // stream() is a plain store here
 
 }  // namespace
 }  // namespace nndl_fast

@@ -43,7 +43,6 @@ struct F32x4 {
     NNDL_INLINE static F32x4 load_groups(const float* p, ptrdiff_t) { return load(p); }
     NNDL_INLINE void store_groups(float* p, ptrdiff_t) const { store(p); }
     NNDL_INLINE void store(float* p) const { vst1q_f32(p, r); }
-    NNDL_INLINE void stream(float* p) const { store(p); }
     NNDL_INLINE void store(float* p, int n) const {
         float lanes[4];
         vst1q_f32(lanes, r);
@@ -73,7 +72,6 @@ struct F64x2 {
     NNDL_INLINE static F64x2 load_groups(const double* p, ptrdiff_t) { return load(p); }
     NNDL_INLINE void store_groups(double* p, ptrdiff_t) const { store(p); }
     NNDL_INLINE void store(double* p) const { vst1q_f64(p, r); }
-    NNDL_INLINE void stream(double* p) const { store(p); }
     NNDL_INLINE void store(double* p, int n) const {
         if (n > 0) p[0] = vgetq_lane_f64(r, 0);
         if (n > 1) p[1] = vgetq_lane_f64(r, 1);
@@ -184,8 +182,6 @@ NNDL_INLINE void transpose_groups(F64x2* v) {
     v[0].r = a;
     v[1].r = b;
 }
-
-NNDL_INLINE void fence() {}  // stream() is a plain store here
 
 using F32x16 = Pair<Pair<F32x4>>;
 using F64x8 = Pair<Pair<F64x2>>;

@@ -13,7 +13,6 @@
 //   widen(F32s) -> F64s of as many lanes; narrow(F64s) -> F32s, rounding
 //   reduce_add(v): the upper half is added to the lower until one lane is left; reduce_max(v)
 //   lookup(table, i)           table[i mod 8] for each lane; the table is 64-byte aligned
-//   v.stream(p)                stores past the cache to an aligned p; fence() when all is done
 // and of registers only, which hold groups of V::group lanes that move together (16 bytes):
 //   V::load_groups(p, stride)  a group from p, one from p + stride, ...;  v.store_groups(p, stride)
 //   transpose_groups(V v[V::group])  in place, element i of v[k]'s groups and element k of v[i]'s
@@ -61,10 +60,6 @@ struct Pair {
     NNDL_INLINE void store(Element* p, int n) const {
         a.store(p, n);
         if (n > V::size) b.store(p + V::size, n - V::size);
-    }
-    NNDL_INLINE void stream(Element* p) const {
-        a.stream(p);
-        b.stream(p + V::size);
     }
     NNDL_INLINE static Mask first(int n) { return {V::first(n), V::first(n - V::size)}; }
 };

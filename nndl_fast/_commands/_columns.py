@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._files._plan import Column, Plan
+from .._files._encoding import Column, Encoding
 from .._runtime._text import counted, printable
 from .._runtime._types import Array
 
@@ -77,10 +77,10 @@ def _default_label(names: list[str] | None, width: int) -> int:
 
 
 def applied(
-    plan: Plan, label: str | None, names: list[str] | None, width: int
+    encoding: Encoding, label: str | None, names: list[str] | None, width: int
 ) -> tuple[list[Column], int | None]:
-    """The plan's columns where they are in another table, and its label if it has one."""
-    needed = [column.name for column in plan.columns]
+    """The encoding's columns where they are in another table, and its label if it has one."""
+    needed = [column.name for column in encoding.columns]
     if names and all(needed):
         _check_once(names, [*needed, label])
         if missing := [name for name in needed if name not in names]:
@@ -88,21 +88,21 @@ def applied(
                 f"has no column {printable(missing[0])}, which the network takes; it has "
                 f"{', '.join(map(printable, names))}"
             )
-        columns = [column._replace(at=names.index(column.name or "")) for column in plan.columns]
+        columns = [column._replace(at=names.index(column.name or "")) for column in encoding.columns]
         if label is not None:
             return columns, _number_of(label, names, width)
-        if plan.label.name is not None:
-            return columns, names.index(plan.label.name) if plan.label.name in names else None
+        if encoding.label.name is not None:
+            return columns, names.index(encoding.label.name) if encoding.label.name in names else None
         others = set(range(width)) - {column.at for column in columns}
         return columns, others.pop() if len(others) == 1 else None
     at = None if label is None else _number_of(label, names, width)
-    if width == plan.width:
-        places = [column.at for column in plan.columns]
-        if at is not None and at != plan.label.at:
+    if width == encoding.width:
+        places = [column.at for column in encoding.columns]
+        if at is not None and at != encoding.label.at:
             places = [i for i in range(width) if i != at]
-        at = plan.label.at if at is None else at
-    elif width == plan.width - 1 and at is None:  # without the label
-        places = [column.at - (column.at > plan.label.at) for column in plan.columns]
+        at = encoding.label.at if at is None else at
+    elif width == encoding.width - 1 and at is None:  # without the label
+        places = [column.at - (column.at > encoding.label.at) for column in encoding.columns]
     else:
         places = [i for i in range(width) if i != at]
     if len(places) != len(needed):
@@ -110,7 +110,7 @@ def applied(
             f"has {counted(width, 'column')}; the network needs {counted(len(needed), 'column')}, or one "
             "more for labels"
         )
-    return [column._replace(at=i) for column, i in zip(plan.columns, places)], at
+    return [column._replace(at=i) for column, i in zip(encoding.columns, places)], at
 
 
 def _numbers_of(given: Sequence[str], names: list[str] | None, width: int, option: str) -> list[int]:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import click
 
-from .._files import _replace, _serialization
+from .._files import _replacing, _serialization
 from .._runtime._text import printable
 from .._runtime._types import Array
 from ..network import Network
@@ -37,7 +37,7 @@ def model_file(context: click.Context, parameter: click.Parameter, value: str) -
             raise ImportError("the pictures of a model need Matplotlib: pip install 'nndl_fast[train]'")
         for kind, what in PICTURES.items():
             picture = _picture(Path(value), kind)
-            _replace.check(picture)
+            _replacing.check(picture)
             if value.lower().endswith(".png") or picture.resolve() == Path(value).resolve():
                 raise ValueError(f"{value} is where the {what} goes; the model needs another ending")
     except (ImportError, OSError, ValueError) as error:
@@ -77,7 +77,7 @@ def save(net: Network, output: Path) -> None:
 def check_table(output: Path, inputs: Iterable[Path]) -> None:
     """Refuses a place for predictions that cannot be written, or that is read."""
     try:
-        _replace.check(output)
+        _replacing.check(output)
     except (OSError, ValueError) as error:
         raise click.BadParameter(str(error), param_hint="--output") from error
     if any(output.exists() and given.exists() and os.path.samefile(output, given) for given in inputs):
@@ -86,7 +86,7 @@ def check_table(output: Path, inputs: Iterable[Path]) -> None:
 
 def save_table(output: Path, names: Iterable[Any], classes: Array, activations: Array) -> None:
     """Writes the predicted classes, and the activations of all."""
-    with _replace.replacing(output) as file:
+    with _replacing.replacing(output) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="")
         writer = csv.writer(text)
         writer.writerow(["class", *map(_no_formula, names)])
@@ -121,7 +121,7 @@ def draw(model: Path, *pictures: Callable[[IO[bytes]], None] | None) -> None:
             if picture is None:
                 path.unlink(missing_ok=True)
             else:
-                with _replace.replacing(path) as file:
+                with _replacing.replacing(path) as file:
                     picture(file)
         except Exception as error:  # Matplotlib's may be of any kind
             raise click.ClickException(

@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 
 from .._runtime._text import printable
 from .._runtime._types import Array
-from ._judgement import Judgement
+from ._evaluation import Evaluation
 
 _NAMED = 40  # classes up to which each has its name in the confusion matrix
 _COUNTED = 20  # and up to which each cell has its number
@@ -80,11 +80,11 @@ def confusion_matrix(counts: Array, classes: Sequence[str], file: IO[bytes]) -> 
 
 
 @plain_text
-def reliability(judged: Judgement, file: IO[bytes]) -> None:
+def reliability(found: Evaluation, file: IO[bytes]) -> None:
     """How many of the predictions of an activation are right, and how many such predictions there are."""
     figure = Figure(figsize=(4.6, 5.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    of = judged.reliability
+    of = found.reliability
     n, there = len(of.counts), of.counts > 0
     left = 100 * np.arange(n) / n
     upper.plot([0, 100], [0, 100], color="0.6", linestyle="--", label="as sure as right")
@@ -109,10 +109,10 @@ def _long(classes: Sequence[str]) -> bool:
 
 
 @plain_text
-def mistakes(judged: Judgement, x: Array, image: Any, place: Callable[[int], str], file: IO[bytes]) -> None:
+def mistakes(found: Evaluation, x: Array, image: Any, place: Callable[[int], str], file: IO[bytes]) -> None:
     """What was most confidently wrong of the examples ``x``: as images, or, as other numbers have no picture,
     in a table with their places in the file."""
-    worst = judged.mistakes[:_MISTAKES]
+    worst = found.mistakes[:_MISTAKES]
     if image:
         across = min(5, len(worst))
         down = -(-len(worst) // across)
@@ -125,7 +125,7 @@ def mistakes(judged: Judgement, x: Array, image: Any, place: Callable[[int], str
             axes.set(xticks=[], yticks=[])
             axes.axis("on")  # its frame
             axes.set_title(
-                f"predicted {judged.named(i)} ({judged.activation[i]:.0%}),\ntrue {judged.true(i)}",
+                f"predicted {found.named(i)} ({found.activation[i]:.0%}),\ntrue {found.true(i)}",
                 fontsize=9,
             )
     else:
@@ -133,8 +133,7 @@ def mistakes(judged: Judgement, x: Array, image: Any, place: Callable[[int], str
         axes = figure.subplots()
         axes.axis("off")
         cells = [
-            [printable(place(i)), judged.true(i), judged.named(i), f"{judged.activation[i]:.1%}"]
-            for i in worst
+            [printable(place(i)), found.true(i), found.named(i), f"{found.activation[i]:.1%}"] for i in worst
         ]
         header = ["in the file", "true class", "predicted class", "activation"]
         axes.table(cells, colLabels=header, bbox=Bbox.unit(), cellLoc="center", edges="horizontal")

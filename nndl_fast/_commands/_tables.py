@@ -19,8 +19,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from .._files import _archives, _plan
-from .._files._plan import Column, Plan
+from .._files import _archives, _encoding
+from .._files._encoding import Column, Encoding
 from .._runtime._text import counted, printable
 from .._runtime._types import Array
 from . import _columns, _csv
@@ -40,7 +40,7 @@ def square_of(pixels: int) -> tuple[int, int] | None:
 class Table(NamedTuple):
     x: Array  # (n, inputs), NaN where a number is missing that nothing stands for
     labels: Array | None  # (n,) of text, "" where one is missing
-    plan: Plan
+    encoding: Encoding
     rows: Array  # (n,), the numbers of the examples in the file
     where: Callable[[int], str]  # says where an example of such a number is
     notes: Sequence[str] = ()  # what was done
@@ -77,16 +77,16 @@ class _Raw(NamedTuple):
 _Choose = Callable[..., Roles]
 
 
-def read(path: Path, wanted: Wanted | Plan, label: str | None = None, form: Format = UNKNOWN) -> Table:
+def read(path: Path, wanted: Wanted | Encoding, label: str | None = None, form: Format = UNKNOWN) -> Table:
     """The table in a file, or in standard input if the path is "-".
 
-    It is read as something to learn from, or as a model's plan takes it; ``label`` is for the latter.
+    It is read as something to learn from, or as a model's encoding takes it; ``label`` is for the latter.
     """
     name = printable(path)
     roles: dict[str, Any] = {}
 
     def choose(names: list[str] | None, width: int, labelled: bool | None = None) -> Roles:
-        if isinstance(wanted, Plan):
+        if isinstance(wanted, Encoding):
             columns, at = _columns.applied(wanted, str(width - 1) if labelled else label, names, width)
             roles.update(columns=columns, label=at)
             return Roles({column.at for column in columns if column.values is not None}, at)
@@ -103,14 +103,14 @@ def read(path: Path, wanted: Wanted | Plan, label: str | None = None, form: Form
                 if kind in _READERS:
                     raw = _READERS[kind](file, choose)
                 else:
-                    plan = wanted if isinstance(wanted, Plan) else None
-                    knows = partial(_plan.known_header, plan) if plan else lambda _: None
+                    encoding = wanted if isinstance(wanted, Encoding) else None
+                    knows = partial(_encoding.known_header, encoding) if encoding else lambda _: None
                     frame, head, empty = _csv.read(
-                        file, form, knows, plan is None, lambda h: choose(h.names, h.columns)
+                        file, form, knows, encoding is None, lambda h: choose(h.names, h.columns)
                     )
                     where = partial(_line_of, source, head)
                     raw = _Raw(frame, head.names, where, head.notes, empty)
-            if isinstance(wanted, Plan):
+            if isinstance(wanted, Encoding):
                 return _applied(raw, wanted, roles["columns"], roles["label"])
             return _learned(raw, wanted, roles["features"], roles["roles"])
     except ModuleNotFoundError as error:
@@ -174,18 +174,19 @@ def _learned(raw: _Raw, wanted: Wanted, features: list[int], roles: Roles) -> Ta
             f"has no label in {raw.where(raw.frame.index[gaps[0]])}, column {called}; leave such examples out"
         )
     kinds = [printable(kind) for kind in np.unique(labels).tolist()]
-    plan = Plan(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
+    encoding = Encoding(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
     texts = [f"{column.called} ({len(column.inputs)})" for column in columns if column.values is not None]
     notes = [
-        f"label {plan.label.called}: {', '.join(_some(kinds))}; {', '.join([*raw.notes, *_emptied(raw)])}",
+        f"label {encoding.label.called}: {', '.join(_some(kinds))}; "
+        f"{', '.join([*raw.notes, *_emptied(raw)])}",
         f"features: {', '.join(_some([column.called for column in columns]))}"
         + (f"; an input for each value of {', '.join(_some(texts))}" if texts else ""),
         f"not used: {', '.join(_some(unused)) or 'none'}; missing: {_missing(missing) or 'none'}",
     ]
-    return Table(x, labels, plan, raw.frame.index.to_numpy(), raw.where, notes)
+    return Table(x, labels, encoding, raw.frame.index.to_numpy(), raw.where, notes)
 
 
-def _applied(raw: _Raw, plan: Plan, columns: list[Column], label: int | None) -> Table:
+def _applied(raw: _Raw, encoding: Encoding, columns: list[Column], label: int | None) -> Table:
     x, missing, unknown = _columns.encoded(raw.frame, columns, raw.where)
     start = 0
     for column in columns:
@@ -209,7 +210,7 @@ def _applied(raw: _Raw, plan: Plan, columns: list[Column], label: int | None) ->
         for column, n in unknown
     ]
     notes += _emptied(raw)
-    return Table(x, labels, plan, raw.frame.index.to_numpy(), raw.where, notes)
+    return Table(x, labels, encoding, raw.frame.index.to_numpy(), raw.where, notes)
 
 
 def _check_finite(raw: _Raw, x: Array, columns: list[Column]) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 
 from .. import costs
 from .._files import _mnist
+from .._network._progress import History
 from .._runtime._text import printable
 from ..network import Network
-from . import _columns, _judgement, _options, _outputs, _problem, _tables
+from . import _columns, _evaluation, _options, _outputs, _split, _tables
 from ._csv_head import UNKNOWN, Format
 
 # What --hidden, --epochs, --eta and --lambda are if they are not given.
@@ -103,59 +104,99 @@ def train(
     book's mnist.pkl.gz, or Keras's mnist.npz. Without DATA the bundled handwritten digits are learned.
     """
     data = data or folder
-    is_table = data is not None and not _mnist.is_kept_in(data)
     form = Format(**{name: given.pop(name) for name in Format._fields})
-    of_tables = label is not None or standardise or columns or drop or text or form != UNKNOWN
-    if not is_table and of_tables:
+    wanted = _columns.Wanted(label, columns, drop, text)
+    is_table = data is not None and not _mnist.is_kept_in(data)
+    if not is_table and (standardise or wanted != _columns.Wanted() or form != UNKNOWN):
         raise click.UsageError(
             "--label, --columns, --drop, --text, --standardise and how text is written are there for tables"
         )
     if data is not None:
         _outputs.check_inputs(output, data.iterdir() if data.is_dir() else [data])
     if data is not None and is_table:
-        table = _tables.read(data, _columns.Wanted(label, columns, drop, text), form=form)
-        problem = _problem.of_table(table, data, standardise is not False, seed)
+        split = _split.of_table(_tables.read(data, wanted, form=form), data, standardise is not False, seed)
     else:
-        problem = _problem.of_digits(data)
-    for note in problem.notes:
+        split = _split.of_digits(data)
+    for note in split.notes:
         _options.say(note)
-    training, validation, test = problem.training, problem.validation, problem.test
-    mini_batch = min(mini_batch, len(training[1]))
+    mini_batch = min(mini_batch, len(split.training[1]))
     chosen = dict(TABLE if is_table else MNIST if data else DIGITS)
     chosen |= {name: value for name, value in given.items() if value is not None}
-    layers = [training[0].shape[1], *chosen["hidden"], problem.outputs]
-    sizes = "-".join(map(str, layers))
-    dtype = problem.scale.dtype if problem.scale else np.float32
-    try:
-        net = Network(layers, cost=cost, dtype=dtype, rng=seed)
-    except (MemoryError, OverflowError, ValueError) as error:  # as the sizes are beyond NumPy's too, or C's
-        message = f"a network of {sizes} neurons does not fit into memory"
-        raise click.BadParameter(message, param_hint="--hidden") from error
+    net = _new_network(split, chosen["hidden"], cost, seed)
+    sizes = "-".join(map(str, net.sizes))
     _options.say(
-        f"{sizes}, {cost} cost, {len(training[1])} {'examples' if is_table else 'images'}, "
+        f"{sizes}, {cost} cost, {len(split.training[1])} {'examples' if is_table else 'images'}, "
         f"{chosen['epochs']} epochs of mini-batches of {mini_batch}, eta {chosen['eta']:g}, "
         f"lambda {chosen['lmbda']:g}"
-        f"{', standardised' if problem.scale else ''}{', float64' if dtype is np.float64 else ''}"
+        f"{', standardised' if split.scale else ''}{', float64' if net.dtype == np.float64 else ''}"
     )
-    costs_alone: list[tuple[float, float]] = []
+    start = time.perf_counter()
+    history, costs_alone = _trained(net, split, chosen["epochs"], mini_batch, chosen["eta"], chosen["lmbda"])
+    seconds = time.perf_counter() - start
+    if split.scale:
+        split.scale.put_into(net)
+    net.classes = split.classes
+    if split.encoding:
+        net.features, net.table = split.encoding.features, split.encoding.to_json()
+    _outputs.save(net, output)  # before anything that may fail
+    found = _evaluation.evaluate(net, *split.test)
+    correct = history.evaluation_accuracy
+    best = int(np.argmax(correct)) + 1
+    _options.say(
+        f"{seconds:.1f} s; epoch {best} is kept, with the best validation accuracy, "
+        f"{correct[best - 1] / len(split.validation[1]):.2%}"
+    )
+    _options.say(f"test accuracy {found.accuracy}, test cost {found.cost:.4f}")
+    _options.say(f"model: {output}, digest {net.digest()}")
+    pairs = (correct, split.validation), (history.training_accuracy, split.training)
+    accuracies = [100 * np.array(of) / len(part[1]) for of, part in pairs]
+    title = f"{printable(data.name) if data else 'digits'}: {sizes}, {cost} cost"
+    _outputs.draw(
+        output,
+        lambda file: _outputs.pictures().learning_curve(
+            np.array(costs_alone).T, accuracies, best, title, file
+        ),
+        lambda file: _outputs.pictures().confusion_matrix(found.counts, found.names, file),
+        None
+        if not found.mistakes.size
+        else lambda file: _outputs.pictures().mistakes(found, split.test[0], split.image, split.place, file),
+        lambda file: _outputs.pictures().reliability(found, file),
+    )
+
+
+def _new_network(split: _split.Split, hidden: Sequence[int], cost: str, seed: int) -> Network:
+    sizes = [split.training[0].shape[1], *hidden, split.outputs]
+    try:
+        return Network(sizes, cost=cost, dtype=split.scale.dtype if split.scale else np.float32, rng=seed)
+    except (MemoryError, OverflowError, ValueError) as error:  # as the sizes are beyond NumPy's too, or C's
+        message = f"a network of {'-'.join(map(str, sizes))} neurons does not fit into memory"
+        raise click.BadParameter(message, param_hint="--hidden") from error
+
+
+def _trained(
+    net: Network, split: _split.Split, epochs: int, mini_batch: int, eta: float, lmbda: float
+) -> tuple[History, list[tuple[float, float]]]:
+    """What was monitored; and of each epoch the costs of validation and training without the L2 term, which
+    is divided by the number of examples, so that with it the two do not compare."""
+    costs_alone = []
 
     def without_l2_term(_: int, values: dict[str, float]) -> None:
-        # it is divided by the size of the set that is judged, so with it the two costs do not compare
-        half = 0.5 * chosen["lmbda"] * sum(float(np.sum(w * w)) for w in net.weights)
+        half = 0.5 * lmbda * sum(float(np.sum(w * w)) for w in net.weights)
         validated, trained = values["evaluation_cost"], values["training_cost"]
-        costs_alone.append((validated - half / len(validation[1]), trained - half / len(training[1])))
+        costs_alone.append(
+            (validated - half / len(split.validation[1]), trained - half / len(split.training[1]))
+        )
 
-    start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "SGD: the training diverges", RuntimeWarning)
         try:
             history = net.SGD(
-                training,
-                chosen["epochs"],
+                split.training,
+                epochs,
                 mini_batch,
-                chosen["eta"],
-                chosen["lmbda"],
-                validation,
+                eta,
+                lmbda,
+                split.validation,
                 monitor_evaluation_cost=True,
                 monitor_evaluation_accuracy=True,
                 monitor_training_cost=True,
@@ -165,33 +206,4 @@ def train(
             )
         except RuntimeWarning as error:
             raise click.ClickException(f"{error}. Nothing is saved") from error
-    seconds = time.perf_counter() - start
-    if problem.scale:
-        problem.scale.put_into(net)
-    net.classes = problem.classes
-    if problem.plan:
-        net.features, net.table = problem.plan.features, problem.plan.to_json()
-    _outputs.save(net, output)  # before anything that may fail
-    judged = _judgement.judge(net, *test)
-    correct = history.evaluation_accuracy
-    best = int(np.argmax(correct)) + 1
-    _options.say(
-        f"{seconds:.1f} s; epoch {best} is kept, with the best validation accuracy, "
-        f"{correct[best - 1] / len(validation[1]):.2%}"
-    )
-    _options.say(f"test accuracy {judged.accuracy}, test cost {judged.cost:.4f}")
-    _options.say(f"model: {output}, digest {net.digest()}")
-    pairs = (correct, validation), (history.training_accuracy, training)
-    accuracies = [100 * np.array(of) / len(part[1]) for of, part in pairs]
-    title = f"{printable(data.name) if data else 'digits'}: {sizes}, {cost} cost"
-    _outputs.draw(
-        output,
-        lambda file: _outputs.pictures().learning_curve(
-            np.array(costs_alone).T, accuracies, best, title, file
-        ),
-        lambda file: _outputs.pictures().confusion_matrix(judged.counts, judged.names, file),
-        None
-        if not judged.mistakes.size
-        else lambda file: _outputs.pictures().mistakes(judged, test[0], problem.image, problem.place, file),
-        lambda file: _outputs.pictures().reliability(judged, file),
-    )
+    return history, costs_alone

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import _core
 from .. import functional as f
 from .._network import _backpropagation
 from .._network._backpropagation import Parameters
@@ -23,8 +24,6 @@ from ._coordinates import Coordinates, Moments
 _BLOCK = 1 << 21
 # Multiplications that are worth threads.
 _WORK_FOR_THREADS = 1e6
-# Classes above which the last layer makes its own blocks.
-_WIDE = 4096
 # Features up to which all their products, a matrix as long on each side, are worth their making.
 FEATURES = 2048
 
@@ -56,7 +55,7 @@ def cost_and_gradients(parameters: Parameters, hidden: str, x: Any, y: Array, we
     """
     dtype = parameters[1][0].dtype
     weight = weight.astype(dtype, copy=False)
-    wide = len(parameters[1][-1]) > _WIDE
+    wide = len(parameters[1][-1]) >= _core.wide_layer
     widest = max(w.shape[1] for w in parameters[1])
     if not wide:
         widest = max(widest, len(parameters[1][-1]))

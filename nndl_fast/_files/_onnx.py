@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import costs
-from . import _replace, _serialization
+from . import _replacing, _serialization
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -78,7 +78,7 @@ def to_onnx(net: Network, path: str | PathLike[str] | None = None, classes: Any 
         graph, producer_name="nndl_fast", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR
     )
     if path is not None:
-        with _replace.replacing(path) as file:
+        with _replacing.replacing(path) as file:
             file.write(model.SerializeToString())
     return model
 

@@ -15,7 +15,7 @@ import numpy as np
 from .. import costs
 from .._runtime._text import printable
 from .._runtime._types import HIDDEN, Array
-from . import _archives, _plan, _replace, _state
+from . import _archives, _encoding, _replacing, _state_dict
 
 Content = tuple[dict[str, Any], list[Array], list[Array]]
 
@@ -36,14 +36,14 @@ def save(
         raise ValueError(f"save: the network cannot be saved: {error}") from error
     text = json.dumps({"format": _FORMAT, **header})
     if _is_safetensors(filename):
-        content = _safetensors().save(_state.of_layers(biases, weights), metadata={_KEY: text})
-        with _replace.replacing(filename) as file:
+        content = _safetensors().save(_state_dict.of_layers(biases, weights), metadata={_KEY: text})
+        with _replacing.replacing(filename) as file:
             file.write(content)
         return
     arrays = {f"biases_{i}": b for i, b in enumerate(biases)} | {
         f"weights_{i}": w for i, w in enumerate(weights)
     }
-    with _replace.replacing(filename) as file:
+    with _replacing.replacing(filename) as file:
         np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
 
 
@@ -51,7 +51,7 @@ def check_place(filename: str | PathLike[str]) -> None:
     """Raises what :func:`save` would raise whatever the network is; of an old file nothing changes."""
     if _is_safetensors(filename):
         _safetensors()
-    _replace.check(filename)
+    _replacing.check(filename)
 
 
 def _is_safetensors(filename: str | PathLike[str]) -> bool:
@@ -146,7 +146,7 @@ def _read_safetensors(file: IO[bytes]) -> Content:
             "of the numbers in their names"
         )
     header = _header(text)
-    return header, *_state.to_layers(from_bytes(content), header["sizes"])
+    return header, *_state_dict.to_layers(from_bytes(content), header["sizes"])
 
 
 def _safetensors() -> Any:
@@ -180,7 +180,7 @@ def _check(header: dict[str, Any], biases: Sequence[Array], weights: Sequence[Ar
         if not isinstance(names, list) or not all(isinstance(item, (str, int, float)) for item in names):
             raise ValueError(f"its {name} are {names!r}; they must be a list of strings or numbers")
     if "table" in header:
-        _plan.plan_from_json(header["table"], sizes[0])
+        _encoding.from_json(header["table"], sizes[0])
     for name, arrays in (("biases", biases), ("weights", weights)):
         if len(arrays) != len(sizes) - 1:
             raise ValueError(f"it has {name} of {len(arrays)} layers; sizes {sizes} need {len(sizes) - 1}")

@@ -11,8 +11,8 @@ from .. import _core
 from .._runtime._errors import unheard
 from .._runtime._types import Array
 
-# Bytes of logits that are there at a time, or a quarter of the weights' bytes if that is more.
-ROOM = 24 << 20
+# Bytes of logits that are there at a time, if that is more than a quarter of the weights and 32 examples.
+ROOM = _core.room_of_logits
 
 
 @unheard
@@ -32,11 +32,9 @@ def linear_log_likelihood(
     weights, biases = _layer(inputs, w, b)
     # What labels, targets and weights are checked against: logits that take no room.
     nowhere = np.broadcast_to(inputs.dtype.type(0), (len(inputs), len(weights)))
-    # With few examples at a time, weights and their gradient go through memory too often.
-    room = max(ROOM, weights.nbytes // 4)
     options = (reduction, sample_weight, class_weight, ignore_index, label_smoothing)
     results = _core.linear_log_likelihood(
-        nowhere, y, *options, inputs, weights, biases.ravel(), bool(gradients), room
+        nowhere, y, *options, inputs, weights, biases.ravel(), bool(gradients), ROOM
     )
     if not gradients:
         return results.astype(dtype, copy=False)

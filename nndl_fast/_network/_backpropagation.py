@@ -48,7 +48,7 @@ def weighted_inputs_of(parameters: Parameters, hidden: str) -> Callable[[Array],
     """Returns a function that takes examples in rows to the output layer's weighted inputs, (n, outputs)."""
     biases, weights = parameters
     sizes = [weights[0].shape[1], *(len(w) for w in weights)]
-    network = _core.trainer(sizes, hidden, "LogLikelihoodCost", weights[0].dtype == np.float32)
+    network = _core.network(sizes, hidden, "LogLikelihoodCost", weights[0].dtype == np.float32)
     network.use([*map(plain, weights)], [*map(plain, biases)])
     return network.weighted_inputs
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .. import _core, costs
-from .._files import _serialization, _state
+from .._files import _serialization, _state_dict
 from .._runtime._errors import as_type
 from .._runtime._types import HIDDEN, Array
 from ._backpropagation import Parameters, for_blas
@@ -215,7 +215,7 @@ class Layers:
         >>> list(nf.Network([64, 30, 10]).state_dict())
         ['0.weight', '0.bias', '2.weight', '2.bias']
         """
-        return _state.of_layers(*self.parameters)
+        return _state_dict.of_layers(*self.parameters)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the parameters from a dictionary such as ``state_dict()`` of a PyTorch module.
@@ -239,7 +239,7 @@ class Layers:
         --------
         state_dict : Return the parameters as such a dictionary.
         """
-        self.parameters = _state.to_layers(state, self.sizes)
+        self.parameters = _state_dict.to_layers(state, self.sizes)
 
     def save(self, filename: str | PathLike[str]) -> None:
         """Write the network to a file.

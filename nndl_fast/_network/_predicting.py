@@ -7,7 +7,7 @@ caller hands over.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -146,9 +146,13 @@ class Predicting(Layers):
             a[part] = as_type(_backpropagation.activate_output(self.cost, z), a.dtype).T
         return a
 
-    def _weighted_inputs(self, rows: Array) -> Iterator[tuple[slice, Array]]:
-        """Some examples at a time, and in columns the last layer's weighted inputs."""
-        weighted_inputs_of = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
+    def _weighted_inputs(
+        self, rows: Array, weighted_inputs_of: Callable[[Array], Array] | None = None
+    ) -> Iterator[tuple[slice, Array]]:
+        """Some examples at a time, and in columns the last layer's weighted inputs, by that function if it is
+        there already."""
+        if weighted_inputs_of is None:
+            weighted_inputs_of = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
         at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
         for start in range(0, len(rows), at_once):
             part = slice(start, start + at_once)
@@ -270,11 +274,17 @@ class Predicting(Layers):
                 )
         return targets
 
-    def _judge(self, x: Array, y: Array, lmbda: float | None) -> tuple[float, int]:
+    def _judge(
+        self,
+        x: Array,
+        y: Array,
+        lmbda: float | None,
+        weighted_inputs_of: Callable[[Array], Array] | None = None,
+    ) -> tuple[float, int]:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
         from_z = getattr(self.cost, "from_z", None)
         cost, correct = 0.0, 0
-        for part, z in self._weighted_inputs(x):
+        for part, z in self._weighted_inputs(x, weighted_inputs_of):
             a = _backpropagation.activate_output(self.cost, z)
             correct += _inputs.count_correct(a, y[part].T)
             if lmbda is not None:
@@ -290,12 +300,14 @@ class Predicting(Layers):
         evaluation: tuple[Array, Array],
         training: tuple[Array, Array],
         lmbda: float,
+        weighted_inputs_of: Callable[[Array], Array],
     ) -> dict[str, float]:
         """What is monitored, by name."""
         values: dict[str, float] = {}
         for of, data in (("evaluation", evaluation), ("training", training)):
             cost, accuracy = f"{of}_cost", f"{of}_accuracy"
             if wanted[cost] or wanted[accuracy]:
-                both = dict(zip((cost, accuracy), self._judge(*data, lmbda if wanted[cost] else None)))
+                judged = self._judge(*data, lmbda if wanted[cost] else None, weighted_inputs_of)
+                both = dict(zip((cost, accuracy), judged))
                 values |= {name: value for name, value in both.items() if wanted[name]}
         return values

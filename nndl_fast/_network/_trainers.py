@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -17,7 +17,8 @@ import numpy as np
 from .. import _core, costs, optimizers
 from .._runtime._errors import unheard
 from .._runtime._types import Array
-from ._backpropagation import Parameters, gradients, plain
+from ._backpropagation import Parameters, gradients, plain, weighted_inputs_of
+from ._layers import Layers
 
 # Moments as (biases, weights), and the powers of the two betas.
 Memory = tuple[list[Parameters], float, float]
@@ -56,20 +57,6 @@ def one_at_a_time(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenat
     return alone
 
 
-class Trainable(Protocol):
-    """What a trainer needs of a network."""
-
-    sizes: list[int]
-    hidden: str
-    cost: Any
-    dtype: np.dtype[Any]
-
-    @property
-    def parameters(self) -> Parameters: ...
-    @parameters.setter
-    def parameters(self, parameters: Parameters) -> None: ...
-
-
 class Optimizers:
     """The optimizers of a rule: one for a network's biases, and one for its weights, which alone decay."""
 
@@ -102,7 +89,7 @@ def _optimizer(rule: _core.Rule, weight_decay: float) -> Any:
 class PythonTrainer:
     """Computes each step with a cost that is called from Python."""
 
-    def __init__(self, net: Trainable, rule: _core.Rule) -> None:
+    def __init__(self, net: Layers, rule: _core.Rule) -> None:
         self.net, self.rule = net, rule
         self.optimizers = Optimizers(rule)
         self.remember()
@@ -127,6 +114,10 @@ class PythonTrainer:
             nabla = gradients(parameters, net.hidden, net.cost, x[batch].T, y[batch].T, of_batch)
             net.parameters = parameters = self.optimizers.step(parameters, nabla, len(batch), eta)
 
+    def weighted_inputs_of(self) -> Callable[[Array], Array]:
+        """As that of :class:`CompiledTrainer`."""
+        return weighted_inputs_of(self.net.parameters, self.net.hidden)
+
 
 class CompiledTrainer:
     """Takes all steps of a call in compiled code. The parameters are new arrays after each call.
@@ -136,9 +127,9 @@ class CompiledTrainer:
     """
 
     memory: Memory
-    compiled: _core.Trainer | None
+    compiled: _core.Network | None
 
-    def __init__(self, net: Trainable, rule: _core.Rule, cost: str) -> None:
+    def __init__(self, net: Layers, rule: _core.Rule, cost: str) -> None:
         self.net, self.rule, self.cost = net, rule, cost
         self.go_on_from(([], 1.0, 1.0))
 
@@ -152,7 +143,7 @@ class CompiledTrainer:
         compiled = self.compiled
         if compiled is None:
             single = self.net.dtype == np.float32
-            compiled = _core.trainer(self.net.sizes, self.net.hidden, self.cost, single)
+            compiled = _core.network(self.net.sizes, self.net.hidden, self.cost, single)
             moments, *powers = self.memory
             compiled.use_memory([_plain_sides(sides) for sides in moments], *powers)
             self.compiled = compiled
@@ -160,9 +151,14 @@ class CompiledTrainer:
         compiled.use(weights, biases)
         try:
             weight = None if weight is None else plain(weight, np.float64)
-            compiled.run(x, y, order, mini_batch, self.rule, eta, weight)
+            compiled.train(x, y, order, mini_batch, self.rule, eta, weight)
         finally:  # an interruption comes between mini-batches
             self.net.parameters = compiled.parameters()
+
+    def weighted_inputs_of(self) -> Callable[[Array], Array]:
+        """Returns what :func:`weighted_inputs_of` does, for the parameters that :meth:`run` has left."""
+        assert self.compiled is not None
+        return self.compiled.weighted_inputs
 
     def remember(self) -> None:
         """Takes what the steps so far have left into ``memory``, as arrays that nothing changes."""
@@ -212,7 +208,7 @@ def _plain_sides(sides: Parameters) -> Parameters:
     return [*map(plain, sides[0])], [*map(plain, sides[1])]
 
 
-def trainer_for(net: Trainable, rule: _core.Rule) -> PythonTrainer | CompiledTrainer:
+def trainer_for(net: Layers, rule: _core.Rule) -> PythonTrainer | CompiledTrainer:
     """Returns a trainer in compiled code if that computes what the network's cost says."""
     delta = getattr(net.cost, "delta", None)
     name = next((name for name, known in costs.BY_NAME.items() if known.delta is delta), None)

@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 import matplotlib
 from commands import assert_refused, run, run_well
 
-from nndl_fast._commands import _judgement
+from nndl_fast._commands import _evaluation
 from nndl_fast._runtime._text import printable
 
 # What clears a screen, sets a title, rings, goes back, turns the direction, ends a line, or is no character.
@@ -66,8 +66,8 @@ def test_of_many_classes_the_names_are_harmless_too(tmp_path):
     classes = [f"\x1b{i}" for i in range(30)]
     net = model(tmp_path / "m.npz", classes)
     x = np.random.default_rng(0).standard_normal((60, 2))
-    judged = _judgement.judge(net, x, np.arange(60) % 30)
-    assert all(line.isprintable() for line in _judgement.lines(judged))
+    found = _evaluation.evaluate(net, x, np.arange(60) % 30)
+    assert all(line.isprintable() for line in _evaluation.lines(found))
 
 
 ROWS = "".join(f"{i},{i % 7},{'ab'[i % 2]}\n" for i in range(30))

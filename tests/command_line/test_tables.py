@@ -13,8 +13,8 @@ pytest.importorskip("matplotlib")
 
 from commands import assert_refused, run, run_well
 
-from nndl_fast._commands import _problem, _tables
-from nndl_fast._files import _plan
+from nndl_fast._commands import _split, _tables
+from nndl_fast._files import _encoding
 
 KINDS = ["setosa", "versicolor", "virginica"]
 FEATURES = ["length", "width", "size, in mm"]
@@ -117,21 +117,21 @@ def test_images_in_an_archive_are_flat(tmp_path):
 
 
 def table_of(x, labels):
-    plan = _plan.plan_of_names(None, x.shape[1])
-    return _tables.Table(x, labels, plan, np.arange(len(x)), str)
+    encoding = _encoding.of_names(None, x.shape[1])
+    return _tables.Table(x, labels, encoding, np.arange(len(x)), str)
 
 
 def test_standardised_is_as_if_the_table_were(tmp_path):
     x, labels = flowers()
     table = table_of(x, labels)
-    problem = _problem.of_table(table, tmp_path, True, 1)
-    plain = _problem.of_table(table, tmp_path, False, 1)
-    np.testing.assert_allclose(problem.training[0].mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(problem.training[0].std(axis=0), 1)
-    np.testing.assert_array_equal(problem.test[0], plain.test[0])  # as they are
+    split = _split.of_table(table, tmp_path, True, 1)
+    plain = _split.of_table(table, tmp_path, False, 1)
+    np.testing.assert_allclose(split.training[0].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(split.training[0].std(axis=0), 1)
+    np.testing.assert_array_equal(split.test[0], plain.test[0])  # as they are
     net = nf.Network([3, 4, 3], dtype=np.float64, rng=0)
-    expected = net.predict_proba(problem.scale.of(x))
-    problem.scale.put_into(net)
+    expected = net.predict_proba(split.scale.of(x))
+    split.scale.put_into(net)
     np.testing.assert_allclose(net.predict_proba(x), expected, rtol=1e-9)
 
 
@@ -149,13 +149,16 @@ def test_features_that_hardly_vary_are_computed_in_float64(tmp_path):
 def test_the_parts_are_equal_shares_of_each_class():
     labels = np.repeat(["a", "b", "c"], [200, 40, 20])
     table = table_of(np.arange(260.0)[:, None], labels)
-    problem = _problem.of_table(table, "t.csv", False, 1)
-    parts = [problem.training, problem.validation, problem.test]
+    split = _split.of_table(table, "t.csv", False, 1)
+    parts = [split.training, split.validation, split.test]
     assert [np.bincount(y).tolist() for _, y in parts] == [[140, 28, 14], [30, 6, 3], [30, 6, 3]]
     assert sorted(np.concatenate([x[:, 0] for x, _ in parts])) == list(range(260))
-    np.testing.assert_array_equal(problem.rows, problem.test[0][:, 0])
-    other = _problem.of_table(table, "t.csv", False, 2)
-    assert not np.array_equal(other.rows, problem.rows)
+
+    def places(of):
+        return [int(of.place(i)) for i in range(len(of.test[1]))]
+
+    np.testing.assert_array_equal(places(split), split.test[0][:, 0])
+    assert places(_split.of_table(table, "t.csv", False, 2)) != places(split)
 
 
 def test_predict_and_evaluate_take_the_models_columns_by_name(tmp_path):

@@ -71,11 +71,7 @@ std::vector<std::vector<E>> results(const std::vector<E>& z, const std::vector<E
         all.push_back(rows);
     };
     const auto nothing = [](Job<E>&) {};
-    const auto shared = [](Job<E>& job) { job.may_share = true; };
-    const auto labelled = [&](Job<E>& job) {
-        job.labels = labels.data();
-        job.may_share = true;
-    };
+    const auto labelled = [&](Job<E>& job) { job.labels = labels.data(); };
     const auto smoothed = [&](Job<E>& job) {
         job.labels = labels.data();
         job.smoothing = 0.1;
@@ -83,13 +79,10 @@ std::vector<std::vector<E>> results(const std::vector<E>& z, const std::vector<E
         job.scale = 1.0 / 3;
     };
     const Kernels<E>& k = active_kernels<E>();
-    run(k.softmax, false, true, false, shared);
-    run(k.softmax, false, true, false, [](Job<E>& job) {
-        job.c = E(0.7);
-        job.may_share = true;
-    });
-    run(k.log_softmax, false, true, false, shared);
-    run(k.logsumexp, false, false, true, shared);
+    run(k.softmax, false, true, false, nothing);
+    run(k.softmax, false, true, false, [](Job<E>& job) { job.c = E(0.7); });
+    run(k.log_softmax, false, true, false, nothing);
+    run(k.logsumexp, false, false, true, nothing);
     run(k.hard, false, true, false, [](Job<E>& job) {
         job.split_ties = true;
         job.exponentials = false;

@@ -302,12 +302,12 @@ def results():
             optimizer.step([found[-1]], [a])
             found += optimizer.state_dict().values()
         found += nf.linear_log_likelihood(a, w, b, y)
-        trainer = _core.trainer([50, 40, 30], "tanh", "LogLikelihoodCost", dtype == np.float32)
-        trainer.use([w[:40], w[40:70, :40].copy()], [b[:40, None], b[40:70, None]])
-        trainer.run(a, y % 30, order, 100, _core.rule("adam", weight_decay=1e-40, momentum=0.9), 0.1)
-        for side in trainer.parameters():
+        network = _core.network([50, 40, 30], "tanh", "LogLikelihoodCost", dtype == np.float32)
+        network.use([w[:40], w[40:70, :40].copy()], [b[:40, None], b[40:70, None]])
+        network.train(a, y % 30, order, 100, _core.rule("adam", weight_decay=1e-40, momentum=0.9), 0.1)
+        for side in network.parameters():
             found += side
-        found.append(trainer.weighted_inputs(a))
+        found.append(network.weighted_inputs(a))
     return [np.asarray(x).tobytes() for x in found]
 
 given, targets, of_layer, small, order = {}, {}, {}, {}, np.arange(2000)

@@ -145,7 +145,7 @@ void check_turns(const char* type) {
                     const std::vector<E> from = numbers<E>(rows * (columns + 2), 5);
                     const ptrdiff_t panels = (rows + size - 1) / size, room = panels * columns * size;
                     std::vector<E> to(size_t(room), E(7));
-                    TurnJob<E> job;
+                    TransposeJob<E> job;
                     job.rows = rows;
                     job.columns = columns;
                     job.from = from.data();
@@ -154,7 +154,7 @@ void check_turns(const char* type) {
                     job.to_step = size;
                     job.to_panel = columns * size;
                     job.whole = whole;
-                    active_kernels<E>().turn(job);
+                    active_kernels<E>().transpose(job);
                     bool good = true;
                     for (ptrdiff_t i = 0; i < panels * size; ++i)
                         for (ptrdiff_t j = 0; j < columns; ++j) {

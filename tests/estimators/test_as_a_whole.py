@@ -262,10 +262,10 @@ def test_a_shallow_copy_has_a_trainer_of_its_own():
     assert goes_on(other) == goes_on(model)
 
 
-def test_a_trainer_takes_one_call_at_a_time():
-    trainer = nf._core.trainer([40, 200, 3], "sigmoid", "LogLikelihoodCost", False)
+def test_a_compiled_network_takes_one_call_at_a_time():
+    compiled = nf._core.network([40, 200, 3], "sigmoid", "LogLikelihoodCost", False)
     net = nf.Network([40, 200, 3], dtype=np.float64, rng=0)
-    trainer.use(net.weights, net.biases)
+    compiled.use(net.weights, net.biases)
     x, y = np.random.default_rng(0).standard_normal((4000, 40)), np.arange(4000) % 3
     rule, refused = nf._core.rule("adam"), []
 
@@ -274,15 +274,15 @@ def test_a_trainer_takes_one_call_at_a_time():
             if refused or not other.is_alive():
                 break
             try:
-                trainer.parameters()
+                compiled.parameters()
             except RuntimeError as error:
                 refused.append(str(error))
 
-    other = threading.Thread(target=lambda: trainer.run(x, y, np.arange(4000).repeat(20), 10, rule, 0.01))
+    other = threading.Thread(target=lambda: compiled.train(x, y, np.arange(4000).repeat(20), 10, rule, 0.01))
     other.start()
     disturb()
     other.join()
-    assert refused == ["Trainer: it is in the middle of a call"]
+    assert refused == ["_core.Network: it is in the middle of a call"]
 
 
 def test_a_cost_of_ones_own_is_trained_and_undone_too():

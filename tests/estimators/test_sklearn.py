@@ -89,7 +89,7 @@ def test_the_factor_saves_steps_and_keeps_the_minimum(monkeypatch):
 @pytest.mark.parametrize("sizes", [[6, 4], [6, 5, 4], [6, 5, 7, 4]])
 def test_cost_and_gradients_are_those_of_the_network(monkeypatch, hidden, wide, sizes):
     monkeypatch.setattr(_objective, "_BLOCK", 6 * 8 * 16)
-    monkeypatch.setattr(_objective, "_WIDE", wide)
+    monkeypatch.setattr(_objective._core, "wide_layer", wide)
     net = nf.Network(sizes, hidden=hidden, dtype=np.float64, rng=0)
     rng = np.random.default_rng(1)
     x, y, parameters = rng.standard_normal((50, 6)), rng.integers(0, 4, 50), (net.biases, net.weights)

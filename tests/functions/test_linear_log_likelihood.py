@@ -32,7 +32,7 @@ OPTIONS = {
 }
 
 
-# With the first three a block has some of the classes.
+# With the first four a block has 32 examples, the fewest.
 @pytest.mark.parametrize("room", [1, 50 * 9 * 8, 50 * 17 * 8, 16 * 40 * 8, 24 << 20])
 @pytest.mark.parametrize("n", [1, 50, 400])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -68,7 +68,7 @@ def test_dtypes_targets_and_forms_of_b(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_an_example_has_the_same_bits_among_many_as_among_few(every_isa, dtype, order):
-    """Of many, the weights are turned, some classes at a time."""
+    """Of many, the weights are transposed, some classes at a time."""
     a, w, b, y = layer(200, 19, 600, dtype)
     w = np.asarray(w, order=order)
     *_, many = nf.linear_log_likelihood(a, w, b, y, reduction="sum")
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_named(change, error, message):
         nf.linear_log_likelihood(**arguments)
 
 
-def test_what_the_rest_of_a_row_weighs_is_not_lost_in_blocks_of_classes(monkeypatch):
+def test_what_the_rest_of_a_row_weighs_is_not_lost_in_small_blocks(monkeypatch):
     a, w, b, y = layer(classes=41)
     w[:, 0], a[:, 0] = 0, 0  # leaves room for one class that has nearly all of it
     b[20] = 25
@@ -160,7 +160,7 @@ def test_what_the_rest_of_a_row_weighs_is_not_lost_in_blocks_of_classes(monkeypa
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", ["ignored", "of no weight", "bias", "weight"])
-def test_blocks_of_classes_give_what_all_classes_give_of_nan_and_infinities(monkeypatch, place, special):
+def test_small_blocks_give_what_one_gives_of_nan_and_infinities(monkeypatch, place, special):
     rows = [2, 7, 39]
     choices = itertools.product((0, 0.1), (False, True), (False, True), (False, True), ("mean", "none"))
     for smoothing, by_class, by_example, soft, reduction in choices:

@@ -27,20 +27,18 @@ def with_gaps(rows, classes, dtype="f4"):
         (in_rows(60000, 10), "packed tiles", 60000, "packed tiles"),
         (in_rows(3, 128), "packed tiles", 3, "packed tiles"),
         (with_gaps(40, 100), "packed tiles", 40, "packed tiles"),
-        (with_gaps(40, 129), "gathered rows", 40, "gathered rows"),
+        (with_gaps(40, 129), "copied rows", 40, "copied rows"),
         (in_columns(32, 10), "tiles in place", 32, "packed tiles"),
         (in_columns(47, 128), "tiles in place", 32, "packed tiles"),
         (in_columns(15, 10), "packed tiles", 15, "packed tiles"),
         (in_columns(15, 10, "f8"), "tiles in place", 8, "packed tiles"),
-        (in_columns(64, 129), "panels", 64, "gathered rows"),
-        (in_columns(67, 2048), "panels", 64, "gathered rows"),  # three columns do not fill a tile
-        (in_columns(68, 2048), "panels", 68, "gathered rows"),
-        (in_columns(3, 2048), "gathered rows", 3, "gathered rows"),
-        (in_columns(68, 2049), "column blocks", 68, "gathered rows"),
-        (in_columns(66, 2049), "column blocks", 64, "gathered rows"),
-        (in_columns(16, 2049), "tiles in place", 16, "gathered rows"),  # classes stand one after the other
-        (in_columns(16, 2049, "f8"), "column blocks", 16, "gathered rows"),
-        (in_columns(8, 2049, "f8"), "tiles in place", 8, "gathered rows"),
+        (in_columns(64, 129), "panels", 64, "copied rows"),
+        (in_columns(67, 2048), "panels", 64, "copied rows"),  # three columns do not fill a tile
+        (in_columns(68, 2048), "panels", 68, "copied rows"),
+        (in_columns(3, 2048), "copied rows", 3, "copied rows"),
+        (in_columns(68, 2049), "copied rows", 68, "copied rows"),
+        (in_columns(66, 2049, "f8"), "copied rows", 66, "copied rows"),
+        (in_columns(1, 2049), "rows", 1, "rows"),
         (with_gaps(5, 1000, "f2"), "rows", 5, "rows"),  # in a copy
     ],
     ids=lambda value: f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else None,
@@ -48,14 +46,14 @@ def with_gaps(rows, classes, dtype="f4"):
 def test_path(z, path, rows_by_path, rest):
     plan = _core.plan(z, out=np.empty_like(z))
     assert (plan["path"], plan["rows_by_path"], plan["path_of_the_rest"]) == (path, rows_by_path, rest)
-    assert plan["rows_per_unit"] == (1 if path in ("rows", "gathered rows") else 16)
+    assert plan["rows_per_unit"] == (1 if path == "rows" else 16)
     assert plan["reason"]
 
 
 def test_path_depends_on_the_result_as_well():
     z = in_columns(64, 300)
     assert _core.plan(z, out=np.empty_like(z))["path"] == "panels"
-    assert _core.plan(z, out=np.empty(z.shape, "f4"))["path"] == "gathered rows"
+    assert _core.plan(z, out=np.empty(z.shape, "f4"))["path"] == "copied rows"
 
 
 def test_what_threads_may_divide():
@@ -64,9 +62,9 @@ def test_what_threads_may_divide():
 
     row, columns = in_rows(1, 100_000), in_columns(64, 4000)
     assert divisible(row) and divisible(columns) and divisible(row.astype("f2"))
-    # the result would replace what is still read
-    assert not divisible(row, row) and not divisible(columns, columns)
-    assert not divisible(in_columns(64, 300)) and not divisible(with_gaps(1, 100_000))
+    assert divisible(columns, columns) and divisible(with_gaps(1, 100_000))  # in copies
+    assert not divisible(row, row)  # the result would replace what is still read
+    assert not divisible(in_columns(64, 300))
 
 
 def test_scratch_memory_does_not_grow_with_the_rows():

@@ -148,7 +148,10 @@ def unpinned_actions() -> Iterator[str]:
 
 def other_versions() -> Iterator[str]:
     expected = line_of(read("pyproject.toml"), r'^version = "(.*)"$')[1]
-    for path, entry in (("CITATION.cff", r"^version: (.*)$"), ("CHANGELOG.md", r"^## (\d.*)$")):
+    for path, entry in (
+        ("CITATION.cff", r"^version: (.*)$"),
+        ("CHANGELOG.md", r"^## (\S+) - \d{4}-\d\d-\d\d$"),
+    ):
         number, version = line_of(read(path), entry)
         if version != expected:
             yield f"{path}:{number}: the version is {version or 'missing'}; it must be {expected}"

@@ -19,7 +19,7 @@ struct Hard {
     };
     template <class L, class Previous>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> z, Strided<const E>, Strided<E>,
-                                  MaxHint<E>&, Previous& previous) const {
+                                  ExpectedMaximum<E>&, Previous& previous) const {
         using PerRow = typename L::PerRow;
         const PerRow best = rows.maximum(z);
         const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);

@@ -42,7 +42,7 @@ struct LogLikelihood {
 
     template <class L, class Previous>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t first, Strided<const E> z, Strided<const E> y,
-                                  Strided<E> exps, MaxHint<E>& hint, Previous& previous) const {
+                                  Strided<E> exps, ExpectedMaximum<E>& hint, Previous& previous) const {
         using PerRow = typename L::PerRow;
         // exps may be out, and that may be z: what is wanted of z is read first
         AtLabels<L> at_labels;

@@ -22,7 +22,7 @@ struct LogSoftmax {
     };
     template <class L, class Previous>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> z, Strided<const E>, Strided<E> exps,
-                                  MaxHint<E>& hint, Previous& previous) const {
+                                  ExpectedMaximum<E>& hint, Previous& previous) const {
         exps.data = nullptr;  // it may be out, and that may be z, which is still to be read
         const RowSum<L> row(rows, z, job.c, exps, hint, previous);
         return {row.maximum * L::PerRow::all(-part()), L::PerRow::all(0) - row.log_sum(rows, z, exps), row.nan};

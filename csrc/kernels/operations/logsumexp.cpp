@@ -19,7 +19,7 @@ struct LogSumExp {
     };
     template <class L, class Previous>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t first, Strided<const E> z, Strided<const E>, Strided<E> exps,
-                                  MaxHint<E>& hint, Previous& previous) const {
+                                  ExpectedMaximum<E>& hint, Previous& previous) const {
         exps.data = nullptr;
         const RowSum<L> row(rows, z, 1, exps, hint, previous);
         (to_double(row.maximum) + to_double(row.log_sum(rows, z, exps))).store(job.row_result + first, rows.count);

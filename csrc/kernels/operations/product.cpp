@@ -207,7 +207,7 @@ ptrdiff_t tile_columns(const ProductJob<E>&) {
 
 // A whole panel of rows to lanes; columns that are no whole group are left.
 template <class V, class E = typename V::Element>
-NNDL_INLINE ptrdiff_t turn_panel(const E* from, ptrdiff_t row, ptrdiff_t columns, E* to, ptrdiff_t to_step) {
+NNDL_INLINE ptrdiff_t transpose_panel(const E* from, ptrdiff_t row, ptrdiff_t columns, E* to, ptrdiff_t to_step) {
     using R = typename V::Register;
     constexpr int group = R::group;
     ptrdiff_t j = 0;
@@ -224,14 +224,14 @@ NNDL_INLINE ptrdiff_t turn_panel(const E* from, ptrdiff_t row, ptrdiff_t columns
 // Element (row i, column j) stands at from[i * row + j] and goes to to[i / size * to_panel + j * to_step + i % size]:
 // rows become lanes. Lanes beyond the last row get 0 if `whole` says that there is room for them.
 template <class V, class E = typename V::Element>
-void turn(const TurnJob<E>& job) {
+void transpose(const TransposeJob<E>& job) {
     constexpr ptrdiff_t some = 64;
     for (ptrdiff_t top = 0; top < job.rows; top += V::size) {
         E* const to = job.to + top / V::size * job.to_panel;
         const int rows = job.rows - top < V::size ? int(job.rows - top) : V::size;
         const E* const from = job.from + top * job.row;
         ptrdiff_t j = 0;
-        if (rows == V::size) j = turn_panel<V>(from, job.row, job.columns, to, job.to_step);
+        if (rows == V::size) j = transpose_panel<V>(from, job.row, job.columns, to, job.to_step);
         else if (job.whole) {  // some columns at a time are made a whole panel
             alignas(64) E copy[V::size * some] = {};
             for (ptrdiff_t n; (n = job.columns - j < some ? job.columns - j : some) >= some / 4; j += n) {
@@ -242,7 +242,7 @@ void turn(const TurnJob<E>& job) {
                         for (int of = 0; of < some / 4; of += V::size)
                             V::load(part + of).store(copy + i * some + k + of);
                     }
-                turn_panel<V>(copy, some, n, to + j * job.to_step, job.to_step);
+                transpose_panel<V>(copy, some, n, to + j * job.to_step, job.to_step);
             }
         }
         for (; j < job.columns; ++j) {
@@ -257,6 +257,6 @@ void turn(const TurnJob<E>& job) {
 
 NNDL_EXPORT(void, product, ProductJob)
 NNDL_EXPORT(ptrdiff_t, tile_columns, ProductJob)
-NNDL_EXPORT(void, turn, TurnJob)
+NNDL_EXPORT(void, transpose, TransposeJob)
 
 }  // namespace nndl_fast

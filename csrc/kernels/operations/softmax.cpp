@@ -22,7 +22,7 @@ struct Softmax {
     };
     template <class L, class Previous>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> z, Strided<const E>, Strided<E> exps,
-                                  MaxHint<E>& hint, Previous& previous) const {
+                                  ExpectedMaximum<E>& hint, Previous& previous) const {
         const RowSum<L> row(rows, z, job.c, exps, hint, previous);
         // 1 class: the numerator is then within its bounds, and value() need not handle Scale::beyond.
         const auto scale = scale_of(row, L::PerRow::all(1), 1);

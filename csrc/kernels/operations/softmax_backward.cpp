@@ -19,7 +19,7 @@ struct SoftmaxBackward {
     };
     template <class L, class Previous>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> a, Strided<const E> g, Strided<E>,
-                                  MaxHint<E>&, Previous& previous) const {
+                                  ExpectedMaximum<E>&, Previous& previous) const {
         const auto products =
             rows.template sum<1>([&](auto step) NNDL_LAMBDA {
                     return Terms<V, 1>{{rows.trim(step, rows.load(a, step, 0) * rows.load(g, step, 0))}};

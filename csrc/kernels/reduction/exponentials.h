@@ -205,75 +205,44 @@ NNDL_INLINE Wide<typename RowLayout<V>::PerRow> add_up(const RowLayout<V>& row,
     return total;
 }
 
-// The sums of one tile's rows, each of whose lanes stands in a vector of its own.
-template <class V>
-class LaneSums {
-    using E = typename V::Element;
-    static constexpr int size = V::size;
-
-public:
-    static constexpr ptrdiff_t block = block_vectors * size;
-
-    NNDL_INLINE void begin() { total_ = Wide<V>::zero(); }
-    NNDL_INLINE void begin_segment() {
-        for (Wide<V>& lane : lane_) lane = Wide<V>::zero();
-        for (V& rest : rest_) rest = V::all(0);
-    }
-    // A block, of which z has so many classes. Their exponentials go to `exps`, if there is one; `maximum` becomes
-    // the largest of them and itself. `between` is called before each lane.
-    template <bool Direct, class F>
-    NNDL_INLINE void add_block(const Exponentials<ColumnLayout<V>, Direct>& exp, Strided<const E> z, ptrdiff_t classes,
-                               Strided<E> exps, V& maximum, F between) {
-        for (ptrdiff_t l = 0; l < size && l < classes; ++l) {
-            between();
-            V top = V::load(z.data + l * z.stride);
-            for (ptrdiff_t i = l + size; i < classes; i += size) top = max(V::load(z.data + i * z.stride), top);
-            maximum = max(top, maximum);
-            GridSum<V> sum(exp.grid(top), rest_[l]);
-            for (ptrdiff_t i = l; i < classes; i += size) {
-                const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
-                const V value = e.value();
-                if (exps.data) value.store(exps.data + i * exps.stride);
-                sum.add(e, value);
-            }
-            lane_[l].add(sum.multiples());
-        }
-    }
-    NNDL_INLINE void end_segment() {
-        for (int l = 0; l < size; ++l) lane_[l].add(rest_[l]);
-        for (int half = size / 2; half; half /= 2)
-            for (int l = 0; l < half; ++l) lane_[l].add(lane_[l + half]);
-        total_.add(lane_[0]);
-    }
-    NNDL_INLINE Wide<V> total() const { return total_; }
-
-private:
-    Wide<V> lane_[size], total_;
-    V rest_[size];
-};
-
+// The same for a tile of rows: each of a row's lanes stands in a vector of its own, with those of the other rows.
 // `previous` is told how far the classes that are added up next reach.
 template <class V, bool Direct, class Previous>
 NNDL_INLINE Split<V> add_up_many(const ColumnLayout<V>& rows, const Exponentials<ColumnLayout<V>, Direct>& exp,
                                  Strided<const typename V::Element> z, Strided<typename V::Element> exps,
                                  Previous& previous) {
-    using E = typename V::Element;
-    constexpr ptrdiff_t block = LaneSums<V>::block, segment = segment_classes<E>;
-    LaneSums<V> sums;
-    V unused = V::all(0);  // the maximum is known already
-    sums.begin();
+    constexpr ptrdiff_t size = V::size, block = block_vectors * size, segment = segment_classes<typename V::Element>;
+    Wide<V> lane[size];
+    V rest[size];
+    auto total = Wide<V>::zero();
     for (ptrdiff_t start = 0; start < rows.classes; start += segment) {
-        sums.begin_segment();
+        for (int l = 0; l < size; ++l) {
+            lane[l] = Wide<V>::zero();
+            rest[l] = V::all(0);
+        }
         for (ptrdiff_t j = start; j < rows.classes && j < start + segment; j += block) {
             const ptrdiff_t classes = rows.classes - j < block ? rows.classes - j : block;
-            ptrdiff_t lanes = 0;
-            sums.add_block(exp, Strided<const E>{z.data + j * z.stride, z.stride}, classes,
-                           Strided<E>{exps.data ? exps.data + j * exps.stride : nullptr, exps.stride}, unused,
-                           [&]() NNDL_LAMBDA { previous.store_until(j + classes * ++lanes / V::size); });
+            for (ptrdiff_t l = 0; l < size && l < classes; ++l) {
+                previous.store_until(j + classes * (l + 1) / size);
+                V top = V::load(z.data + (j + l) * z.stride);
+                for (ptrdiff_t i = j + l + size; i < j + classes; i += size)
+                    top = max(V::load(z.data + i * z.stride), top);
+                GridSum<V> sum(exp.grid(top), rest[l]);
+                for (ptrdiff_t i = j + l; i < j + classes; i += size) {
+                    const Exponential<V> e = exp.of(V::load(z.data + i * z.stride));
+                    const V value = e.value();
+                    if (exps.data) value.store(exps.data + i * exps.stride);
+                    sum.add(e, value);
+                }
+                lane[l].add(sum.multiples());
+            }
         }
-        sums.end_segment();
+        for (int l = 0; l < size; ++l) lane[l].add(rest[l]);
+        for (int half = size / 2; half; half /= 2)
+            for (int l = 0; l < half; ++l) lane[l].add(lane[l + half]);
+        total.add(lane[0]);
     }
-    return sums.total().parts();
+    return total.parts();
 }
 
 template <class V, bool Direct>
@@ -305,7 +274,7 @@ NNDL_INLINE Split<V> add_up_few(const ColumnLayout<V>& rows, const Exponentials<
 template <bool Direct, class V, class E = typename V::Element>
 NNDL_NOINLINE void add_up_slice(const RowLayout<V>&, RowSlice<E>& slice, E c, Strided<const E> z, Strided<E> exps) {
     using L = RowLayout<V>;
-    const Exponentials<L, Direct> exp(Shift<typename L::PerRow>({*slice.near}, c));
+    const Exponentials<L, Direct> exp(Shift<typename L::PerRow>({slice.near}, c));
     V maximum = V::all(-E(__builtin_inf()));
     for (ptrdiff_t j = slice.first; j < slice.last; j += segment_classes<E>) {
         const ptrdiff_t left = slice.last - j;
@@ -317,7 +286,7 @@ NNDL_NOINLINE void add_up_slice(const RowLayout<V>&, RowSlice<E>& slice, E c, St
         store(sum, slice.sums + 2 * (j / segment_classes<E>));
         maximum = max(top, maximum);
     }
-    *slice.maxima = reduce_max(maximum);
+    slice.maximum = reduce_max(maximum);
 }
 
 }  // namespace

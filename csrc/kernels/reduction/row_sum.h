@@ -36,10 +36,10 @@ NNDL_NOINLINE Split<typename L::PerRow> sum_alone(const L& rows, const Shift<typ
 
 // Where a row's maximum is expected: at that of the previous row.
 template <class E>
-struct MaxHint {
+struct ExpectedMaximum {
     E maximum = 0;
     bool none = true;
-    const RowSlice<E>* known = nullptr;  // the sum is there already
+    const RowSlice<E>* slice = nullptr;  // of which the maximum and the sum are there already
 
     // Takes the maximum for the next hint. Returns whether this one was usable.
     NNDL_INLINE bool take(E true_maximum, E c) {
@@ -79,21 +79,19 @@ struct RowSum {
     PerRow nan;       // NaN if the row has no softmax, else zero
 
     template <class Previous>
-    NNDL_INLINE RowSum(const L& rows, Strided<const E> z, E c, Strided<E> exps, MaxHint<E>& hint, Previous& previous)
+    NNDL_INLINE RowSum(const L& rows, Strided<const E> z, E c, Strided<E> exps, ExpectedMaximum<E>& hint,
+                       Previous& previous)
         : shift(expected_maximum(rows, z, hint), c) {
         if constexpr (L::max_count == 1) {
-            if (hint.known) {
-                maximum = {*hint.known->maxima};
+            if (hint.slice) {
+                maximum = {hint.slice->maximum};
                 auto total = Wide<PerRow>::zero();
                 for (ptrdiff_t j = 0; j < rows.classes; j += segment_classes<E>)
-                    total.add(load_wide(hint.known->sums + 2 * (j / segment_classes<E>), E()));
+                    total.add(load_wide(hint.slice->sums + 2 * (j / segment_classes<E>), E()));
                 sum = total.parts();
             }
-        } else if (rows.summed) {
-            maximum = rows.summed->maximum;
-            sum = rows.summed->sum;
         }
-        while (!hint.known && !is_summed(rows)) {  // at most twice
+        while (!hint.slice) {  // at most twice
             sum = shift.direct ? sum_up<true>(rows, z, exps, previous) : sum_up<false>(rows, z, exps, previous);
             if constexpr (L::max_count > 1) break;
             else if (hint.take(maximum.r, c)) break;
@@ -111,7 +109,7 @@ struct RowSum {
         uniform = less(zero, zero);
         const E nearly_n = E(rows.classes) * E(1 - 0x1p-12);
         if (rows.classes > 1 && rows.classes <= most_uniform && any(less(peak * PerRow::all(nearly_n), sum.high)))
-            sum_up_uniform(rows, z, hint.known ? Strided<E>{nullptr, 0} : exps);
+            sum_up_uniform(rows, z, hint.slice ? Strided<E>{nullptr, 0} : exps);
         inverse = PerRow::all(1) / sum.high;
         // Below this the logarithm of sum / peak is less than 0.32, and log_minus() would lose digits to cancellation.
         dominated = less(sum.high, PerRow::all(E(1.375)) * peak);
@@ -203,10 +201,6 @@ private:
         if constexpr (std::is_same_v<Previous, NoPrevious>) return sum_alone<Direct>(rows, shift, z, exps, maximum);
         else return sum_of<Direct>(rows, shift, z, exps, maximum, previous);
     }
-    static NNDL_INLINE bool is_summed(const L& rows) {
-        if constexpr (L::max_count > 1) return rows.summed;
-        else return false;
-    }
     static constexpr ptrdiff_t most_uniform = ptrdiff_t(1) << 20;  // as many as float32 can count with room to spare
 
     NNDL_NOINLINE void sum_up_uniform(const L& rows, Strided<const E> z, Strided<E> exps) {
@@ -225,9 +219,9 @@ private:
         const Split<PerRow> all = split(high, fma(n, peak, PerRow::all(0) - high) + n * peak_lost);
         sum = {select(uniform, all.high, sum.high), select(uniform, all.low, sum.low)};
     }
-    NNDL_INLINE PerRow expected_maximum(const L& rows, Strided<const E> z, MaxHint<E>& hint) {
-        if constexpr (L::max_count > 1) maximum = rows.summed ? rows.summed->near : rows.maximum(z);
-        else if (hint.known) maximum = {*hint.known->near};
+    NNDL_INLINE PerRow expected_maximum(const L& rows, Strided<const E> z, ExpectedMaximum<E>& hint) {
+        if constexpr (L::max_count > 1) maximum = rows.maximum(z);
+        else if (hint.slice) maximum = {hint.slice->near};
         else if (hint.none) {
             constexpr ptrdiff_t some = block_vectors * V::size;
             maximum = L{rows.classes < some ? rows.classes : some}.maximum(z);
@@ -242,7 +236,7 @@ private:
 template <class Op, class L, class E = typename L::E>
 NNDL_NOINLINE typename Op::template Pending<L> reduce_alone(const Op& op, const L& rows, ptrdiff_t first,
                                                             Strided<const E> z, Strided<const E> y, Strided<E> exps,
-                                                            MaxHint<E>& hint) {
+                                                            ExpectedMaximum<E>& hint) {
     NoPrevious none_before;
     return op.reduce(rows, first, z, y, exps, hint, none_before);
 }

@@ -26,7 +26,6 @@
 // row r - 1. This is the one place where an operation calls code that is above it.
 #pragma once
 #include "../reduction/row_sum.h"
-#include "column_blocks.h"
 #include "panel.h"
 #include "tile.h"
 
@@ -101,16 +100,14 @@ struct Driver {
 
     NNDL_INLINE void run() const {
         if constexpr (Op::sums)
-            if (job.slice)
-                return job.plan.path == Path::slice_of_columns ? ColumnDriver<Op, V>{job, op}.run_slice(*job.slice)
-                                                               : run_slice(*job.slice);
+            if (job.slice) return run_slice(*job.slice);
         const ptrdiff_t r = run_path(job.plan.path, 0, job.plan.rows_by_path);
         if (r < job.rows) run_path(job.plan.rest, r, job.rows);
     }
 
 private:
-    // Handles the rows from r to last and returns the first row that is left: fewer than a tile of them are, if tiles
-    // are read in place. Packed tiles and contiguous rows run to the end of the job, which the plan makes `last`.
+    // Handles the rows from r to last and returns the first row that is left. Packed tiles and contiguous rows run to
+    // the end of the job, which the plan makes `last`.
     NNDL_INLINE ptrdiff_t run_path(Path path, ptrdiff_t r, ptrdiff_t last) const {
         switch (path) {
             case Path::packed_tiles:
@@ -119,17 +116,11 @@ private:
                 return panels(r, last);
             case Path::rows:
                 return rows_as_they_are(r);
-            case Path::gathered_rows:
-                for (; r < last; ++r) one_packed_row(r);
-                return r;
-            case Path::column_blocks:
-                if constexpr (Op::sums) return ColumnDriver<Op, V>{job, op}.run(r, last);
-                [[fallthrough]];
             default:
                 if (job.classes <= few_classes)
                     for (; r + Big::size <= last; r += Big::size) one_tile_in_place<Big>(r);
-                for (; r + V::size <= last; r += V::size) one_tile_in_place<V>(r);
-                return r;
+                for (; r < last; r += V::size) one_tile_in_place<V>(r, last - r);
+                return last;
         }
     }
     NNDL_INLINE bool stores() const { return Op::stores && job.out.data; }
@@ -139,7 +130,7 @@ private:
     template <class Tile>
     static NNDL_INLINE auto reduce_tile(const OpOf<Tile, E>& op, const ColumnLayout<Tile>& rows, ptrdiff_t first,
                                         Strided<const E> z, Strided<const E> y, Strided<E> exps) {
-        MaxHint<E> none;
+        ExpectedMaximum<E> none;
         NoPrevious none_before;
         if constexpr (Tile::size < Big::size) return reduce_alone(op, rows, first, z, y, exps, none);
         else return op.reduce(rows, first, z, y, exps, none, none_before);
@@ -159,9 +150,9 @@ private:
         });
     }
     template <class Tile>
-    NNDL_NOINLINE void one_tile_in_place(ptrdiff_t r) const {
+    NNDL_NOINLINE void one_tile_in_place(ptrdiff_t r, ptrdiff_t left = Tile::size) const {
         const OpOf<Tile, E> wide_op{job};
-        const ColumnLayout<Tile> rows{job.classes, Tile::size};
+        const ColumnLayout<Tile> rows{job.classes, left < Tile::size ? int(left) : Tile::size};
         const Strided<const E> z = column(job.z, r, job.z.cls), y = column(job.y, r, job.y.cls);
         const Strided<E> out = column(job.out, r, job.out.cls), buffer = {area(0), Tile::size};
         const Strided<E> exps = job.classes <= few_classes ? buffer : out;
@@ -188,10 +179,9 @@ private:
         const bool ahead = job.classes <= 32;
         ColumnLayout<Tile> rows = rows_from(r);
         pack_tile(rows, r, z[0], y[0], maxima[0]);
-        for (int turn = 0; rows.count; turn ^= 1) {
-            const int other = turn ^ 1;
-            const Strided<const E> tile_z = {z[turn], Tile::size},
-                                   tile_y = {job.y.data ? y[turn] : nullptr, Tile::size};
+        for (int now = 0; rows.count; now ^= 1) {
+            const int other = now ^ 1;
+            const Strided<const E> tile_z = {z[now], Tile::size}, tile_y = {job.y.data ? y[now] : nullptr, Tile::size};
             const auto pending = reduce_tile(wide_op, rows, r, tile_z, tile_y, buffer);
             ColumnLayout<Tile> next = rows_from(r + rows.count);
             if (ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
@@ -233,7 +223,7 @@ private:
             for (int t = 0; t < now->tiles(); ++t) {
                 mover.begin(t);
                 const Strided<E> buffer = now->column(t);
-                MaxHint<E> none;
+                ExpectedMaximum<E> none;
                 now->pending[t] = op.reduce(ColumnLayout<V>{job.classes, now->rows_of(t)}, now->row_of(t),
                                             Strided<const E>{buffer.data, buffer.stride},
                                             column(job.y, now->row_of(t), job.y.cls), buffer, none, mover);
@@ -258,11 +248,11 @@ private:
         if (slice.task == RowSlice<E>::add_up) {
             const Strided<E> kept = {Op::keeps ? job.out.data : nullptr, 1};
             const E c = op.sharpness();
-            const bool direct = Shift<typename RowLayout<V>::PerRow>({*slice.near}, c).direct;
+            const bool direct = Shift<typename RowLayout<V>::PerRow>({slice.near}, c).direct;
             return direct ? add_up_slice<true>(row, slice, c, z, kept) : add_up_slice<false>(row, slice, c, z, kept);
         }
-        MaxHint<E> hint;
-        hint.known = &slice;
+        ExpectedMaximum<E> hint;
+        hint.slice = &slice;
         const auto pending = reduce_alone(op, row, 0, z, y, exps, hint);
         if (!stores()) return;
         if (slice.task == RowSlice<E>::finish) return op.finish(pending, row, 0);
@@ -279,7 +269,7 @@ private:
         using Pending = typename Op::template Pending<L>;
         const L row{job.classes};
         const Strided<E> exps = {stores() ? area(0) : nullptr, 1};
-        MaxHint<E> hint;
+        ExpectedMaximum<E> hint;
         Pending pending{};
         for (bool first = true;; first = false) {
             const ptrdiff_t previous = first ? r : r - 1;  // a first row has none, and its storer stores nothing
@@ -294,24 +284,6 @@ private:
             pending = next;
             ++r;
         }
-    }
-    NNDL_NOINLINE void one_packed_row(ptrdiff_t r) const {
-        const RowLayout<V> row{job.classes};
-        gather(job.z, r, area(1));
-        if (job.y.data) gather(job.y, r, area(2));
-        MaxHint<E> none;
-        const Strided<const E> z = {area(1), 1}, y = {job.y.data ? area(2) : nullptr, 1};
-        const Strided<E> buffer = {area(0), 1};
-        const auto pending = reduce_alone(op, row, r, z, y, buffer, none);
-        if (!stores()) return;
-        row.for_each([&](auto step) NNDL_LAMBDA {
-            row.store(buffer, step, op.template value<Op::slowest>(pending, row, step, z, y, buffer));
-        });
-        for (ptrdiff_t j = 0; j < job.classes; ++j) element(job.out, r, j) = area(0)[j];
-        op.finish(pending, row, r);
-    }
-    NNDL_INLINE void gather(MatrixView<const E> x, ptrdiff_t r, E* to) const {
-        for (ptrdiff_t j = 0; j < job.classes; ++j) to[j] = element(x, r, j);
     }
 };
 

@@ -11,7 +11,7 @@ namespace nndl_fast {
 namespace {
 
 template <class V>
-NNDL_INLINE bool turns_in_registers(ptrdiff_t cls, ptrdiff_t classes) {
+NNDL_INLINE bool transposes_in_registers(ptrdiff_t cls, ptrdiff_t classes) {
     return cls == 1 && classes >= V::Register::group;
 }
 
@@ -33,7 +33,7 @@ NNDL_NOINLINE void pack(const MatrixView<const typename V::Element>& from, int r
     using R = typename V::Register;
     constexpr int group = R::group;
     constexpr E none = -E(__builtin_inf());
-    if (!turns_in_registers<V>(from.cls, classes)) {
+    if (!transposes_in_registers<V>(from.cls, classes)) {
         if (from.row == 1)
             for (ptrdiff_t j = 0; j < classes; ++j)
                 V::load(from.data + j * from.cls, rows, E(j == 0)).store(tile + j * V::size);
@@ -74,7 +74,7 @@ NNDL_NOINLINE void unpack(const typename V::Element* tile, int rows, ptrdiff_t c
                           const MatrixView<typename V::Element>& to) {
     using R = typename V::Register;
     constexpr int group = R::group;
-    if (!turns_in_registers<V>(to.cls, classes)) {
+    if (!transposes_in_registers<V>(to.cls, classes)) {
         if (to.row == 1)
             for (ptrdiff_t j = 0; j < classes; ++j) V::load(tile + j * V::size).store(to.data + j * to.cls, rows);
         else

@@ -32,7 +32,7 @@ class Reliability(NamedTuple):
         return float(np.sum(self.counts * abs(self.correct - self.activation)) / max(1, self.counts.sum()))
 
 
-class Judgement(NamedTuple):
+class Evaluation(NamedTuple):
     classes: list[Any]
     counts: Array  # [i, j] examples of class i are said to be of class j
     cost: float  # per example, without regularisation
@@ -72,7 +72,7 @@ def classes_of(net: Network) -> list[Any]:
     return net.classes or list(range(max(2, net.sizes[-1])))
 
 
-def judge(net: Network, x: Array, y: Array) -> Judgement:
+def evaluate(net: Network, x: Array, y: Array) -> Evaluation:
     """``y`` (n,) are numbers of classes."""
     a = net.predict_proba(x)
     classes = classes_of(net)
@@ -85,7 +85,7 @@ def judge(net: Network, x: Array, y: Array) -> Judgement:
     cost = net.total_cost((x, np.asarray(classes)[y]), 0)
     off = np.square(a, dtype=np.float64).sum(axis=1) - 2.0 * a[np.arange(len(a)), y] + 1
     brier = float(off.mean()) if len(off) else 0.0
-    return Judgement(
+    return Evaluation(
         classes, counts, cost, y, said, activation, mistakes, brier, _reliability(activation, said == y)
     )
 
@@ -125,9 +125,9 @@ def numbers_of(net: Network, labels: Array, place: Callable[[int], str]) -> Arra
     return numbers
 
 
-def lines(judgement: Judgement) -> Iterator[str]:
+def lines(evaluation: Evaluation) -> Iterator[str]:
     """Precision and recall of each class and the confusion matrix; of many classes the commonest mistakes."""
-    counts, names = judgement.counts, judgement.names
+    counts, names = evaluation.counts, evaluation.names
     if len(names) <= _PRINTED:
         first = max(len("true class"), *map(len, names))
         width = max(6, *map(len, names), len(str(counts.max()))) + 2

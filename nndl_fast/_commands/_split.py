@@ -10,11 +10,11 @@ import numpy as np
 
 from .. import datasets
 from .._files import _mnist
-from .._files._plan import Plan
+from .._files._encoding import Encoding
 from .._runtime._text import printable
 from .._runtime._types import Array
 from ..network import Network
-from ._judgement import plain_label
+from ._evaluation import plain_label
 from ._tables import Table, square_of
 
 Part = tuple[Array, Array]
@@ -44,36 +44,31 @@ class Scale(NamedTuple):
         return np.float64 if np.any(np.abs(self.mean) > _FAR * self.spread) else np.float32
 
 
-class Problem(NamedTuple):
+class Split(NamedTuple):
     training: Part
     validation: Part
     test: Part  # features as they are, as a trained network takes them
     outputs: int
     classes: list[Any] | None = None  # None for 0, 1, 2, ...
-    plan: Plan | None = None
+    encoding: Encoding | None = None
     image: tuple[int, int] | None = None
     scale: Scale | None = None
-    rows: Array | None = None  # of the test examples in their file
-    where: Callable[[int], str] = "example {}".format  # says where such a row is
+    place: Callable[[int], str] = "example {}".format  # says where a test example is in its file
     notes: Sequence[str] = ()  # on what was done
 
-    def place(self, i: int) -> str:
-        """Where a test example is in its file."""
-        return self.where(i if self.rows is None else self.rows[i])
 
-
-def of_digits(path: Path | None) -> Problem:
+def of_digits(path: Path | None) -> Split:
     """The bundled digits, or the images of a folder or a file that has parts of its own."""
     parts = _mnist.load(path, most=None) if path else datasets.load_digits()
     image = square_of(parts[0][0].shape[1])
     kinds = np.unique(np.concatenate([y for _, y in parts]))
     if kinds[-1] <= 9 and kinds[0] >= 0:
-        return Problem(*parts, outputs=10, image=image)
+        return Split(*parts, outputs=10, image=image)
     training, validation, test = ((x, np.searchsorted(kinds, y)) for x, y in parts)
-    return Problem(training, validation, test, len(kinds), kinds.tolist(), image=image)
+    return Split(training, validation, test, len(kinds), kinds.tolist(), image=image)
 
 
-def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
+def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Split:
     """A table's examples, shared out with equal parts of each class, in an order that ``seed`` decides."""
     given, name = table.labels, printable(path)
     assert given is not None
@@ -98,7 +93,7 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
         )
     if not all(map(len, parts)):
         raise ValueError(f"{name} has too few examples of each class, {len(y)} of {len(kinds)} classes")
-    x, plan = _filled(table, parts[0])
+    x, encoding = _filled(table, parts[0])
     scale = None
     if standardise:
         mean, spread = x[parts[0]].mean(axis=0, dtype=np.float64), x[parts[0]].std(axis=0, dtype=np.float64)
@@ -112,17 +107,16 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Problem:
         "are trained on"
         for kind, n in few
     ]
-    return Problem(
+    return Split(
         training,
         validating,
         (x[parts[2]], y[parts[2]]),
         outputs=len(kinds),
         classes=None if kinds == list(range(len(kinds))) else kinds,
-        plan=plan,
+        encoding=encoding,
         image=table.image,
         scale=scale,
-        rows=table.rows[parts[2]],
-        where=table.where,
+        place=table._replace(rows=table.rows[parts[2]]).place,
         notes=[*table.notes, *warned],
     )
 
@@ -157,10 +151,10 @@ def _shares(y: Array, seed: int) -> tuple[list[Array], list[tuple[int, int]]]:
     return [np.sort(np.concatenate(part)) for part in parts], few
 
 
-def _filled(table: Table, training: Array) -> tuple[Array, Plan]:
-    """The inputs without gaps, and the plan with what fills them: the means of the examples to train on."""
+def _filled(table: Table, training: Array) -> tuple[Array, Encoding]:
+    """The inputs without gaps, and the encoding with what fills them: means of the training examples."""
     x, columns, start = table.x, [], 0
-    for column in table.plan.columns:
+    for column in table.encoding.columns:
         if column.values is None:
             gaps = np.isnan(x[:, start])
             known = x[training, start][~gaps[training]]
@@ -168,4 +162,4 @@ def _filled(table: Table, training: Array) -> tuple[Array, Plan]:
             x[gaps, start] = column.mean
         columns.append(column)
         start += len(column.inputs)
-    return x, table.plan._replace(columns=columns)
+    return x, table.encoding._replace(columns=columns)

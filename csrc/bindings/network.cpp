@@ -1,4 +1,6 @@
 // Training: networks whose parameters come from and go to NumPy arrays, and the rule of a step.
+#include "../network/network.h"
+
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -10,7 +12,6 @@
 
 #include "../common/floating_point.h"
 #include "../common/labels.h"
-#include "../network/network.h"
 #include "array.h"
 #include "module.h"
 #include "names.h"
@@ -28,7 +29,7 @@ T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* wha
         (array.flags() & contiguous_flags) == contiguous_flags && array.ndim() == ptrdiff_t(shape.size()) &&
         std::equal(shape.begin(), shape.end(), array.shape()) && (std::is_const_v<T> || array.writeable());
     if (!good)
-        throw py::value_error(std::string("Trainer: ") + what + " has shape " + shape_of(array) + " and dtype " +
+        throw py::value_error(std::string("_core.Network: ") + what + " has shape " + shape_of(array) + " and dtype " +
                               dtype_of(array));
     return static_cast<T*>(const_cast<void*>(array.data()));
 }
@@ -60,23 +61,23 @@ const char* optimizer_of(const Rule& rule) {
     return std::find_if(std::begin(optimizer_names), std::end(optimizer_names), is_its_name)->first;
 }
 
-// What Python sees of a TrainerOf<float> or TrainerOf<double>.
-class Trainer {
+// What Python sees of a NetworkOf<float> or NetworkOf<double>.
+class CompiledNetwork {
 public:
-    virtual ~Trainer() = default;
+    virtual ~CompiledNetwork() = default;
     virtual void use(const py::list& weights, const py::list& biases) = 0;
     virtual py::tuple parameters() const = 0;
     virtual void use_memory(const py::list& moments, double momentum_power, double beta2_power) = 0;
     virtual py::tuple memory() const = 0;
-    virtual void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
-                     double eta, const std::optional<py::array>& weights) = 0;
+    virtual void train(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
+                       double eta, const std::optional<py::array>& weights) = 0;
     virtual py::array weighted_inputs(const py::array& x) const = 0;
 };
 
 template <class E>
-class TrainerOf final : public Trainer {
+class NetworkOf final : public CompiledNetwork {
 public:
-    TrainerOf(const std::vector<ptrdiff_t>& sizes, Activation hidden, Cost cost)
+    NetworkOf(const std::vector<ptrdiff_t>& sizes, Activation hidden, Cost cost)
         : sizes_(sizes), takes_labels_(cost == Cost::log_likelihood), network_(sizes, hidden, cost) {}
 
     void use(const py::list& weights, const py::list& biases) override {
@@ -93,14 +94,14 @@ public:
         return taken([&](const auto& w, const auto& b) { network_.give(w, b); });
     }
 
-    // What memory() returned, of a trainer of the same sizes.
+    // What memory() returned, of a network of the same sizes.
     void use_memory(const py::list& moments, double momentum_power, double beta2_power) override {
         check_idle();
-        if (moments.size() > 2) throw py::value_error("Trainer: there are two moments at most");
+        if (moments.size() > 2) throw py::value_error("_core.Network: there are two moments at most");
         std::vector<Given> given;
         for (const py::handle moment : moments) {
             const py::tuple sides = py::cast<py::tuple>(moment);
-            if (sides.size() != 2) throw py::value_error("Trainer: a moment is (biases, weights)");
+            if (sides.size() != 2) throw py::value_error("_core.Network: a moment is (biases, weights)");
             given.emplace_back(*this, py::cast<py::list>(sides[1]), py::cast<py::list>(sides[0]));
         }
         for (size_t i = 0; i < given.size(); ++i) network_.use_moment(int(i), given[i].weights, given[i].biases);
@@ -116,10 +117,10 @@ public:
         return py::make_tuple(moments, network_.powers().momentum, network_.powers().beta2);
     }
 
-    void run(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
-             double eta, const std::optional<py::array>& weights) override {
+    void train(const py::array& x, const py::array& y, const py::array& order, ptrdiff_t mini_batch, Rule rule,
+               double eta, const std::optional<py::array>& weights) override {
         if (x.ndim() != 2 || order.ndim() != 1 || mini_batch < 1)
-            throw py::value_error("Trainer: x has shape " + shape_of(x) + ", order " + shape_of(order) +
+            throw py::value_error("_core.Network: x has shape " + shape_of(x) + ", order " + shape_of(order) +
                                   ", mini_batch is " + std::to_string(mini_batch));
         check_used();
         const ptrdiff_t examples = x.shape(0), n = order.shape(0);
@@ -132,10 +133,10 @@ public:
         const int64_t* const places = data_of<const int64_t>(order, {n}, "order");
         for (ptrdiff_t i = 0; i < n; ++i)
             if (uint64_t(places[i]) >= uint64_t(examples))
-                throw py::index_error("Trainer: order has " + std::to_string(places[i]));
+                throw py::index_error("_core.Network: order has " + std::to_string(places[i]));
         const ptrdiff_t wrong = given.labels ? first_wrong_label(given.labels, examples, sizes_.back()) : examples;
         if (wrong != examples)
-            throw py::index_error("Trainer: label " + std::to_string(given.labels[wrong]) + " of example " +
+            throw py::index_error("_core.Network: label " + std::to_string(given.labels[wrong]) + " of example " +
                                   std::to_string(wrong) + " is outside 0.." + std::to_string(sizes_.back() - 1));
         rule.eta = eta;
         if (busy_.exchange(true)) refuse();
@@ -151,7 +152,7 @@ public:
     py::array weighted_inputs(const py::array& x) const override {
         check_used();
         if (x.ndim() != 2 || x.shape(1) != sizes_.front() || !py::isinstance<py::array_t<E>>(x))
-            throw py::value_error("Trainer: x has shape " + shape_of(x) + " and dtype " + dtype_of(x));
+            throw py::value_error("_core.Network: x has shape " + shape_of(x) + " and dtype " + dtype_of(x));
         const py::array rows = usable(x);
         py::array_t<E> z({x.shape(0), sizes_.back()});
         E* const to = z.mutable_data();
@@ -167,11 +168,11 @@ public:
 private:
     // The data of arrays of the parameters' shapes.
     struct Given {
-        Given(const TrainerOf& trainer, const py::list& of_weights, const py::list& of_biases) {
-            const auto& sizes = trainer.sizes_;
-            if (of_weights.size() != trainer.layers() || of_biases.size() != trainer.layers())
-                throw py::value_error("Trainer: there are " + std::to_string(trainer.layers()) + " layers");
-            for (size_t i = 0; i < trainer.layers(); ++i) {
+        Given(const NetworkOf& network, const py::list& of_weights, const py::list& of_biases) {
+            const auto& sizes = network.sizes_;
+            if (of_weights.size() != network.layers() || of_biases.size() != network.layers())
+                throw py::value_error("_core.Network: there are " + std::to_string(network.layers()) + " layers");
+            for (size_t i = 0; i < network.layers(); ++i) {
                 for (const py::list& list : {of_weights, of_biases}) kept.push_back(py::cast<py::array>(list[i]));
                 weights.push_back(data_of<const E>(kept[2 * i], {sizes[i + 1], sizes[i]}, "weights"));
                 biases.push_back(data_of<const E>(kept[2 * i + 1], {sizes[i + 1], 1}, "biases"));
@@ -198,13 +199,13 @@ private:
     }
 
     size_t layers() const { return sizes_.size() - 1; }
-    // run() gives up the GIL, and changes what all of these read.
+    // train() gives up the GIL, and changes what all of these read.
     void check_idle() const {
         if (busy_) refuse();
     }
-    [[noreturn]] static void refuse() { throw std::runtime_error("Trainer: it is in the middle of a call"); }
+    [[noreturn]] static void refuse() { throw std::runtime_error("_core.Network: it is in the middle of a call"); }
     void check_used() const {
-        if (!used_) throw py::value_error("Trainer: use() comes first");
+        if (!used_) throw py::value_error("_core.Network: use() comes first");
     }
 
     std::vector<ptrdiff_t> sizes_;
@@ -213,19 +214,19 @@ private:
     Network<E> network_;
 };
 
-std::unique_ptr<Trainer> make_trainer(const std::vector<ptrdiff_t>& sizes, py::handle hidden, py::handle cost,
-                                      bool single) {
+std::unique_ptr<CompiledNetwork> make_network(const std::vector<ptrdiff_t>& sizes, py::handle hidden, py::handle cost,
+                                              bool single) {
     if (sizes.size() < 2 || *std::min_element(sizes.begin(), sizes.end()) < 1)
-        throw py::value_error("Trainer: sizes must be two or more, each at least 1");
-    const Activation h = named(hidden, hidden_names, "Trainer: hidden");
-    const Cost c = named(cost, cost_names, "Trainer: cost");
-    if (single) return std::make_unique<TrainerOf<float>>(sizes, h, c);
-    return std::make_unique<TrainerOf<double>>(sizes, h, c);
+        throw py::value_error("_core.Network: sizes must be two or more, each at least 1");
+    const Activation h = named(hidden, hidden_names, "_core.Network: hidden");
+    const Cost c = named(cost, cost_names, "_core.Network: cost");
+    if (single) return std::make_unique<NetworkOf<float>>(sizes, h, c);
+    return std::make_unique<NetworkOf<double>>(sizes, h, c);
 }
 
 }  // namespace
 
-void add_training(py::module_& module) {
+void add_network(py::module_& module) {
     // Made by functions alone: without a __new__ there is no object that is not initialised.
     const auto without_new = py::custom_type_setup([](PyHeapTypeObject* type) {
         type->ht_type.tp_new = nullptr;
@@ -242,15 +243,16 @@ void add_training(py::module_& module) {
         .def(py::self == py::self);
     module.def("rule", &make_rule, py::arg("optimizer") = "sgd", py::kw_only(), py::arg("weight_decay") = 0.0,
                py::arg("momentum") = 0.0);
-    py::class_<Trainer>(module, "Trainer", type, without_new)
-        .def("use", &Trainer::use, environment, py::pos_only())
-        .def("parameters", &Trainer::parameters)
-        .def("use_memory", &Trainer::use_memory, environment, py::pos_only())
-        .def("memory", &Trainer::memory)
-        .def("run", &Trainer::run, environment, py::arg("x"), py::arg("y"), py::arg("order"), py::arg("mini_batch"),
-             py::arg("rule"), py::arg("eta"), py::arg("weights") = py::none(), py::pos_only())
-        .def("weighted_inputs", &Trainer::weighted_inputs, environment, py::pos_only());
-    module.def("trainer", &make_trainer);
+    py::class_<CompiledNetwork>(module, "Network", type, without_new)
+        .def("use", &CompiledNetwork::use, environment, py::pos_only())
+        .def("parameters", &CompiledNetwork::parameters)
+        .def("use_memory", &CompiledNetwork::use_memory, environment, py::pos_only())
+        .def("memory", &CompiledNetwork::memory)
+        .def("train", &CompiledNetwork::train, environment, py::arg("x"), py::arg("y"), py::arg("order"),
+             py::arg("mini_batch"), py::arg("rule"), py::arg("eta"), py::arg("weights") = py::none(), py::pos_only())
+        .def("weighted_inputs", &CompiledNetwork::weighted_inputs, environment, py::pos_only());
+    module.def("network", &make_network);
+    module.attr("wide_layer") = wide_layer;
 }
 
 }  // namespace nndl_fast

@@ -1,4 +1,4 @@
-"""What a model keeps of the table that it was trained on: see :class:`Plan`."""
+"""How the columns of a table become the inputs of a network: see :class:`Encoding`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Column(NamedTuple):
         return self.called if self.mean is None else f"{self.called}: a number, {self.mean:.6g} if missing"
 
 
-class Plan(NamedTuple):
+class Encoding(NamedTuple):
     """What a model keeps of the table that it was trained on, to take another one in the same way."""
 
     columns: list[Column]
@@ -54,14 +54,14 @@ class Plan(NamedTuple):
         return {"columns": columns, "label": self.label._asdict(), "width": self.width}
 
 
-def plan_from_json(content: Any, inputs: int) -> Plan:
-    """The plan in a model's file; a ValueError if it is none for so many inputs."""
+def from_json(content: Any, inputs: int) -> Encoding:
+    """The encoding in a model's file; a ValueError if it is none for so many inputs."""
     try:
         columns = [Column(**column) for column in content["columns"]]
-        plan = Plan(columns, Column(**content["label"]), content["width"])
-        for column in [*columns, plan.label]:
+        encoding = Encoding(columns, Column(**content["label"]), content["width"])
+        for column in [*columns, encoding.label]:
             good = isinstance(column.name, (str, type(None))) and type(column.at) is int
-            good = good and isinstance(column.values, (list, type(None))) and 0 <= column.at < plan.width
+            good = good and isinstance(column.values, (list, type(None))) and 0 <= column.at < encoding.width
             good = good and (column.mean is None or bool(np.isfinite(column.mean)))
             if not good or not all(isinstance(value, str) for value in column.values or []):
                 raise ValueError(column)
@@ -69,19 +69,19 @@ def plan_from_json(content: Any, inputs: int) -> Plan:
             raise ValueError(f"it has {n}")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"its table is none of {inputs} inputs: {error!r}") from error
-    return plan
+    return encoding
 
 
-def plan_of_names(names: Sequence[Any] | None, inputs: int) -> Plan:
+def of_names(names: Sequence[Any] | None, inputs: int) -> Encoding:
     """For a network that knows no more than the number of its inputs, and their names if it has them."""
     columns = [Column(None if names is None else str(names[i]), i) for i in range(inputs)]
-    return Plan(columns, Column(None, inputs), inputs + 1)
+    return Encoding(columns, Column(None, inputs), inputs + 1)
 
 
-def known_header(plan: Plan, first: list[str]) -> bool | None:
+def known_header(encoding: Encoding, first: list[str]) -> bool | None:
     """Whether the first record of a table is a header, by what a model knows; None if that says nothing."""
-    names = [column.name for column in plan.columns]
+    names = [column.name for column in encoding.columns]
     if all(names):
         return True if set(names) <= set(first) else None
-    known = {value for column in plan.columns for value in column.values or []}
+    known = {value for column in encoding.columns for value in column.values or []}
     return False if known & set(first) else None

@@ -1,0 +1,97 @@
+// A last layer without its logits.
+#include "../network/linear.h"
+
+#include <optional>
+#include <vector>
+
+#include "../common/labels.h"
+#include "call.h"
+#include "cost_arguments.h"
+#include "module.h"
+
+namespace nndl_fast {
+namespace {
+
+// The cost of the logits a w^T + b, and the gradients by w, b and a.
+template <class E>
+py::object run(const CostArguments<E>& given, const py::dtype& asked, const py::array& a, const py::array& w,
+               const py::array& b, bool gradients, ptrdiff_t room) {
+    const ptrdiff_t n = a.shape(0), features = a.shape(1), classes = w.shape(0);
+    const auto step = [](const py::array& x, int d) { return ptrdiff_t(x.strides(d)) / ptrdiff_t(sizeof(E)); };
+    LinearJob<E> job;
+    job.n = n;
+    job.features = features;
+    job.classes = classes;
+    job.a = static_cast<const E*>(a.data());
+    job.a_row = step(a, 0);
+    job.a_step = step(a, 1);
+    job.w = static_cast<const E*>(w.data());
+    job.w_row = step(w, 0);
+    job.w_step = step(w, 1);
+    job.b = static_cast<const E*>(b.data());
+    job.room = room;
+    job.cost = given.job();
+    // Read many times: another thread may change the caller's own meanwhile, and then they would be no classes.
+    std::vector<int64_t> labels;
+    if (given.labels()) {
+        labels.assign(job.cost.labels, job.cost.labels + n);
+        for (int64_t& label : labels)
+            if (!is_class(label, classes) && !(job.cost.ignore && label == job.cost.ignore_index)) label = 0;
+        job.cost.labels = labels.data();
+    }
+    if (const py::array* const y = given.targets())
+        job.cost.y = {static_cast<const E*>(y->data()), step(*y, 0), step(*y, 1)};
+    std::optional<py::array> costs = fresh(py::dtype::of<double>(), 1, &n), nabla_w, nabla_b, delta_a;
+    job.cost.row_result = static_cast<double*>(costs->mutable_data());
+    if (gradients) {
+        const auto made = [&](std::initializer_list<ptrdiff_t> shape, std::optional<py::array>& array) {
+            array = fresh(py::dtype::of<E>(), ptrdiff_t(shape.size()), shape.begin());
+            return static_cast<E*>(array->mutable_data());
+        };
+        job.nabla_w = made({classes, features}, nabla_w);
+        job.nabla_b = made({classes}, nabla_b);
+        job.delta_a = made({n, features}, delta_a);
+        job.delta_a_row = features;
+    }
+    Total total;
+    {
+        const ReleaseGil released(n * classes);
+        run_linear(job);
+        if (!given.one_each())
+            for (ptrdiff_t i = 0; i < n; ++i) total.add(job.cost.row_result[i]);
+    }
+    if (!given.one_each()) costs.reset();
+    std::optional<Result> none;
+    const py::object cost = answer(true, costs, given.of_sum(total.value()), none, asked);
+    return gradients ? py::object(py::make_tuple(cost, *nabla_w, *nabla_b, *delta_a)) : cost;
+}
+
+// `z` has the shape of the logits, and the dtype of what is returned; a, w and b are what the calling module made sure
+// of.
+py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reduction, py::handle sample_weight,
+                                 py::handle class_weight, py::handle ignore_index, py::handle smoothing, py::handle a,
+                                 py::handle w, py::handle b, py::handle gradients, py::handle room) {
+    const char* const function = "linear_log_likelihood";
+    const CostOptions options = cost_options(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
+    const py::array targets = to_array(y, {function, "y"});
+    const Floats floats = to_floats(z, {function, "z"});
+    const auto given = [](py::handle x) { return usable(py::reinterpret_borrow<py::array>(x)); };
+    const py::array inputs = given(a), weights = given(w), biases = given(b);
+    const bool wanted = gradients.ptr() == Py_True;
+    const ptrdiff_t bytes = py::cast<ptrdiff_t>(room);
+    if (floats.single)
+        return run(CostArguments<float>(options, floats, 1, targets), floats.asked, inputs, weights, biases, wanted,
+                   bytes);
+    return run(CostArguments<double>(options, floats, 1, targets), floats.asked, inputs, weights, biases, wanted,
+               bytes);
+}
+
+}  // namespace
+
+void add_linear(py::module_& module) {
+    static PyMethodDef table[] = {direct<linear_log_likelihood>("linear_log_likelihood"), {}};
+    add(module, table);
+    module.attr("room_of_logits") = room_of_logits;
+}
+
+}  // namespace nndl_fast
