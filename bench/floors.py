@@ -1,5 +1,5 @@
-"""What the machine allows, measured in the run, and how far from it the times are: a copy of the same array,
-and the arithmetic, which is what an operation takes where array and result stay in the nearest caches."""
+"""How far the times are from what the machine allows, which is measured in the same run: the time of a copy of
+the array, and that of the arithmetic, which is what an operation takes where all is in the nearest caches."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def per_element(times: Times, operation: str) -> float | None:
 
 
 def most_threads(times: Times) -> int:
+    """With which it was measured; 0 if the times by number of threads were not."""
     counts = (row for shapes in varied(times, "threads").values() for row in shapes.values())
-    return max((int(count) for row in counts for count in row), default=1)
+    return max((int(count) for row in counts for count in row), default=0)
 
 
 def limits(times: Times) -> list[dict[str, Any]]:
@@ -49,9 +50,9 @@ def limits(times: Times) -> list[dict[str, Any]]:
                 ours = {name: results.seconds(times, operation, shape, name) for name in (OURS, OURS_OUT)}
                 for name, value in ours.items():
                     record[f"{operation}, {name}"] = quotient(value, base)
-                each = per_element(times, operation)
-                if elements >= MANY and each is not None:
-                    floor = max(base, each * elements / most_threads(times))
+                each, threads = per_element(times, operation), most_threads(times)
+                if elements >= MANY and each is not None and threads:
+                    floor = max(base, each * elements / threads)
                     record[f"{operation} / floor"] = quotient(ours[OURS_OUT], floor)
             found.append(record)
     return found

@@ -31,7 +31,6 @@ SETTINGS = re.compile(
 )
 FOLDERS = ["NNDL_FAST_MNIST"]  # which say nothing of speed, and where they are is nobody's business
 KEEP = "--keep-environment"
-DEFAULT_CACHE = 32 << 20  # bytes, where the system does not say
 
 STARTED_WITH = Path("/proc/self/environ")
 SYSTEM_CPU = Path("/sys/devices/system/cpu/cpu0/cache")

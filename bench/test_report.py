@@ -21,7 +21,7 @@ import summary
 from results import Key, Time
 
 A, B = (10, 10), (1024, 1000)
-CACHE = 1 << 20  # bytes: holds shape A and not shape B
+CACHE = 1 << 20  # bytes
 
 
 def times(**seconds: float) -> dict[Key, Time]:

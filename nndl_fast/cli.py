@@ -194,14 +194,14 @@ def info(model: Path | None) -> None:
             "dtype": net.dtype,
             "parameters": net.num_parameters,
             **{name: names for name in ("classes", "features") if (names := getattr(net, name))},
-            **_planned(net),
+            **_encoded(net),
             "digest": net.digest(),
         }
     for name, value in content.items():
         _options.say(f"{name:<17} {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
-def _planned(net: Network) -> dict[str, Any]:
+def _encoded(net: Network) -> dict[str, Any]:
     """What the network keeps of the table that it was trained on."""
     if not net.table:
         return {}

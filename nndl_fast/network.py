@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import _core
 from ._files import _serialization
 from ._network import _backpropagation, _progress, _trainers
-from ._network._predicting import Data, Predicting
+from ._network._predicting import Data, Forward, Predicting
 from ._runtime import _inputs
 from ._runtime._types import Array
 from .costs import LogLikelihoodCost
@@ -264,7 +264,7 @@ class Network(Predicting):
                 rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta", 0) * best.factor
                 order = self.rng.permutation(n)
                 trainer.run(x, y, order, mini_batch_size, rate, weight)
-                forward = trainer.weighted_inputs_of()
+                forward = trainer.weighted_inputs_of
                 values = self._measured(wanted, evaluation, (x, y), lmbda, forward)
                 for name, value in values.items():
                     history[name].append(value)
@@ -384,7 +384,7 @@ class Network(Predicting):
         values: dict[str, float],
         data: tuple[Array, Array],
         lmbda: float,
-        forward: Callable[[Array], Array],
+        forward: Forward,
     ) -> dict[str, str]:
         """What the bar says of an epoch: what is monitored, and where that is nothing, cost and accuracy."""
         if not values:

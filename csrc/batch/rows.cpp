@@ -43,7 +43,7 @@ void run_range(RowKernel<E> kernel, const Job<E>& job, const Batch& batch, ptrdi
                double* results) {
     Walk walk(batch, first);
     while (first < last) {
-        const Job<E> part = rows_at(walk, job, first, last, results);
+        Job<E> part = rows_at(walk, job, first, last, results);
         run_strided(kernel, part);
         walk.advance(part.rows);
         first += part.rows;
@@ -74,9 +74,9 @@ void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
         return run_range(kernel, job, batch, 0, rows, job.row_result);
     const Job<E> begin = rows_at(Walk(batch, 0), job, 0, rows, job.row_result);
     const Plan plan = plan_of(begin);
-    const bool copied = plan.path == Path::copied_rows, few_runs = rows < begin.rows * threads_for(rows, time);
+    const bool copied = plan.path == Path::copied_rows, few_runs = rows <= begin.rows * threads_for(rows, time);
     const int dividing = plan.divisible && !copied ? threads_for_each_row(job, rows) : 0;
-    const bool copies = job.half ? dividing : copied && few_runs;
+    const bool copies = copied ? few_runs : job.half && dividing;
     if (copies || dividing) {
         Walk walk(batch, 0);
         for (ptrdiff_t r = 0, next; r < rows; walk.advance(next - r), r = next) {

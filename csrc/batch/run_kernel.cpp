@@ -24,7 +24,7 @@ constexpr ptrdiff_t classes_of_unit = 512;
 constexpr ptrdiff_t classes_to_expect_from = 128;
 
 template <class E>
-ptrdiff_t rows_at_once(const Job<E>& job) {
+ptrdiff_t rows_of_copy(const Job<E>& job) {
     const ptrdiff_t row = scratch_area(job.classes) * ptrdiff_t(sizeof(E));
     const ptrdiff_t fit = std::clamp(bytes_at_once / row, few_columns, many_columns);
     return std::clamp<ptrdiff_t>(std::min(fit, most_bytes / row), 1, job.rows);
@@ -140,29 +140,56 @@ void run_half_precision(RowKernel<float> kernel, const Job<float>& job) {
 }
 void run_half_precision(RowKernel<double>, const Job<double>&) {}  // there is no such job
 
+// Some rows, of which copies stand at z and y and what becomes of them at out, each `row` elements long.
+template <class E>
+Job<E> of_copies(const Job<E>& some, E* z, E* y, E* out, ptrdiff_t row) {
+    Job<E> copy = some;
+    copy.half = {};
+    copy.z = {z, row, 1};
+    copy.y = {some.y.data ? y : nullptr, row, 1};
+    copy.out = {some.out.data || some.half.out.data ? out : nullptr, row, 1};
+    return copy;
+}
+
+// A line of columns at a time, in memory that lives with the thread.
+template <class E>
+void run_copied_alone(RowKernel<E> kernel, const Job<E>& job) {
+    static thread_local Buffer thread_copy;
+    const ptrdiff_t row = scratch_area(job.classes), most = bytes_at_once / (row * ptrdiff_t(sizeof(E)));
+    const ptrdiff_t at_once = std::clamp<ptrdiff_t>(std::min(most, lanes<E>), 1, job.rows);
+    E* const z = room<E>(thread_copy, at_once * row * (1 + bool(job.y.data)));
+    E* const y = z + at_once * row;
+    for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
+        const Job<E> some = rows_of(job, first, std::min(at_once, job.rows - first));
+        take(some.z, some.rows, 0, job.classes, z, row);
+        if (some.y.data) take(some.y, some.rows, 0, job.classes, y, row);
+        Job<E> copy = of_copies(some, z, y, z, row);
+        run_kernel(kernel, copy);
+        if (some.out.data) give(z, row, some.rows, 0, job.classes, some.out);
+    }
+}
+
 }  // namespace
 
 template <class E>
-void run_strided(RowKernel<E> kernel, const Job<E>& job) {
+void run_strided(RowKernel<E> kernel, Job<E>& job) {
     if (job.half) return run_half_precision(kernel, job);
     const Plan plan = plan_of(job);
-    const ptrdiff_t in_place = plan.path == Path::copied_rows   ? 0
-                               : plan.rest == Path::copied_rows ? plan.rows_by_path
-                                                                : job.rows;
-    if (in_place) {
-        Job<E> some = rows_of(job, 0, in_place);
+    if (plan.path != Path::copied_rows && (plan.rest != Path::copied_rows || plan.rows_by_path == job.rows))
+        return run_kernel(kernel, job, plan);
+    const ptrdiff_t not_copied = plan.path == Path::copied_rows ? 0 : plan.rows_by_path;
+    if (not_copied) {
+        Job<E> some = rows_of(job, 0, not_copied);
         run_kernel(kernel, some);
     }
-    if (in_place == job.rows) return;
-    const Watch nobody(nullptr, nullptr);  // this may be a part of work that is watched as a whole
-    run_copied(kernel, rows_of(job, in_place, job.rows - in_place));
+    run_copied_alone(kernel, rows_of(job, not_copied, job.rows - not_copied));
 }
 
 template <class E>
 void run_copied(RowKernel<E> kernel, const Job<E>& job) {
-    const ptrdiff_t row = scratch_area(job.classes), at_once = rows_at_once(job);
+    const ptrdiff_t row = scratch_area(job.classes), at_once = rows_of_copy(job);
     const bool stores = job.out.data || job.half.out.data;
-    // What a few rows become does not overwrite them, as threads divide their classes .
+    // Where threads divide the classes of a row, its result must not overwrite it.
     const bool apart = stores && at_once <= get_num_threads();
     Buffer own;  // not the thread's: what interrupts long work may call again
     E *const z = room<E>(own, at_once * row * (1 + bool(job.y.data) + apart)), *const y = z + at_once * row,
@@ -182,14 +209,9 @@ void run_copied(RowKernel<E> kernel, const Job<E>& job) {
             take_z(some, begin, end, z, row);
             if (some.y.data) take(some.y, some.rows, begin, end, y, row);
         });
-        Job<E> copy = some;
-        copy.half = {};
-        copy.z = {z, row, 1};
-        copy.y = {some.y.data ? y : nullptr, row, 1};
-        copy.out = {stores ? out : nullptr, row, 1};
         Batch rows;
         rows.append(some.rows, row, row, row);
-        run_rows(kernel, copy, rows);
+        run_rows(kernel, of_copies(some, z, y, out, row), rows);
         if (stores) share([&](ptrdiff_t begin, ptrdiff_t end) { give_out(some, out, row, begin, end); });
     }
 }
@@ -240,8 +262,8 @@ void run_divided(RowKernel<E> kernel, const Job<E>& row, int threads) {
     run(0, row.classes);
 }
 
-template void run_strided(RowKernel<float>, const Job<float>&);
-template void run_strided(RowKernel<double>, const Job<double>&);
+template void run_strided(RowKernel<float>, Job<float>&);
+template void run_strided(RowKernel<double>, Job<double>&);
 template void run_copied(RowKernel<float>, const Job<float>&);
 template void run_copied(RowKernel<double>, const Job<double>&);
 

@@ -5,19 +5,24 @@
 
 namespace nndl_fast {
 
-// Runs a kernel by its plan, which copies nothing, with scratch memory that lives with the thread.
+// Runs a kernel on rows that it reads as they stand (no path of the plan is copied_rows), with scratch memory that
+// lives with the thread.
 template <class E>
-void run_kernel(RowKernel<E> kernel, Job<E>& job) {
+void run_kernel(RowKernel<E> kernel, Job<E>& job, const Plan& plan) {
     static thread_local Buffer scratch;
-    job.plan = plan_of(job);
+    job.plan = plan;
     job.scratch = room<E>(scratch, job.plan.scratch);
     kernel(job);
+}
+template <class E>
+void run_kernel(RowKernel<E> kernel, Job<E>& job) {
+    run_kernel(kernel, job, plan_of(job));
 }
 
 // The same whatever the type of the rows and their strides are, on this thread. Rows of a 16-bit type are copied, and
 // those of many classes that are not contiguous.
 template <class E>
-void run_strided(RowKernel<E> kernel, const Job<E>& job);
+void run_strided(RowKernel<E> kernel, Job<E>& job);
 
 // Rows that are all to be copied: threads share out the copying by classes, so that no two of them write to one cache
 // line, and then the rows of the copy.

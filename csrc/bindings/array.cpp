@@ -243,7 +243,7 @@ void require_size(const py::array& array, Argument argument) {
 
 }  // namespace
 
-Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
+Floats to_floats(py::handle object, Argument argument, bool keep_half) {
     py::array array = to_array(object, argument);
     const py::dtype dtype = array.dtype();
     const char kind = dtype.kind();
@@ -255,7 +255,7 @@ Floats to_floats(py::handle object, Argument argument, bool keep_halves) {
     }
     require_real(array, argument);
     if (kind == 'i' || kind == 'u') return {cast(array, py::dtype::of<double>()), py::dtype::of<double>(), false};
-    return {keep_halves ? usable(array) : cast(array, py::dtype::of<float>()),
+    return {keep_half ? usable(array) : cast(array, py::dtype::of<float>()),
             dtype.attr("newbyteorder")("=").cast<py::dtype>(), true};
 }
 

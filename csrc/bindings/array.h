@@ -93,7 +93,7 @@ inline py::object to_array_or_none(py::handle object, Argument argument) {
 }
 // The same array, of which nobody else can set the shape or the type.
 py::array own_view(const py::array& array);
-Floats to_floats(py::handle object, Argument argument, bool keep_halves = false);
+Floats to_floats(py::handle object, Argument argument, bool keep_half = false);
 // Whether the elements are of a 16-bit type, and how its elements are converted.
 inline bool is_half(const py::array& array) { return array.itemsize() == 2; }
 HalfKernels half_kernels_of(const py::array& array);

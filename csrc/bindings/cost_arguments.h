@@ -59,7 +59,7 @@ inline CostOptions cost_options(const char* function, py::handle reduction, py::
     return options;
 }
 
-// Targets and weights, of one floating-point type. All of them are checked here, before anything is written.
+// Targets and weights, of one floating-point type.
 template <class E>
 class CostArguments {
 public:

@@ -1,4 +1,4 @@
-// Training: networks whose parameters come from and go to NumPy arrays, and the rule of a step.
+// Networks whose parameters come from and go to NumPy arrays, and the rule of a step.
 #include "../network/network.h"
 
 #include <algorithm>
@@ -150,6 +150,7 @@ public:
 
     // (n, outputs) of examples in rows, of any strides
     py::array weighted_inputs(const py::array& x) const override {
+        check_idle();
         check_used();
         if (x.ndim() != 2 || x.shape(1) != sizes_.front() || !py::isinstance<py::array_t<E>>(x))
             throw py::value_error("_core.Network: x has shape " + shape_of(x) + " and dtype " + dtype_of(x));

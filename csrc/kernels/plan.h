@@ -63,8 +63,8 @@ static constexpr ptrdiff_t scratch_of(Path path, ptrdiff_t classes) {
         case Path::panels:
             return panels_in_hand * panel_elements<E>(classes);
         case Path::rows:
-        case Path::copied_rows:
             return exps;
+        case Path::copied_rows:  // of which copies are made elsewhere
         case Path::slice_of_row:
             return 0;
     }
@@ -119,7 +119,7 @@ static constexpr Plan plan_of(const Job<E>& job) {
     }
     const ptrdiff_t by_path = scratch_of<E>(plan.path, classes), by_rest = scratch_of<E>(plan.rest, classes);
     plan.scratch = by_path < by_rest ? by_rest : by_path;
-    if (plan.path != Path::rows) plan.unit = rows_of_tiles;
+    if (plan.path != Path::rows && plan.path != Path::copied_rows) plan.unit = rows_of_tiles;
     const bool in_place = out && job.out.data == job.z.data, targets_everywhere = y || job.smoothing > 0;
     plan.divisible = job.half || plan.path == Path::copied_rows ||
                      (plan.path == Path::rows && job.exponentials && !targets_everywhere && !in_place);

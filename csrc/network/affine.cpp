@@ -85,14 +85,14 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     product.keep = E(job.adds);
     product.start_of_column = advanced(job.of_columns, part.begin);
     product.start_of_row = advanced(job.of_rows, part.top);
-    const bool turns = copies && left_is_transposed(job);
+    const bool transposes = copies && left_is_transposed(job);
     ptrdiff_t first = 0;
     do {
         const bool copied = copies || first >= depth - last_rows;
         const ptrdiff_t last = copies ? std::min(depth, first + deep) : copied ? depth : depth - last_rows;
         product.depth = last - first;
         product.left = job.left.at(part.top, first);
-        if (turns) transpose_left(product, product.left, job.left.column, thread_result);
+        if (transposes) transpose_left(product, product.left, job.left.column, thread_result);
         if (copied) {
             E* const to = room<E>(thread_operand, panels * lanes<E> * product.depth);
             columns_to_panels(job.right.at(first, part.begin), job.right.row, job.right.column, product.depth, n, to);
@@ -193,10 +193,10 @@ void multiply_into_rows(const Multiplication<E>& job) {
     }
     const ptrdiff_t tile = active_kernels<E>().tile_columns({});
     const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
-    const bool turns = left_is_transposed(job);
-    const Cut rows(m, 32, turns ? std::min(tall, fit / 32 * 32) : tall),
+    const bool transposes = left_is_transposed(job);
+    const Cut rows(m, 32, transposes ? std::min(tall, fit / 32 * 32) : tall),
         columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
-    const bool worth_copy = turns || job.right.row >= tiles_worth_copy * tile || (n % lanes<E> && depth < shallow);
+    const bool worth_copy = transposes || job.right.row >= tiles_worth_copy * tile || (n % lanes<E> && depth < shallow);
     share_parts(job, rows, columns, [&](const Part& part) {
         multiply_part(job, part, !side_by_side || (worth_copy && part.bottom - part.top >= rows_worth_copy));
     });

@@ -113,6 +113,8 @@ private:
                 job.z = {z_ + p * panel_, 1, size};
                 job.y = {has_targets_ ? y_ + p * panel_ : nullptr, 1, size};
                 job.out = {gradients_ ? z_ + p * panel_ : nullptr, 1, size};
+                // Lanes without an example have the biases: if these are equal, they would take a longer way.
+                for (ptrdiff_t lane = job.rows; lane < size; ++lane) z_[p * panel_ + lane] += 1;
                 run_kernel(active_kernels<E>().log_likelihood, job);
             }
         });

@@ -85,9 +85,9 @@ void Network<E>::give_moment(int moment, const std::vector<E*>& weights, const s
 }
 
 template <class E>
-double Network<E>::time_of_forward(ptrdiff_t m) const {
-    ProductJob<E> all;  // the products of all layers
-    for (const Layer& layer : layers_) all.depth += layer.inputs * layer.neurons;
+double Network<E>::time_of_products(ptrdiff_t m, size_t layers) const {
+    ProductJob<E> all;
+    for (size_t i = 0; i < layers; ++i) all.depth += layers_[i].inputs * layers_[i].neurons;
     all.rows = m;
     all.columns = 1;
     return nanoseconds(all);
@@ -96,34 +96,38 @@ double Network<E>::time_of_forward(ptrdiff_t m) const {
 template <class E>
 void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z) const {
     const Layer& last_layer = layers_.back();
+    const size_t layers = layers_.size() - is_wide();
     ptrdiff_t widest = 0;
-    for (size_t i = 0; i < layers_.size() - is_wide(); ++i)
-        widest = std::max(widest, row_stride<E>(layers_[i].neurons));
+    for (size_t i = 0; i < layers; ++i) widest = std::max(widest, row_stride<E>(layers_[i].neurons));
+    Buffer own;  // what goes into a wide layer, of all examples
+    Examples<E> into_wide = examples;
+    if (is_wide() && layers)
+        into_wide = {room<E>(own, n * row_stride<E>(last_layer.inputs)), row_stride<E>(last_layer.inputs)};
     const ptrdiff_t units = (n + examples_at_once - 1) / examples_at_once;
-    const double time = time_of_forward(n);
-    share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
-        E* place[2];
-        for (int i = 0; i < 2; ++i) place[i] = room_of_zeros<E>(thread_activations[i], examples_at_once * widest);
-        for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once);
-             start += examples_at_once) {
-            const ptrdiff_t m = std::min(examples_at_once, n - start);
-            const Examples<E> a = forward({examples.x + start * examples.row, examples.row, examples.step}, m,
-                                          [&](size_t layer) { return place[layer % 2]; });
-            E* const to = z + start * last_layer.neurons;
-            if (is_wide()) {
-                const Watch nobody(nullptr, nullptr);  // all of it is watched
-                Multiplication<E> product;
-                product.left = {a.x, m, last_layer.inputs, a.row, a.step};
-                product.right = {last_layer.data(last_layer.weights), last_layer.inputs, last_layer.neurons, 1,
-                                 last_layer.inputs};
-                product.out = {to, m, last_layer.neurons, last_layer.neurons, 1};
-                product.of_columns = last_layer.data(last_layer.biases);
-                multiply(product);
-            } else
-                for (ptrdiff_t r = 0; r < m; ++r)
-                    std::copy_n(a.x + r * a.row, last_layer.neurons, to + r * last_layer.neurons);
-        }
-    });
+    const double time = time_of_products(n, layers);
+    if (layers)
+        share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
+            E* place[2];
+            for (int i = 0; i < 2; ++i) place[i] = room_of_zeros<E>(thread_activations[i], examples_at_once * widest);
+            for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once);
+                 start += examples_at_once) {
+                const ptrdiff_t m = std::min(examples_at_once, n - start);
+                const Examples<E> a = forward({examples.x + start * examples.row, examples.row, examples.step}, m,
+                                              [&](size_t layer) { return place[layer % 2]; });
+                E* const to =
+                    is_wide() ? static_cast<E*>(own.data()) + start * into_wide.row : z + start * last_layer.neurons;
+                const ptrdiff_t row = is_wide() ? into_wide.row : last_layer.neurons;
+                const ptrdiff_t columns = is_wide() ? last_layer.inputs : last_layer.neurons;
+                for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(a.x + r * a.row, columns, to + r * row);
+            }
+        });
+    if (!is_wide()) return;
+    Multiplication<E> product;
+    product.left = {into_wide.x, n, last_layer.inputs, into_wide.row, into_wide.step};
+    product.right = {last_layer.data(last_layer.weights), last_layer.inputs, last_layer.neurons, 1, last_layer.inputs};
+    product.out = {z, n, last_layer.neurons, last_layer.neurons, 1};
+    product.of_columns = last_layer.data(last_layer.biases);
+    multiply(product);
 }
 
 template class Network<float>;

@@ -27,7 +27,7 @@ struct Examples {
     const double* weights = nullptr;  // (n,), by which the cost of each is multiplied, if there are any
 };
 
-// Neurons from which the weighted inputs of a softmax layer are not held as a whole.
+// A softmax layer of so many neurons or more is wide: in training its weighted inputs are not held as a whole.
 constexpr ptrdiff_t wide_layer = 4096;
 
 template <class E>
@@ -76,7 +76,8 @@ private:
     // Between arrays as they are given and as they stand here.
     void put(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const;
     void take(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const;
-    double time_of_forward(ptrdiff_t m) const;
+    // Of the products of the first layers, one for each.
+    double time_of_products(ptrdiff_t m, size_t layers) const;
     template <class F>
     void undoing(F step);
     void reserve(ptrdiff_t mini_batch, const Rule& rule, const Examples<E>& examples);

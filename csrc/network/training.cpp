@@ -60,7 +60,7 @@ template <class E>
 void Network<E>::forward(ptrdiff_t m) {
     const Examples<E> all{static_cast<const E*>(x_.data()), row_stride<E>(layers_.front().inputs)};
     const ptrdiff_t units = (m + rows_of_unit - 1) / rows_of_unit;
-    const double time = time_of_forward(m);
+    const double time = time_of_products(m, layers_.size() - is_wide());
     share_out(units, time < worth_threads ? 1 : threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
         const ptrdiff_t start = first * rows_of_unit;
         forward({all.x + start * all.row, all.row}, std::min(m, last * rows_of_unit) - start,
@@ -281,7 +281,7 @@ void Network<E>::train(const Examples<E>& examples, const int64_t* order, ptrdif
             backward(m, rule);
         };
         // A step is done as a whole or not at all, whatever interrupts it.
-        const double time = 3 * time_of_forward(m);  // three products per layer
+        const double time = 3 * time_of_products(m, layers_.size());
         if (time < Watch::interval) {
             const Watch nobody(nullptr, nullptr);
             step();

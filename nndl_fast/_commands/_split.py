@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,9 +117,13 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Split:
         encoding=encoding,
         image=table.image,
         scale=scale,
-        place=table._replace(rows=table.rows[parts[2]]).place,
+        place=partial(_place, table.where, table.rows[parts[2]]),
         notes=[*table.notes, *warned],
     )
+
+
+def _place(where: Callable[[int], str], rows: Array, i: int) -> str:
+    return where(rows[i])
 
 
 def _classes(labels: Array) -> tuple[list[Any], Array]:

@@ -317,7 +317,8 @@ def linear_log_likelihood(
     """Compute the log-likelihood cost of a whole output layer, and its gradients.
 
     The weighted inputs are never in memory as a whole, so that a layer may have very many classes. Beside
-    its results the function needs 32 MB.
+    its results the function needs 32 MB, or a quarter of the bytes of ``w``, or the weighted inputs of 32
+    examples, whichever is the most; twice that with targets.
 
     Parameters
     ----------

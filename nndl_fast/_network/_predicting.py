@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +24,10 @@ from ._layers import Layers
 from ._trainers import one_at_a_time
 
 Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
+
+# Makes the function that takes examples in rows to the last layer's weighted inputs: a trainer has one in which
+# the parameters stand already.
+Forward = Callable[[], Callable[[Array], Array]]
 
 # Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.
 _COLUMNS, _BYTES = 4096, 32 << 20
@@ -72,8 +77,8 @@ class Predicting(Layers):
                 "columns. Give axis=0 for that, axis=1 for rows",
                 stacklevel=2,
             )
-        weighted_inputs_of = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
-        return _backpropagation.activate_output(self.cost, weighted_inputs_of(columns.T).T)
+        weighted_inputs = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
+        return _backpropagation.activate_output(self.cost, weighted_inputs(columns.T).T)
 
     def predict_proba(self, x: ArrayLike) -> Array:
         """Compute the output activations of examples in rows.
@@ -146,17 +151,14 @@ class Predicting(Layers):
             a[part] = as_type(_backpropagation.activate_output(self.cost, z), a.dtype).T
         return a
 
-    def _weighted_inputs(
-        self, rows: Array, weighted_inputs_of: Callable[[Array], Array] | None = None
-    ) -> Iterator[tuple[slice, Array]]:
-        """Some examples at a time, and in columns the last layer's weighted inputs, by that function if it is
-        there already."""
-        if weighted_inputs_of is None:
-            weighted_inputs_of = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
+    def _weighted_inputs(self, rows: Array, forward: Forward | None = None) -> Iterator[tuple[slice, Array]]:
+        """Some examples at a time, and in columns the last layer's weighted inputs."""
+        forward = forward or partial(_backpropagation.weighted_inputs_of, self.parameters, self.hidden)
+        weighted_inputs = forward()
         at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
         for start in range(0, len(rows), at_once):
             part = slice(start, start + at_once)
-            yield part, weighted_inputs_of(rows[part]).T
+            yield part, weighted_inputs(rows[part]).T
 
     def accuracy(self, data: Data, convert: bool = False) -> int:
         """Count the examples whose largest output activation is in the right place.
@@ -279,12 +281,12 @@ class Predicting(Layers):
         x: Array,
         y: Array,
         lmbda: float | None,
-        weighted_inputs_of: Callable[[Array], Array] | None = None,
+        forward: Forward | None = None,
     ) -> tuple[float, int]:
         """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
         from_z = getattr(self.cost, "from_z", None)
         cost, correct = 0.0, 0
-        for part, z in self._weighted_inputs(x, weighted_inputs_of):
+        for part, z in self._weighted_inputs(x, forward):
             a = _backpropagation.activate_output(self.cost, z)
             correct += _inputs.count_correct(a, y[part].T)
             if lmbda is not None:
@@ -300,14 +302,14 @@ class Predicting(Layers):
         evaluation: tuple[Array, Array],
         training: tuple[Array, Array],
         lmbda: float,
-        weighted_inputs_of: Callable[[Array], Array],
+        forward: Forward,
     ) -> dict[str, float]:
         """What is monitored, by name."""
         values: dict[str, float] = {}
         for of, data in (("evaluation", evaluation), ("training", training)):
             cost, accuracy = f"{of}_cost", f"{of}_accuracy"
             if wanted[cost] or wanted[accuracy]:
-                judged = self._judge(*data, lmbda if wanted[cost] else None, weighted_inputs_of)
+                judged = self._judge(*data, lmbda if wanted[cost] else None, forward)
                 both = dict(zip((cost, accuracy), judged))
                 values |= {name: value for name, value in both.items() if wanted[name]}
         return values

@@ -41,6 +41,8 @@ signals = pytest.mark.skipif(sys.platform == "win32", reason="no timer's signal 
     "call",
     [  # minutes of work, by strides of 0
         "nf.logsumexp(rows)",
+        "nf.logsumexp(rows.T, axis=0)",
+        "nf.logsumexp(np.broadcast_to(np.float16(1), (10**7, 10**5)), axis=0)",
         "nf.log_likelihood_cost(rows, np.zeros(10**5, int))",
         "nf.log_likelihood_cost(rows[:4000], np.zeros(4000, int), sample_weight=np.ones(4000))",
         "nf.log_likelihood_cost(rows, rows)",
@@ -118,12 +120,14 @@ columns = halves[:6_000_000].astype(np.float32).reshape(3000, 2000)
 calls = [
     lambda: nf.log_likelihood_cost(row, y), lambda: nf.logsumexp(halves), lambda: nf.softmax(halves).sum(),
     lambda: nf.matmul(columns.T, columns, np.empty((2000, 4000), np.float32)[:, ::2]).sum(),
+    lambda: nf.logsumexp(columns, 0).sum(), lambda: nf.logsumexp(halves.reshape(-1, 8), 0).sum(),
 ]
 expected, heard = [call() for call in calls], []
 
 def handler(*_):
     found = nf.log_likelihood_cost(few, np.zeros(4000, int)) + nf.logsumexp(halves[:100_000])
-    heard.append(found + nf.matmul(few.T, few).sum() + nf.matmul(columns[:50], columns[:90].T).sum())
+    heard.append(found + nf.matmul(few.T, few).sum() + nf.matmul(columns[:50], columns[:90].T).sum()
+                 + nf.logsumexp(columns[:, :9], 0).sum())
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
 for _ in range(5):

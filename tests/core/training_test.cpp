@@ -135,7 +135,7 @@ void check_products(const char* type) {
 }
 
 template <class E>
-void check_turns(const char* type) {
+void check_transpositions(const char* type) {
     constexpr ptrdiff_t size = lanes<E>;
     for (ptrdiff_t rows : {1, 7, 8, 15, 16, 17, 40})
         for (ptrdiff_t columns : {1, 3, 4, 5, 16, 33})
@@ -161,7 +161,8 @@ void check_turns(const char* type) {
                             const E expected = i < rows ? from[size_t(i * job.row + j)] : whole ? E(0) : E(7);
                             good = good && to[size_t(i / size * job.to_panel + j * size + i % size)] == expected;
                         }
-                    check(good, isa + " " + type + " turn " + std::to_string(rows) + " x " + std::to_string(columns));
+                    check(good, isa + " " + type + " transposition " + std::to_string(rows) + " x " +
+                                    std::to_string(columns));
                 }
 }
 
@@ -352,8 +353,8 @@ int main(int count, char** arguments) {
     assume_processors(8);  // so that as many threads as are set do take part
     check_products<float>("float32");
     check_products<double>("float64");
-    check_turns<float>("float32");
-    check_turns<double>("float64");
+    check_transpositions<float>("float32");
+    check_transpositions<double>("float64");
     check_training<float>("float32", "cb0275b8");
     check_training<double>("float64", "96169745");
     check_undone();

@@ -1,6 +1,6 @@
 """Examples in columns: the bits of the same examples in rows.
 
-Columns of very many classes are taken class after class, and few of them are shared out by classes."""
+Columns of very many classes are copied to rows, some at a time; threads share out the copying by classes."""
 
 import numpy as np
 import pytest

@@ -1,10 +1,10 @@
-"""Arguments of any type, arguments with code of their own, and blocks of classes, as bytes spell them:
-``python tests/tools/fuzz_arguments.py --seconds N``.
+"""Arguments of any type, arguments with code of their own, and last layers in small blocks, as bytes spell
+them: ``python tests/tools/fuzz_arguments.py --seconds N``.
 
 A dtype is computed with, or refused by a TypeError that names the argument. An object that changes the shape
 or the type of the other arguments while it is converted changes no call in progress: the result is that of
-the arguments as they were or as they became, or the call is refused. ``linear_log_likelihood`` in blocks of
-some classes gives what it gives with all of them, whatever is NaN or infinite."""
+the arguments as they were or as they became, or the call is refused. ``linear_log_likelihood`` in blocks of few
+examples gives what it gives of all, whatever is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def of_a_type(function: Callable[..., Any], given: Given, name: str, dtype: np.d
                 assert np.allclose(np.asarray(one, "f8"), np.asarray(other, "f8"), 1e-2, 1e-2, equal_nan=True)
 
 
-# -- blocks of classes -----------------------------------------------------------------------
+# -- blocks of examples ----------------------------------------------------------------------
 
 
 def in_blocks(data: Bytes) -> None:
@@ -229,7 +229,7 @@ def in_blocks(data: Bytes) -> None:
     with np.errstate(all="ignore"):
         try:
             expected = nf.linear_log_likelihood(**given, **options)
-            _linear.ROOM = data.among([1, 500, 3600, 6800, 20_000])
+            _linear.ROOM = data.among([1, 20_000])
             got = nf.linear_log_likelihood(**given, **options)
         finally:
             _linear.ROOM = before
