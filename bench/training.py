@@ -1,7 +1,8 @@
 """Training on MNIST by nndl_fast and each of its peers.
 
-``python bench/training.py FOLDER`` prints the microseconds that an example takes each of them, in turn. With ``--whole`` it trains for 30 epochs with nndl_fast and with plain
-batched NumPy, and prints a table of accuracies and seconds."""
+``python bench/training.py FOLDER`` prints the microseconds that an example takes each of them, in turn. With
+``--whole`` it trains for 30 epochs with nndl_fast and with plain batched NumPy, and prints a table of
+accuracies and seconds."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from .. import _core
 from .._runtime._errors import unheard
 from .._runtime._types import Array
 
-# Bytes of logits that are there at a time, if a quarter of the weights or the logits of 32 examples are not more.
+# Bytes of logits that are there at a time, unless a quarter of the weights or those of 32 examples are more.
 ROOM = _core.room_of_logits
 
 

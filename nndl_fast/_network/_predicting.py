@@ -25,8 +25,8 @@ from ._trainers import one_at_a_time
 
 Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
 
-# Makes the function that takes examples in rows to the last layer's weighted inputs: a trainer has one in which
-# the parameters stand already.
+# Makes the function that takes examples in rows to the last layer's weighted inputs: a trainer has one in
+# which the parameters stand already.
 Forward = Callable[[], Callable[[Array], Array]]
 
 # Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.

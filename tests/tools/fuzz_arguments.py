@@ -3,8 +3,8 @@ them: ``python tests/tools/fuzz_arguments.py --seconds N``.
 
 A dtype is computed with, or refused by a TypeError that names the argument. An object that changes the shape
 or the type of the other arguments while it is converted changes no call in progress: the result is that of
-the arguments as they were or as they became, or the call is refused. ``linear_log_likelihood`` in blocks of few
-examples gives what it gives of all, whatever is NaN or infinite."""
+the arguments as they were or as they became, or the call is refused. ``linear_log_likelihood`` in small
+blocks gives what it gives in one, whatever is NaN or infinite."""
 
 from __future__ import annotations
 
