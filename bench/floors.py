@@ -1,5 +1,5 @@
-"""How far the times are from what the machine allows, which is measured in the same run: the time of a copy of
-the array, and that of the arithmetic, which is what an operation takes where all is in the nearest caches."""
+"""How far the times are from what the machine allows, which is measured in the same run: the time of a copy
+of the array, and that of the arithmetic, what the operation takes where all is in the nearest caches."""
 
 from __future__ import annotations
 
