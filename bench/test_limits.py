@@ -25,7 +25,7 @@ def test_nearest_caches(timed: measure.Timed, operation: str, n: int, classes: i
         run_and_check(timed, operation, floors.NEAREST_CACHES, "one thread", n, classes)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # calls are kept from round to round
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor() as executor:
         yield executor
