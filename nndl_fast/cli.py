@@ -164,7 +164,7 @@ def bench(folder: Path, quick: bool, against: Path | None, show: bool) -> None:
     """Measures this machine beside the libraries that are installed.
 
     The layer is measured alone and in company. FOLDER gets report.html, report.json and pictures. It needs
-    the extra bench; leave the machine alone meanwhile, which is about twenty minutes.
+    the extra bench; leave the machine alone meanwhile, which is about half an hour.
     """
     if missing := [name for name in ("pytest", "pytest_benchmark", "matplotlib") if not find_spec(name)]:
         raise click.ClickException(f"{', '.join(missing)} not installed: pip install 'nndl_fast[bench]'")
