@@ -99,12 +99,8 @@ private:
 
     // The costs, and in place of the logits the errors.
     void errors() {
-        Job<E> all = job_.cost;
-        all.rows = m_;
+        Job<E> all = rows_of(job_.cost, first_, m_);
         all.classes = job_.classes;
-        all.labels = advanced(all.labels, first_);
-        all.sample_weight = advanced(all.sample_weight, first_);
-        all.row_result += first_;
         all.whole_tiles = true;
         const double time = nanoseconds(all, m_);
         share_out(panels(), threads_for(panels(), time), time, [&](ptrdiff_t begin, ptrdiff_t end) {

@@ -99,10 +99,11 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
     const size_t layers = layers_.size() - is_wide();
     ptrdiff_t widest = 0;
     for (size_t i = 0; i < layers; ++i) widest = std::max(widest, row_stride<E>(layers_[i].neurons));
-    Buffer own;  // what goes into a wide layer, of all examples
-    Examples<E> into_wide = examples;
-    if (is_wide() && layers)
-        into_wide = {room<E>(own, n * row_stride<E>(last_layer.inputs)), row_stride<E>(last_layer.inputs)};
+    // What goes into a wide layer, of all examples, or else z.
+    Buffer own;
+    const ptrdiff_t columns = is_wide() ? last_layer.inputs : last_layer.neurons;
+    const ptrdiff_t row = is_wide() ? row_stride<E>(columns) : columns;
+    E* const result = is_wide() && layers ? room<E>(own, n * row) : z;
     const ptrdiff_t units = (n + examples_at_once - 1) / examples_at_once;
     const double time = time_of_products(n, layers);
     if (layers)
@@ -114,14 +115,11 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
                 const ptrdiff_t m = std::min(examples_at_once, n - start);
                 const Examples<E> a = forward({examples.x + start * examples.row, examples.row, examples.step}, m,
                                               [&](size_t layer) { return place[layer % 2]; });
-                E* const to =
-                    is_wide() ? static_cast<E*>(own.data()) + start * into_wide.row : z + start * last_layer.neurons;
-                const ptrdiff_t row = is_wide() ? into_wide.row : last_layer.neurons;
-                const ptrdiff_t columns = is_wide() ? last_layer.inputs : last_layer.neurons;
-                for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(a.x + r * a.row, columns, to + r * row);
+                for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(a.x + r * a.row, columns, result + (start + r) * row);
             }
         });
     if (!is_wide()) return;
+    const Examples<E> into_wide = layers ? Examples<E>{result, row} : examples;
     Multiplication<E> product;
     product.left = {into_wide.x, n, last_layer.inputs, into_wide.row, into_wide.step};
     product.right = {last_layer.data(last_layer.weights), last_layer.inputs, last_layer.neurons, 1, last_layer.inputs};

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,13 +116,10 @@ def of_table(table: Table, path: Path, standardise: bool, seed: int) -> Split:
         encoding=encoding,
         image=table.image,
         scale=scale,
-        place=partial(_place, table.where, table.rows[parts[2]]),
+        # of a table without its examples, which are not to be kept twice
+        place=table._replace(x=np.empty(0), labels=None, rows=table.rows[parts[2]]).place,
         notes=[*table.notes, *warned],
     )
-
-
-def _place(where: Callable[[int], str], rows: Array, i: int) -> str:
-    return where(rows[i])
 
 
 def _classes(labels: Array) -> tuple[list[Any], Array]:
