@@ -1,63 +1,58 @@
-"""The layer in company: its time right after other libraries have worked on all cores, and in turn with them,
-what that costs them, and whole steps of a network: ``python bench/company.py``. All settings are the default
-ones."""
+"""The layer in company: right after another library has worked on all cores, in turn with it for some
+milliseconds each while the threads of both may still spin or wake up, what that costs the other, and whole
+steps of a network: ``python bench/company.py``. All settings are the default ones."""
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import last_layer
 import machine
 import measure
 import numpy as np
 import peers
-import steps
+import results
 import summary
-import turns
 from peers import Array, Call
 
 import nndl_fast as nf
 
-ROUNDS, SECONDS, LEAST = (
-    3,
-    0.4,
-    12,
-)  # of a measurement: rounds, the seconds of one, and its least number of calls
-CALLERS, MORE_THREADS = 8, (8, 32)
+ROUNDS = 3
+SECONDS, LEAST = 0.4, 12  # of a measurement of calls after others: its length, and its least number of calls
+OTHERS_TURN, OUR_TURN, AN_END = 0.012, 0.030, 0.005  # seconds
+TURNS, WARM_UP = 30, 3
+SHAPES = [(256, 100), (1024, 1000), (4096, 1000), (60000, 10)]  # of softmax in turn with others
+FEATURES = 512  # of the layer whose product NumPy computes in its turn
 
 
-class Spread(NamedTuple):
-    """Seconds of a call."""
+class Other(NamedTuple):
+    """What works on all cores."""
 
-    median: float
-    mean: float
-    late: float  # the 99th percentile
-
-
-def spread(seconds: list[float]) -> Spread:
-    return Spread(float(np.median(seconds)), float(np.mean(seconds)), float(np.percentile(seconds, 99)))
+    library: str
+    make: Callable[[Any], Call]
 
 
-def product_of_numpy(layer: steps.Layer) -> Call:
+def installed(others: dict[str, Other]) -> dict[str, Other]:
+    return {name: other for name, other in others.items() if not peers.missing(other.library)}
+
+
+def product_of_numpy(layer: last_layer.Layer) -> Call:
     z = np.empty_like(layer.z)
     return lambda: np.matmul(layer.a, layer.w.T, out=z)
 
 
-def product_of_pytorch(layer: steps.Layer) -> Call:
+def product_of_pytorch(layer: last_layer.Layer) -> Call:
     import torch
 
     a, w, z = torch.from_numpy(layer.a), torch.from_numpy(layer.w), torch.from_numpy(np.empty_like(layer.z))
     return lambda: torch.matmul(a, w.T, out=z)
 
 
-def product_of_onnxruntime(layer: steps.Layer) -> Call:
+def product_of_onnxruntime(layer: last_layer.Layer) -> Call:
     """By a session as people have it: its threads spin on after a run."""
     import onnxruntime
     from onnx import TensorProto, helper
@@ -75,25 +70,12 @@ def product_of_onnxruntime(layer: steps.Layer) -> Call:
     return lambda: session.run(None, inputs)
 
 
-def loss_of_sklearn(layer: steps.Layer) -> Call:
-    return peers.cost_and_delta_sklearn(layer.z, layer.y)
-
-
-class Other(NamedTuple):
-    library: str
-    make: Callable[[steps.Layer], Call]
-
-
-OTHERS = {
+AFTER = {
     "NumPy's product": Other("NumPy", product_of_numpy),
     "PyTorch's product": Other("PyTorch", product_of_pytorch),
     "ONNX Runtime's product": Other("ONNX Runtime", product_of_onnxruntime),
-    "scikit-learn's loss": Other("scikit-learn", loss_of_sklearn),
+    summary.LEFT_OUT: Other("scikit-learn", lambda layer: peers.cost_and_delta_sklearn(layer.z, layer.y)),
 }
-
-
-def ours(layer: steps.Layer, out: Array) -> Call:
-    return lambda: nf.log_likelihood_cost_and_delta(layer.z, layer.y, out=out)
 
 
 def timed(calls: list[Call], seconds: float) -> list[tuple[float, ...]]:
@@ -113,81 +95,35 @@ def timed(calls: list[Call], seconds: float) -> list[tuple[float, ...]]:
     return turns
 
 
-def by_many_callers(layer: steps.Layer, seconds: float) -> list[tuple[float, ...]]:
-    """The time that a call takes of the whole, with so many threads of Python calling at once."""
-    measure.wait_for_idle_threads()
-    outs = [np.empty_like(layer.z) for _ in range(CALLERS)]
-    end, counts = time.perf_counter() + seconds, [0] * CALLERS
-
-    def work(i: int) -> None:
-        call = ours(layer, outs[i])
-        while time.perf_counter() < end:
-            call()
-            counts[i] += 1
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(CALLERS)]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [((time.perf_counter() - start) / sum(counts),)]
+def spread(seconds: Iterable[float]) -> dict[str, float]:
+    its = list(seconds)
+    mean, late = float(np.mean(its)), float(np.percentile(its, 99))
+    return {"median": float(np.median(its)), "mean": mean, "late": late}
 
 
-def with_threads(n: int, call: Call, seconds: float) -> list[tuple[float, ...]]:
-    with nf.num_threads(n):
+def alone(call: Call, seconds: float) -> list[tuple[float, ...]]:
+    with nf.num_threads(1):
         return timed([call], seconds)
 
 
-# In a process of its own: libraries that are imported here may not survive a fork.
-CHILD = """
-import os, sys
-import numpy as np
-import company, steps
-import nndl_fast as nf
-*shape, seconds = map(float, sys.argv[1:])
-layer = steps.layer(*map(int, shape))
-call = company.ours(layer, np.empty_like(layer.z))
-call()  # starts threads, which the child does not have
-if os.fork() == 0:
-    one, every = (company.with_threads(n, call, seconds) for n in (1, nf.get_num_threads()))
-    print(np.median(one) / np.median(every), flush=True)
-    os._exit(0)
-sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
-"""
-
-
-def in_a_child(shape: tuple[int, int, int], seconds: float) -> list[tuple[float, ...]]:
-    """One thread's time over that of all threads, in a child of fork."""
-    command = [sys.executable, "-c", CHILD, *map(str, shape), str(seconds)]
-    folder = str(Path(__file__).parent)
-    done = subprocess.run(command, check=True, text=True, capture_output=True, cwd=folder)
-    return [(float(done.stdout),)]
-
-
-def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[str, Any]:
-    """Everything of a shape, in turn; seconds of a call."""
-    layer = steps.layer(*shape)
+def after_others(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[str, Any]:
+    """Cost and delta right after each of the others, and whole steps, in turn; seconds of a call."""
+    layer = last_layer.layer(*shape)
     out = np.empty_like(layer.z)
-    installed = [name for name in steps.STEP if not peers.missing(name)]
-    whole = {name: steps.STEP[name](layer) for name in installed}
-    others = {name: other.make(layer) for name, other in OTHERS.items() if not peers.missing(other.library)}
-    products = steps.products_alone(layer)
+    whole = {name: make(layer) for name, make in last_layer.STEP.items() if not peers.missing(name)}
 
-    call = ours(layer, out)
+    def call() -> Any:
+        return nf.log_likelihood_cost_and_delta(layer.z, layer.y, out=out)
 
     plan: dict[str, Callable[[float], list[tuple[float, ...]]]] = {
-        "one thread": partial(with_threads, 1, call),
-        "alone": partial(timed, [call]),
-        **{f"{n} threads": partial(with_threads, n, call) for n in MORE_THREADS},
-        "child": partial(in_a_child, shape),
-        "callers": partial(by_many_callers, layer),
-        "products": partial(timed, [products]),
+        "one thread": partial(alone, call),
+        "products": partial(timed, [last_layer.products_alone(layer)]),
         **{f"step {name}": partial(timed, [step]) for name, step in whole.items()},
     }
-    for name, other in others.items():
-        plan[f"other {name}"] = partial(timed, [other])
-        plan[f"after {name}"] = partial(timed, [other, call])
+    for name, other in installed(AFTER).items():
+        its = other.make(layer)
+        plan[f"other {name}"] = partial(timed, [its])
+        plan[f"after {name}"] = partial(timed, [its, call])
     found: dict[str, list[tuple[float, ...]]] = {}
     for _ in range(rounds):
         for name, run in plan.items():
@@ -196,89 +132,177 @@ def measured(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[s
     np.testing.assert_allclose(call()[0], layer.cost, rtol=peers.RTOL)
     peers.check_close(out, layer.delta, peers.RTOL, atol=1e-6 / shape[0])
     for step in whole.values():
-        steps.check(step(), layer)
+        last_layer.check(step(), layer)
     return {
         "shape": list(shape),
-        **{name: spread([turn[-1] for turn in turns])._asdict() for name, turns in found.items()},
-        **{
-            f"beside {name}": spread([turn[0] for turn in found[f"after {name}"]])._asdict()
-            for name in others
-        },
+        **{name: spread(turn[-1] for turn in turns) for name, turns in found.items()},
+        **{f"beside {name}": spread(turn[0] for turn in found[f"after {name}"]) for name in installed(AFTER)},
     }
 
 
-def company_table(records: list[dict[str, Any]]) -> summary.Table:
-    rows = []
-    for record in records:
-        one = record["one thread"]["median"]
-        for name in summary.named([record], "after "):
-            ours, other = record[f"after {name}"], record[f"beside {name}"]
-            slowed = other["median"] / record[f"other {name}"]["median"]
-            rows.append(
-                [summary.shape_name(record["shape"]), name, summary.microseconds(one)]
-                + [summary.number(ours[kind] / one) for kind in ("median", "mean", "late")]
-                + [f"{slowed:.2f}"]
-            )
-    return summary.Table(
-        "Cost and delta in company",
-        "Right after another library's work on all cores, with a result that is given as out=: the time over "
-        "that of one thread alone, and how much slower the other's work becomes.",
-        [
-            "rows x features x classes",
-            "after",
-            "one thread alone, µs",
-            "median",
-            "mean",
-            "99th percentile",
-            "the other's",
-        ],
-        rows,
-    )
+class Turns(NamedTuple):
+    """What each call of many turns took, and when in its turn it began; in seconds."""
+
+    started: Array
+    took: Array
+
+    def mean(self, first: float = 0.0, last: float = np.inf) -> float:
+        """Of the calls that began within a part of their turn; of all if none did, each being too long."""
+        its = self.took[(self.started >= first) & (self.started < last)]
+        return float(np.mean(its if its.size else self.took))
 
 
-def alone_table(records: list[dict[str, Any]]) -> summary.Table:
-    rows = []
-    for record in records:
-        one, alone, callers = (record[name]["median"] for name in ("one thread", "alone", "callers"))
-        more = [record[f"{n} threads"]["median"] / alone for n in MORE_THREADS]
-        ratios = [one / alone, record["child"]["median"], callers / (one / nf.get_num_threads()), *more]
-        rows.append([summary.shape_name(record["shape"]), *(f"{ratio:.2f}" for ratio in ratios)])
-    return summary.Table(
-        "Cost and delta alone, and called by many threads",
-        "One thread's time over that of all threads, here and in a child of fork; with "
-        f"{CALLERS} threads of Python calling at once, the time of a call over one thread's time divided by "
-        "the number of processors; and with more threads set than there are processors, the time over that "
-        "with as many.",
-        [
-            "rows x features x classes",
-            "all threads",
-            "in a child",
-            f"{CALLERS} callers",
-            *(f"{n} threads set" for n in MORE_THREADS),
-        ],
-        rows,
-    )
+def turn(call: Call, seconds: float) -> list[tuple[float, float]]:
+    """The call again and again for so long."""
+    begin = now = time.perf_counter()
+    calls = []
+    while now - begin < seconds:
+        call()
+        end = time.perf_counter()
+        calls.append((now - begin, end - now))
+        now = end
+    return calls
 
 
-def tables(records: list[dict[str, Any]]) -> list[summary.Table]:
-    return [summary.steps_table(records), company_table(records), alone_table(records)]
+def taking_turns(players: list[tuple[Call, float]], turns: int) -> list[Turns]:
+    """The calls of each player, each of which has a turn of so many seconds, then the next."""
+    measure.wait_for_idle_threads()
+    found: list[list[tuple[float, float]]] = [[] for _ in players]
+    for number in range(WARM_UP + turns):
+        for calls, (call, seconds) in zip(found, players, strict=True):
+            done = turn(call, seconds)
+            if number >= WARM_UP:
+                calls.extend(done)
+    return [Turns(*np.array(calls).T) for calls in found]
+
+
+def in_turn_numpy(batch: peers.Batch) -> Call:
+    n, classes = batch.z.shape
+    rng = np.random.default_rng(0)
+    a, w = (rng.standard_normal((rows, FEATURES), np.float32) for rows in (n, classes))
+    z = np.empty_like(batch.z)
+    return lambda: np.matmul(a, w.T, out=z)
+
+
+IN_TURN = {
+    "NumPy's product": Other("NumPy", in_turn_numpy),
+    "PyTorch": Other("PyTorch", lambda batch: peers.softmax_pytorch(batch.z)),
+    "ONNX Runtime": Other("ONNX Runtime", lambda batch: peers.softmax_onnxruntime(batch.z, spinning=True)),
+    summary.LEFT_OUT: Other("scikit-learn", lambda batch: peers.cost_and_delta_sklearn(batch.z, batch.y)),
+    "Numba": Other("Numba", lambda batch: peers.cost_and_delta_numba(batch.z, batch.y)),
+}
+
+
+def on_one_thread(players: list[tuple[Call, float]], turns: int) -> list[Turns]:
+    with nf.num_threads(1):
+        return taking_turns(players, turns)
+
+
+def in_turn(shape: tuple[int, int], rounds: int, turns: int, names: Iterable[str]) -> dict[str, Any]:
+    """Softmax of a shape with a result given as out=, in turn with each of the others; seconds of a call."""
+    batch = peers.batch(*shape)
+    out = np.empty_like(batch.z)
+    ours = (lambda: nf.softmax(batch.z, out=out)), OUR_TURN
+    others = {
+        name: (other.make(batch), OTHERS_TURN) for name, other in installed(IN_TURN).items() if name in names
+    }
+    for call, _ in others.values():
+        call()  # Numba and JAX compile in the first one
+    plan: dict[str, Callable[[], list[Turns]]] = {"one thread": partial(on_one_thread, [ours], turns)}
+    for name, other in others.items():
+        plan[name] = partial(taking_turns, [other, ours], turns)
+        plan[f"{name}, one thread"] = partial(on_one_thread, [other, ours], turns)
+    found: dict[str, list[list[Turns]]] = {}
+    for _ in range(rounds):
+        for name, run in plan.items():
+            found.setdefault(name, []).append(run())
+    peers.check_softmax(out, batch.a)
+
+    def over_rounds(name: str, player: int) -> dict[str, float]:
+        its = [players[player] for players in found[name]]
+        mean, last = np.median([(turns.mean(), turns.mean(OUR_TURN - AN_END)) for turns in its], axis=0)
+        return {"mean": float(mean), "last": float(last)}
+
+    return {
+        "shape": list(shape),
+        "one thread": over_rounds("one thread", 0),
+        **{f"after {name}": over_rounds(name, 1) for name in others},
+        **{f"beside {name}": over_rounds(name, 0) for name in others},
+        **{f"other {name}": over_rounds(f"{name}, one thread", 0) for name in others},
+    }
+
+
+# Those whose threads stay awake for a while.
+AWAKE = {
+    results.SOFTMAX: ("ONNX Runtime", "PyTorch", "JAX"),
+    results.COST_AND_DELTA: ("PyTorch", "scikit-learn", "Numba", "JAX"),
+}
+PEERS_TURN, PEERS_TURNS = 0.03, 5  # seconds; in a round
+
+
+def awake(operation: str, library: str, batch: peers.Batch) -> Call:
+    if operation == results.COST_AND_DELTA:
+        return peers.COST_AND_DELTA[library](batch.z, batch.y)
+    spinning = {"spinning": True} if library == "ONNX Runtime" else {}
+    return peers.SOFTMAX[library](batch.z, **spinning)
+
+
+def beside_peers(
+    rounds: int, shapes: Iterable[tuple[int, int]] = tuple(peers.SHAPES)
+) -> dict[results.Key, results.Time]:
+    """Each peer in turn with us, turns of the same length and no pause between: means of a call."""
+    found: dict[results.Key, list[float]] = {}
+    for shape in shapes:
+        batch = peers.batch(*shape)
+        for operation, libraries in AWAKE.items():
+            calls = {
+                name: awake(operation, name, batch)
+                for name in (results.OURS, *libraries)
+                if not peers.missing(name)
+            }
+            for call in calls.values():
+                call()  # Numba and JAX compile in the first one
+            for _ in range(rounds):
+                for name in list(calls)[1:]:
+                    both = name, results.OURS
+                    measured = taking_turns([(calls[who], PEERS_TURN) for who in both], PEERS_TURNS)
+                    for who, its in zip(both, measured, strict=True):
+                        key = results.Key(results.in_turn(operation, name), *shape, who)
+                        found.setdefault(key, []).append(its.mean())
+            for call in calls.values():
+                if operation == results.SOFTMAX:
+                    peers.check_softmax(call(), batch.a)
+                else:
+                    peers.check_cost_and_delta(call(), batch)
+    return {key: results.summary(values) for key, values in found.items()}
 
 
 def run(
-    rounds: int = ROUNDS, seconds: float = SECONDS, shapes: list[tuple[int, int, int]] = steps.SHAPES
+    rounds: int = ROUNDS,
+    seconds: float = SECONDS,
+    shapes: Iterable[tuple[int, int, int]] = tuple(last_layer.SHAPES),
 ) -> list[dict[str, Any]]:
-    return [measured(shape, rounds, seconds) for shape in shapes]
+    return [after_others(shape, rounds, seconds) for shape in shapes]
+
+
+def run_turns(
+    rounds: int = ROUNDS,
+    turns: int = TURNS,
+    shapes: Iterable[tuple[int, int]] = tuple(SHAPES),
+    names: Iterable[str] = tuple(IN_TURN),
+) -> list[dict[str, Any]]:
+    return [in_turn(shape, rounds, turns, list(names)) for shape in shapes]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a measurement in a round")
-    parser.add_argument("--keep-memory", action="store_true", help="malloc gives nothing back to the system")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of calls after others, in a round")
+    parser.add_argument("--turns", type=int, default=TURNS, help="of calls in turn with others, in a round")
     options = parser.parse_args()
-    if options.keep_memory:
-        measure.keep_freed_memory()
-    for table in [*tables(run(options.rounds, options.seconds)), turns.table(turns.run(options.rounds))]:
+    after = run(options.rounds, options.seconds)
+    turns = run_turns(options.rounds, options.turns)
+    for table in summary.of_company(after, turns):
         print(summary.markdown(table), flush=True)
 
 

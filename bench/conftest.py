@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import measure
 import peers
 import pytest
+import summary
 
 
 def shape(text: str) -> tuple[int, int]:
@@ -23,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--rounds",
         type=int,
         default=0,
-        help="measure every benchmark of a shape once in each of so many rounds (bench/report.py does)",
+        help="measure every benchmark of a shape once in each of so many rounds, and print the ratios",
     )
     group.addoption(
         "--shape",
@@ -32,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NxCLASSES",
         help="only this shape (may be given again); without it all, and training",
     )
+    group.addoption("--beside", choices=measure.BESIDE, help="keep all cores busy in other processes; means")
     group.addoption(
         "--keep-memory",
         action="store_true",
@@ -40,22 +42,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes minutes; left out unless asked for (-m slow)")
+    config.addinivalue_line("markers", "rounds(most): fewer than --rounds, as one takes long")
     if config.getoption("keep_memory"):
         measure.keep_freed_memory()
-    # scikit-learn's MLPClassifier says that one epoch has not converged, which is what is asked of it.
+    # scikit-learn's estimators say that they have not converged, which is not asked of them.
     # Its ConvergenceWarning is named by its base class, so that scikit-learn need not be installed.
     config.addinivalue_line("filterwarnings", "ignore:Stochastic Optimizer. Maximum iterations:UserWarning")
+    rounds, beside = config.getoption("rounds"), config.getoption("beside")
+    config.stash[measure.SESSION] = measure.Session(bool(rounds), means=beside is not None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if (rounds := metafunc.config.getoption("rounds")) and "turn" in metafunc.fixturenames:
-        metafunc.parametrize("turn", range(rounds))
+        most = metafunc.definition.get_closest_marker("rounds")
+        metafunc.parametrize("turn", range(min(rounds, *most.args) if most else rounds))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Shape by shape, and round by round within it; within a round the order of the files."""
     chosen = config.getoption("shape")
     dropped: list[pytest.Item] = []
+    places: dict[Any, int] = {shape: i for i, shape in enumerate(peers.SHAPES)}
     keyed: list[tuple[tuple[int, int], pytest.Item]] = []
     for item in items:
         callspec = getattr(item, "callspec", None)
@@ -67,22 +75,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if chosen and its_shape not in chosen:
             dropped.append(item)
             continue
-        position = peers.SHAPES.index(its_shape) if its_shape in peers.SHAPES else len(peers.SHAPES)
+        # What stands beside each other: everything of a shape, or all who do the same.
+        place: Any = its_shape
+        if its_shape not in peers.SHAPES:
+            what = (name for name in parameters if name not in ("turn", "peer"))
+            place = item.nodeid.partition("[")[0], *(str(parameters[name]) for name in what)
+        position = places.setdefault(place, len(places))
         keyed.append(((position, parameters.get("turn", 0)), item))
     keyed.sort(key=lambda pair: pair[0])
     items[:] = [item for _, item in keyed]
     config.hook.pytest_deselected(items=dropped)
 
 
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.getoption("rounds") and config.get_verbosity() >= 0:
+        for table in summary.of(config.stash[measure.SESSION].times()):
+            terminalreporter.write_line(summary.markdown(table))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def busy(request: pytest.FixtureRequest) -> Iterator[None]:
+    with measure.beside(measure.BESIDE.get(request.config.getoption("beside"), [])):
+        yield
+
+
 @pytest.fixture
 def turn() -> int:
     """The round; --rounds makes a parameter of it."""
     return 0
-
-
-@pytest.fixture
-def interleaved(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("rounds"))
 
 
 @pytest.fixture
@@ -93,13 +113,6 @@ def installed(peer: str) -> str:
     return peer
 
 
-@pytest.fixture(scope="session")
-def prepared() -> measure.Prepared:
-    return measure.Prepared()
-
-
 @pytest.fixture
-def timed(
-    benchmark: Any, prepared: measure.Prepared, interleaved: bool, turn: int
-) -> Callable[[str, str, int, int, Callable[[], peers.Call]], Any]:
-    return measure.Timed(benchmark, prepared, interleaved)
+def timed(benchmark: Any, request: pytest.FixtureRequest, turn: int) -> measure.Timed:
+    return measure.Timed(benchmark, request.config.stash[measure.SESSION])

@@ -4,11 +4,17 @@ meets all of them alike."""
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import machine
 import peers
+import pytest
+import results
 
 BIG = 500_000  # elements from which every call is timed; the calls of a smaller shape are timed together
 MEASUREMENT = 0.02  # seconds that calls are repeated for in a round
@@ -17,7 +23,6 @@ BIG_MEASUREMENT = 0.05  # seconds, the same for big shapes
 # on another processor once per tick, and a tick may take 10 ms.
 PAUSE = 0.012
 LONGEST_PAUSE = 0.5  # seconds, for OpenBLAS and for threads that are told never to stop
-
 
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 
@@ -65,17 +70,51 @@ def discarding(call: peers.Call) -> Callable[[], None]:
     return discard
 
 
-class Prepared:
-    """The calls of one shape, kept from round to round: a JAX function or an ONNX session takes longer to
-    prepare than to measure. Those of the shape before are dropped, as all of them would hold gigabytes."""
+MULTIPLY = """
+import numpy as np
+a, w = np.ones((1024, 512), np.float32), np.ones((512, 1000), np.float32)
+z = a @ w
+print("it works", flush=True)
+while True:
+    np.matmul(a, w, out=z)
+"""
+COUNT = "print('it works', flush=True)\nwhile True: pass"
+# Other processes that keep all cores busy.
+BESIDE = {"multiply": [MULTIPLY], "count": [COUNT] * machine.usable_processors()}
 
-    def __init__(self) -> None:
+
+@contextmanager
+def beside(programs: list[str]) -> Iterator[None]:
+    """They work meanwhile."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) for program in programs
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            process.stdout.readline()
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+class Session:
+    """What a run of pytest has measured, and the calls of one shape, kept from round to round: a JAX function
+    or an ONNX session takes longer to prepare than to measure. Those of the shape before are dropped, as all
+    of them would hold gigabytes."""
+
+    def __init__(self, interleaved: bool = False, means: bool = False) -> None:
+        self.interleaved = interleaved
+        self.of_a_round = "mean" if means else "median"
+        self.rounds: dict[results.Key, list[float]] = {}
         self.shape = (0, 0)
         self.calls: dict[tuple[str, str], peers.Call] = {}
         self.repetitions: dict[tuple[str, str], int] = {}
 
     def call(
-        self, operation: str, library: str, shape: tuple[int, int], make: Callable[[], peers.Call]
+        self, operation: str, library: str, shape: results.Shape, make: Callable[[], peers.Call]
     ) -> peers.Call:
         if shape != self.shape:
             self.shape = shape
@@ -99,36 +138,66 @@ class Prepared:
     def big(self) -> bool:
         return self.shape[0] * self.shape[1] >= BIG
 
+    def times(self) -> dict[results.Key, results.Time]:
+        return {key: results.summary(values) for key, values in self.rounds.items()}
+
 
 class Timed:
-    """Times one call of one library with pytest-benchmark, and returns its result to be checked."""
+    """Times calls with pytest-benchmark, and returns the result of the last to be checked."""
 
-    def __init__(self, benchmark: Any, prepared: Prepared, interleaved: bool) -> None:
-        self.benchmark, self.prepared, self.interleaved = benchmark, prepared, interleaved
+    def __init__(self, benchmark: Any, session: Session) -> None:
+        self.benchmark, self.session = benchmark, session
 
     def __call__(
         self, operation: str, library: str, n: int, classes: int, make: Callable[[], peers.Call]
     ) -> Any:
-        describe(self.benchmark, operation, library, n, classes)
-        call = self.prepared.call(operation, library, (n, classes), make)
-        if self.benchmark.disabled:
-            return self.benchmark(call)
-        if not self.interleaved:
+        """One library's call at one operation and shape."""
+        call = self.session.call(operation, library, (n, classes), make)
+        result = self.repeatedly(call, operation, library)
+        self.keep(results.Key(operation, n, classes, library))
+        return result
+
+    def repeatedly(self, call: peers.Call, operation: str, library: str) -> Any:
+        session, benchmark = self.session, self.benchmark
+        if benchmark.disabled:
+            return benchmark(call)
+        if not session.interleaved:
             wait_for_idle_threads()
-            return self.benchmark(call)
-        repetitions = self.prepared.repeated(operation, library)
+            return benchmark(call)
+        repetitions = session.repeated(operation, library)
         wait_for_idle_threads()
         # The first calls wake threads and take memory from the system: a part of no measurement.
-        for _ in range(max(1, repetitions // 2 if self.prepared.big else 1)):
+        for _ in range(max(1, repetitions // 2 if session.big else 1)):
             call()
-        if self.prepared.big:
-            self.benchmark.pedantic(discarding(call), rounds=repetitions)
+        if session.big:
+            benchmark.pedantic(discarding(call), rounds=repetitions)
         else:
-            self.benchmark.pedantic(discarding(call) if repetitions == 1 else call, iterations=repetitions)
+            benchmark.pedantic(discarding(call) if repetitions == 1 else call, iterations=repetitions)
         return call()
 
+    def long(
+        self,
+        key: results.Key,
+        call: Callable[..., Any],
+        setup: Callable[[], Any] | None = None,
+        warm_up: int = 1,
+    ) -> Any:
+        """One that takes so long that it is measured once per round, after another that warms up. What
+        ``setup`` returns is made anew for each, and given to the call."""
+        if not self.benchmark.disabled:
+            wait_for_idle_threads()
+        arguments: dict[str, Any] = {"setup": lambda: ((setup(),), {})} if setup else {}
+        result = self.benchmark.pedantic(call, rounds=1, warmup_rounds=warm_up, **arguments)
+        self.keep(key)
+        return result
 
-def describe(benchmark: Any, operation: str, library: str, n: int, classes: int) -> None:
-    """Tells the table of pytest-benchmark, and the report by its JSON, what is measured."""
-    benchmark.group = f"{operation}, {n} x {classes}"
-    benchmark.extra_info.update(operation=operation, library=library, n=n, classes=classes)
+    def keep(self, key: results.Key) -> None:
+        """Tells the table of pytest-benchmark what was measured, and the report how long it took."""
+        self.benchmark.group = f"{key.operation}, {key.n} x {key.classes}"
+        self.benchmark.extra_info.update(key._asdict())
+        if self.benchmark.stats is not None:  # None with --benchmark-disable
+            seconds = getattr(self.benchmark.stats.stats, self.session.of_a_round)
+            self.session.rounds.setdefault(key, []).append(seconds)
+
+
+SESSION = pytest.StashKey[Session]()  # where pytest's configuration has it

@@ -2,68 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from summary import Table
+from markdown_it import MarkdownIt
+from summary import Table, markdown, markdown_rows
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 76rem;
   margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { font-weight: 600; line-height: 1.2; }
 h2 { margin-top: 2.5rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
-.facts td { overflow-wrap: anywhere; vertical-align: top; }
-.facts td:first-child { overflow-wrap: normal; }
-.wide td:first-child { white-space: nowrap; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
 th, td { padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid #e4e4e4; }
-th { border-bottom: 1px solid #999; font-weight: 600; vertical-align: bottom; }
-th.text, td.text { text-align: left; }
+th { border-bottom: 1px solid #999; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+.facts td { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 td.bad { color: #a40000; background: #fff0ee; font-weight: 600; }
-.lead { font-size: 1.15em; }
 td.good { color: #00632e; background: #effaf1; }
+.lead { font-size: 1.15em; }
 img { max-width: 100%; }
 summary { cursor: pointer; font-weight: 600; margin-top: 2.5rem; }
 """
 # Words that mark a cell, so that a colour never says anything alone.
-BAD, GOOD = ("slower", "regression"), ("faster",)
+MARKS = {"bad": r"slower|regression", "good": "faster"}
+READER = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def is_number(text: str) -> bool:
-    return text[:1].isdigit() and " x " not in text.partition("(")[0]
+def text(content: str) -> str:
+    """Markdown, in which no HTML counts."""
+    html = READER.render(content)
+    for mark, words in MARKS.items():
+        html = re.sub(rf"<td>(?=[^<]*\b(?:{words})\b)", f'<td class="{mark}">', html)
+    return html
 
 
-def cell(text: str, left: bool) -> str:
-    words = text.split()
-    marks = ["text"] if left else []
-    marks += ["bad"] if any(w in BAD for w in words) else ["good"] if any(w in GOOD for w in words) else []
-    return f'<td class="{" ".join(marks)}">{escape(text)}</td>' if marks else f"<td>{escape(text)}</td>"
-
-
-def table(content: Table) -> str:
-    columns = range(len(content.header))
-    left = [not any(is_number(row[i]) for row in content.rows) for i in columns]
-    head = "".join(f"<th{' class=text' if left[i] else ''}>{escape(content.header[i])}</th>" for i in columns)
-    body = "\n".join(
-        "<tr>" + "".join(cell(row[i], left[i]) for i in columns) + "</tr>" for row in content.rows
-    )
-    return (
-        f"<p>{escape(content.note)}</p>\n"
-        f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table></div>\n"
-    )
-
-
-def section(content: Table) -> str:
-    return f"<h2>{escape(content.title)}</h2>\n{table(content)}"
-
-
-def folded(content: Table) -> str:
-    return f"<details><summary>{escape(content.title)}</summary>\n{table(content)}</details>\n"
+def table(content: Table, folded: bool = False) -> str:
+    if folded:
+        inside = text(f"{content.note}\n\n{markdown_rows(content.header, content.rows)}")
+        return f"<details><summary>{escape(content.title)}</summary>\n{inside}</details>\n"
+    return text(markdown(content))
 
 
 def picture(path: Path) -> str:
@@ -72,24 +54,18 @@ def picture(path: Path) -> str:
 
 
 def plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {plain(its)}" for name, its in value.items() if its is not None)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def lead(text: str) -> str:
-    return f"<p class=lead>{escape(text)}</p>\n"
 
 
 def facts(content: Mapping[str, Any]) -> str:
     """Machine, versions and settings, a line each; what is not known or not set has none."""
-    lines = []
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            value = ", ".join(f"{name} {plain(its)}" for name, its in value.items() if its is not None)
-        if value in (None, "", []):
-            continue
-        value = plain(value)
-        lines.append(f"<tr><td class=text>{escape(key)}</td><td class=text>{escape(str(value))}</td></tr>")
-    return '<table class="facts">\n' + "\n".join(lines) + "\n</table>\n"
+    known = {name: plain(value) for name, value in content.items() if value is not None}
+    rows = [
+        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in known.items() if value
+    ]
+    return '<table class="facts">\n' + "\n".join(rows) + "\n</table>\n"
 
 
 def bullets(lines: list[str]) -> str:

@@ -41,9 +41,10 @@ OURS = ["nndl_fast", "nndl_fast, out="]
 MODULES = {
     **{name: ["nndl_fast"] for name in OURS},
     "NumPy": ["numpy"],
-    "example by example": ["numpy"],
     "SciPy": ["scipy"],
     "PyTorch": ["torch"],
+    "PyTorch, one thread": ["torch"],
+    "the bridge to PyTorch": ["torch"],
     "ONNX Runtime": ["onnxruntime", "onnx"],
     "scikit-learn": ["sklearn"],
     "Numba": ["numba"],
@@ -53,7 +54,7 @@ MODULES = {
 
 def missing(peer: str) -> list[str]:
     """The modules that this peer needs and that are not installed."""
-    return [module for module in MODULES[peer] if find_spec(module) is None]
+    return [module for module in MODULES.get(peer, []) if find_spec(module) is None]
 
 
 class Batch(NamedTuple):
@@ -302,3 +303,50 @@ COST_AND_DELTA: dict[str, Callable[[Array, Array], Call]] = {
     "Numba": cost_and_delta_numba,
     "JAX": cost_and_delta_jax,
 }
+
+
+# How far the softmax of each library is from the true one, in units in the last place of float32.
+ERROR_SHAPES = [(1000, 10), (200, 1000), (10, 32000)]
+
+
+def error_rows(kind: str, n: int, classes: int) -> Array:
+    rng = np.random.default_rng([n, classes])
+    z = rng.standard_normal((n, classes), np.float32)
+    if kind == "random":
+        return z * np.float32(2)
+    if kind == "wide":
+        return z * np.float32(25)
+    z[np.arange(n), rng.integers(classes, size=n)] += np.float32(30)
+    return z
+
+
+ERROR_KINDS = {
+    "random": "random rows, N(0, 2²)",
+    "wide": "wide rows, N(0, 25²)",
+    "dominant": "one dominant class, N(0, 1) and +30",
+}
+
+
+def largest_error(a: Array, true: Array) -> float:
+    """In units in the last place, over the results that are normal float32 numbers."""
+    # The exponent of the true value gives the unit; rounding it to float32 could give the next one's.
+    _, exponents = np.frexp(true)
+    unit = np.ldexp(1.0, np.maximum(exponents, -125) - 24)
+    normal = true >= np.finfo(np.float32).tiny
+    return float(np.max(np.abs(a - true)[normal] / unit[normal]))
+
+
+def errors() -> list[dict[str, Any]]:
+    """One record per library, kind of rows and shape."""
+    found = []
+    for kind in ERROR_KINDS:
+        for n, classes in ERROR_SHAPES:
+            z = error_rows(kind, n, classes)
+            true, _, _ = in_float64(z)
+            for library in SOFTMAX:
+                if library == OURS[1] or missing(library):
+                    continue
+                a = np.asarray(SOFTMAX[library](z)(), np.float64)
+                place = {"rows": kind, "n": n, "classes": classes, "library": library}
+                found.append({**place, "ulp": largest_error(a, true)})
+    return found

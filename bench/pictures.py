@@ -1,19 +1,19 @@
-"""The pictures of a report: time against the peers, distance to the machine's limits, more processors."""
+"""The pictures of a report: time against the peers, distance to the machine's limits, more processors.
+And the one of all releases: ``python bench/pictures.py PICTURE`` draws the history of the ratios to others,
+each of them measured in the run of its release, as the machines differ."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
-import floors
+import limits
 import matplotlib
-import model
 import results
-import summary
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
-from results import OURS, OURS_OUT, Times
-from summary import COST_AND_DELTA, SOFTMAX
+from results import COST_AND_DELTA, OURS, OURS_OUT, SOFTMAX, TITLES, Times, shape_name
 
 # Colours that people with the usual colour blindnesses tell apart (Okabe and Ito), and a marker each as well.
 STYLE = {
@@ -32,6 +32,7 @@ plain_text = matplotlib.rc_context(
 )
 NAMES = ["cost-and-delta.png", "softmax.png", "limits.png", "processors.png"]
 SIZE, DPI = (9.0, 4.8), 130
+DASHED: dict[str, Any] = {"color": "#888888", "linestyle": "--", "linewidth": 1.2}
 SMALL = 8  # points
 
 
@@ -71,7 +72,7 @@ def against_peers(times: Times, operation: str) -> Figure:
     """Nanoseconds per element: shapes of very different sizes share an axis, and the copy is its floor."""
     shapes = results.shapes(times, operation)
     figure, axes = start(
-        f"{summary.TITLES[operation]}: time per element (lower is faster)", shapes, "nanoseconds per element"
+        f"{TITLES[operation]}: time per element (lower is faster)", shapes, "nanoseconds per element"
     )
     for name in [*results.peers_of(times, operation), OURS]:
         points = [
@@ -91,20 +92,19 @@ def against_peers(times: Times, operation: str) -> Figure:
             zorder=3 if ours else 2,
         )
     floor = [
-        (x, results.seconds(times, "limits", shape, kind) or 0, shape)
+        (x, (results.seconds(times, "limits", shape, kind) or 0) * 1e9 / (shape[0] * shape[1]))
         for x, shape in enumerate(shapes)
-        if (kind := floors.limit(times, shape)) is not None
+        if (kind := limits.limit(times, shape)) is not None
     ]
     if floor:
-        xs, ys = zip(*((x, seconds * 1e9 / (n * classes)) for x, seconds, (n, classes) in floor))
-        axes.plot(xs, ys, color="#888888", linestyle="--", linewidth=1.2, label="copy of the array", zorder=1)
+        axes.plot(*zip(*floor), label="copy of the array", zorder=1, **DASHED)
     legend(axes)
     return figure
 
 
 def distance_to_limits(times: Times) -> Figure:
-    records = [r for r in floors.limits(times) if r["limit"] != floors.NP_EXP]
-    shapes = [(r["n"], r["classes"]) for r in records]
+    records = [r for r in limits.limits(times) if r["limit"] != limits.NP_EXP]
+    shapes = [r["shape"] for r in records]
     figure, axes = start(
         f"{OURS} over a copy of the same array (1 is as fast as copying)", shapes, "time / time of the copy"
     )
@@ -124,7 +124,7 @@ def distance_to_limits(times: Times) -> Figure:
                 linewidth=1.5,
                 label=f"{operation}, {text}",
             )
-    axes.axhline(1, color="#888888", linestyle="--", linewidth=1.2, label="copy")
+    axes.axhline(1, label="copy", **DASHED)
     bottom, top = axes.get_ylim()
     axes.set_ylim(min(bottom, 0.8), top)
     axes.yaxis.set_minor_formatter(
@@ -139,12 +139,12 @@ def processors(times: Times) -> Figure:
     title = "softmax: times as fast as one processor (lines: a model; points: measured)"
     figure, axes = frame(title, "times as fast", "both")
     colours = [colour for colour, _ in STYLE.values()]
-    counts = [2**i for i in range(model.MOST.bit_length())]
-    for (shape, line), colour in zip(model.of_times(times, SOFTMAX).items(), colours):
+    counts = [2**i for i in range(limits.MOST.bit_length())]
+    for (shape, line), colour in zip(limits.of_times(times, SOFTMAX).items(), colours):
         # memory that brings no more than it was seen to, and one that grows with the processors
         least, most = ([line.alone() / line.seconds(p, grows) for p in counts] for grows in (False, True))
         axes.fill_between(counts, least, most, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(counts, least, color=colour, linewidth=1.5, label=summary.shape_name(shape))
+        axes.plot(counts, least, color=colour, linewidth=1.5, label=shape_name(shape))
         axes.plot(counts, most, color=colour, linewidth=1, linestyle=":")
         seen = [(p, line.measured[1] / seconds) for p, seconds in line.measured.items()]
         axes.plot(*zip(*seen), color=colour, marker="o", markersize=7, linestyle="none")
@@ -181,3 +181,34 @@ def write(times: Times, folder: Path) -> list[Path | None]:
             # Without the version of matplotlib in the file: equal figures give equal files.
             figure.savefig(folder / name, metadata={"Software": None})
     return drawn
+
+
+@plain_text
+def history(path: Path) -> None:
+    """Geometric means over the shapes: how many times as long as nndl_fast a library takes, by release."""
+    figure = Figure(figsize=(9, 4), dpi=DPI, layout="constrained")
+    places = figure.subplots(1, 2, sharey=True)
+    found = {path.stem: results.read_report(path)[1] for path in results.releases()}
+    for axes, operation in zip(places, (COST_AND_DELTA, SOFTMAX)):
+        names = dict.fromkeys(name for times in found.values() for name in results.peers_of(times, operation))
+        for name in names:
+            points = [
+                (version, results.standing(ratios).geometric_mean)
+                for version, times in found.items()
+                if (ratios := results.ratios(times, operation, name))
+            ]
+            colour, marker = STYLE[name]
+            axes.plot(*zip(*points), color=colour, marker=marker, label=name)
+        axes.axhline(1, **DASHED)
+        axes.set_title(operation, loc="left", fontsize=11)
+        axes.set(yscale="log", xlabel="release")
+        for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            set_formatter(lambda value, _: f"{value:g}")
+        axes.grid(axis="y", color="#dddddd")
+        axes.legend(frameon=False, fontsize=SMALL)
+    places[0].set_ylabel("times as long as nndl_fast")
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    history(Path(sys.argv[1]))

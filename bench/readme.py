@@ -15,11 +15,11 @@ from typing import Any
 
 import results
 import summary
+from results import REPORTS, releases, shape_name
+from summary import against_us, markdown_rows, number
 
 BENCH = Path(__file__).resolve().parent
-REPORTS = BENCH / "reports"
 README = BENCH.parent / "README.md"
-LEFT_OUT = "scikit-learn's loss"  # which the README's table of company does not show
 # What is read of the measurements in turn with others, and of those in company, whose names begin so.
 TURNS = {"one thread": ["mean"], "after ": ["mean", "last"], "beside ": ["mean"], "other ": ["mean"]}
 COMPANY = {
@@ -33,18 +33,13 @@ COMPANY = {
 BLOCK = re.compile(r"(<!-- figures: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def reports() -> list[Path]:
-    """Of each release, the oldest first."""
-    return sorted(REPORTS.glob("*.json"), key=lambda path: [int(part) for part in path.stem.split(".")])
-
-
 def reduced(record: dict[str, Any], read: dict[str, list[str]]) -> dict[str, Any]:
     """What is read of a record."""
     found = {
         name: {kind: spread[kind] for kind in kinds}
         for name, spread in record.items()
         for start, kinds in read.items()
-        if name.startswith(start) and not (read is COMPANY and name.endswith(LEFT_OUT))
+        if name.startswith(start) and not (read is COMPANY and name.endswith(summary.LEFT_OUT))
     }
     return {"shape": record["shape"], **found}
 
@@ -104,68 +99,29 @@ def machine(report: dict[str, Any]) -> str:
 def step(report: dict[str, Any]) -> str:
     found = summary.steps_table(report["company"])
     at = [0, *range(2, len(found.header) - 1)]  # without our own time, and the last
-    return summary.markdown_rows([found.header[i] for i in at], [[row[i] for i in at] for row in found.rows])
+    return markdown_rows([found.header[i] for i in at], [[row[i] for i in at] for row in found.rows])
 
 
-def slowed(record: dict[str, Any], names: list[str], kind: str) -> list[float]:
-    """The others' times beside ours over their times without."""
-    return [record[f"beside {name}"][kind] / record[f"other {name}"][kind] for name in names]
-
-
-def least_to_most(values: list[float]) -> str:
-    return f"{min(values):.2f} to {max(values):.2f}"
-
-
-def in_company(report: dict[str, Any]) -> str:
-    others = [name for name in summary.named(report["company"], "after ") if name != LEFT_OUT]
-    rows = []
-    for record in report["company"]:
-        one = record["one thread"]["median"]
-        ours = [record[f"after {name}"] for name in others]
-        cells = [f"{spread['mean'] / one:.2f}; {spread['late'] / one:.1f}" for spread in ours]
-        cells.append(least_to_most(slowed(record, others, "median")))
-        rows.append([summary.shape_name(record["shape"]), *cells])
-    header = [
-        "rows x features x classes",
-        *(f"after {name}" for name in others),
-        "the product itself, slowed",
-    ]
-    return summary.markdown_rows(header, rows)
-
-
-def companions(report: dict[str, Any]) -> list[str]:
-    return [name for name in summary.named(report["turns"], "after ") if name != "nothing"]
+def rows(table: summary.Table) -> str:
+    return markdown_rows(table.header, table.rows)
 
 
 def in_short(report: dict[str, Any]) -> str:
     """Of the turns."""
     (record,) = (record for record in report["turns"] if record["shape"] == [1024, 1000])
-    names, one = companions(report), record["one thread"]["mean"]
-    ours = [record[f"after {name}"]["mean"] / one for name in names]
+    names = [name for name in results.named([record], "after ") if name != "nothing"]
+    ours = [record[f"after {name}"]["mean"] / record["one thread"]["mean"] for name in names]
     return paragraph(
         "When another library works for 12 ms, then softmax of 1024 x 1000 is called for 30 ms, and so on "
-        f"({', '.join(names)}), a call takes {least_to_most(ours)} of the time of one thread in the mean, "
-        f"and the other's work {least_to_most(slowed(record, names, 'mean'))} of its own."
+        f"({', '.join(names)}), a call takes {min(ours):.2f} to {max(ours):.2f} of the time of one thread in "
+        f"the mean, and the other's work {summary.slowed(record, names, 'mean')} of its own."
     )
-
-
-def in_turn(report: dict[str, Any]) -> str:
-    others = companions(report)
-    rows = []
-    for record in report["turns"]:
-        one = record["one thread"]["mean"]
-        ours = [record[f"after {name}"] for name in others]
-        cells = [f"{spread['mean'] / one:.2f}; {spread['last'] / one:.2f}" for spread in ours]
-        cells.append(least_to_most(slowed(record, others, "mean")))
-        rows.append([summary.shape_name(record["shape"]), *cells])
-    header = ["examples x classes", *(f"after {name}" for name in others), "the other's work, slowed"]
-    return summary.markdown_rows(header, rows)
 
 
 def awake(times: results.Times, operation: str) -> dict[str, results.Standing]:
     """How we stand in turn with each peer, the threads of both awake."""
     found = {
-        name: results.ratios(times, summary.in_turn(operation, name), name)
+        name: results.ratios(times, results.in_turn(operation, name), name)
         for name in results.peers_of(times, operation)
     }
     return {name: results.standing(ratios) for name, ratios in found.items() if ratios}
@@ -173,31 +129,28 @@ def awake(times: results.Times, operation: str) -> dict[str, results.Standing]:
 
 def kernels(times: results.Times) -> str:
     names = ["PyTorch", "scikit-learn", "JAX", "Numba", "NumPy"]
-    found = {name: results.ratios(times, summary.COST_AND_DELTA, name) for name in names}
+    found = {name: results.ratios(times, results.COST_AND_DELTA, name) for name in names}
     rows = [
-        [summary.shape_name(shape), *(summary.against_us(found[name].get(shape)) for name in names)]
-        for shape in results.shapes(times, summary.COST_AND_DELTA)
+        [shape_name(shape), *(against_us(found[name].get(shape)) for name in names)]
+        for shape in results.shapes(times, results.COST_AND_DELTA)
     ]
-    means = [summary.against_us(results.standing(found[name]).geometric_mean) for name in names]
-    in_turn = awake(times, summary.COST_AND_DELTA)
-    last = [summary.against_us(in_turn[name].geometric_mean) if name in in_turn else "" for name in names]
+    means = [against_us(results.standing(found[name]).geometric_mean) for name in names]
+    in_turn = awake(times, results.COST_AND_DELTA)
+    last = [against_us(in_turn[name].geometric_mean) if name in in_turn else "" for name in names]
     header = ["examples x classes", *names[:-1], "NumPy by hand"]
-    return summary.markdown_rows(
-        header, [*rows, ["geometric mean", *means], ["the same, threads awake", *last]]
-    )
+    return markdown_rows(header, [*rows, ["geometric mean", *means], ["the same, threads awake", *last]])
 
 
 def softmax(times: results.Times) -> str:
-    names = [name for name in results.peers_of(times, summary.SOFTMAX) if name != "NumPy"]
-    found = [(name, results.standing(results.ratios(times, summary.SOFTMAX, name))) for name in names]
+    names = [name for name in results.peers_of(times, results.SOFTMAX) if name != "NumPy"]
+    found = [(name, results.standing(results.ratios(times, results.SOFTMAX, name))) for name in names]
     parts = [
-        f"{summary.number(s.geometric_mean)} against {name} (least {summary.number(s.worst)}, at "
-        f"{summary.shape_name(s.worst_shape)})"
+        f"{number(s.geometric_mean)} against {name} (least {number(s.worst)}, at {shape_name(s.worst_shape)})"
         for name, s in found
     ]
     in_turn = [
-        f"{summary.number(s.geometric_mean)} against {name} (least {summary.number(s.worst)})"
-        for name, s in awake(times, summary.SOFTMAX).items()
+        f"{number(s.geometric_mean)} against {name} (least {number(s.worst)})"
+        for name, s in awake(times, results.SOFTMAX).items()
     ]
     return paragraph(
         f"softmax alone, geometric mean of the same shapes: {', '.join(parts)}. In turn with each, "
@@ -206,9 +159,9 @@ def softmax(times: results.Times) -> str:
 
 
 def last_layer(times: results.Times) -> str:
-    ((n, classes),) = results.shapes(times, summary.LAST_LAYER)
+    ((n, classes),) = results.shapes(times, results.LAST_LAYER)
     ours, alone, peer = (
-        results.seconds(times, summary.LAST_LAYER, (n, classes), name)
+        results.seconds(times, results.LAST_LAYER, (n, classes), name)
         for name in (results.OURS, "products alone", "PyTorch")
     )
     assert ours and alone and peer
@@ -220,13 +173,13 @@ def last_layer(times: results.Times) -> str:
 
 
 def bridge(times: results.Times) -> str:
-    found = results.ratios(times, summary.BRIDGE, "PyTorch")
-    rows = [[summary.shape_name(shape), summary.against_us(ratio)] for shape, ratio in found.items()]
-    return summary.markdown_rows(["examples x classes", "PyTorch's own, times as long"], rows)
+    found = results.ratios(times, results.BRIDGE, "PyTorch")
+    rows = [[shape_name(shape), against_us(ratio)] for shape, ratio in found.items()]
+    return markdown_rows(["examples x classes", "PyTorch's own, times as long"], rows)
 
 
 def losses(report: dict[str, Any], times: results.Times) -> str:
-    found = summary.losses(times, report["company"])
+    found = results.losses(times, report["company"])
     return "".join(f"- {line}\n" for line in found or ["None in this run."])
 
 
@@ -235,8 +188,8 @@ def blocks(path: Path) -> dict[str, str]:
     return {
         "machine": machine(report),
         "steps": step(report),
-        "company": in_company(report),
-        "turns": in_turn(report),
+        "company": rows(summary.company_table(report["company"])),
+        "turns": rows(summary.turns_table(report["turns"])),
         "turns in short": in_short(report),
         "kernels": kernels(times),
         "softmax": softmax(times),
@@ -258,7 +211,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.keep:
         keep(options.keep)
-    content = blocks(reports()[-1])
+    content = blocks(releases()[-1])
     for page in (
         README,
         BENCH.parent / "docs" / "benchmark.md",

@@ -8,24 +8,20 @@ import json
 import sys
 import tempfile
 from datetime import datetime, timezone
+from html import escape
 from pathlib import Path
 from typing import Any
 
-import accuracy
 import company
-import comparison
-import epochs
-import floors
-import linear
+import last_layer
 import machine
+import measure
 import page
 import peers
 import pictures
 import pytest
 import results
-import steps
 import summary
-import turns
 
 from nndl_fast._files import _replacing
 from nndl_fast._runtime._text import printable
@@ -38,40 +34,38 @@ SHOWN = 5  # of what is slower, on the terminal
 GATE = 1.3  # of a tripwire, which has to lie above the noise of a shared machine
 TURN_ROUNDS = 5
 QUICK_SHAPES = ["10x10", "60000x10", "1024x1000"]
-TURNS_QUICK = 1, 3, turns.SHAPES[:2]  # rounds, turns, shapes
-COMPANY_QUICK = 1, 0.1, steps.SHAPES[:3]  # rounds, seconds of a measurement, shapes
+TURNS_QUICK = 1, 3, company.SHAPES[:2]  # rounds, turns, shapes
+COMPANY_QUICK = 1, 0.1, last_layer.SHAPES[:3]  # rounds, seconds of a measurement, shapes
+MEASURED = ["test_layer.py", "test_limits.py", "test_networks.py"]
 
 
-def measured(rounds: int, quick: bool, keep_memory: bool) -> dict[results.Key, results.Time]:
+class Collected:
+    """A plugin of pytest that takes what its run has measured."""
+
+    times: results.Times
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.times = session.config.stash[measure.SESSION].times()
+
+
+def measured(rounds: int, quick: bool, keep_memory: bool) -> results.Times:
     """Runs the benchmarks in this process. Ends the program where one of them fails."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "benchmarks.json")
         settings = Path(folder, "pytest.ini")  # the project's own are not in a wheel
         settings.write_text("[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\n", "utf-8")
-        arguments = [str(BENCH), f"--config-file={settings}", f"--rootdir={BENCH}", f"--rounds={rounds}"]
-        arguments += ["-q", "-x", "-p", "no:cacheprovider", f"--benchmark-json={path}"]
+        arguments = [
+            *(str(BENCH / name) for name in MEASURED),
+            f"--config-file={settings}",
+            f"--rootdir={BENCH}",
+        ]
+        arguments += ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow", f"--rounds={rounds}"]
         arguments += ["--benchmark-quiet", "--benchmark-disable-gc"]
         arguments += ["--keep-memory"] * keep_memory
         arguments += [f"--shape={shape}" for shape in QUICK_SHAPES] if quick else []
-        if code := pytest.main(arguments):
+        collected = Collected()
+        if code := pytest.main(arguments, plugins=[collected]):
             raise SystemExit(f"report.py: the benchmarks failed (pytest ended with {int(code)}); no report")
-        return results.from_benchmarks(json.loads(path.read_text(encoding="utf-8")))
-
-
-def elsewhere(rounds: int) -> dict[results.Key, results.Time]:
-    """What is measured in another way: peers whose threads are awake, PyTorch's bridge, and a last layer
-    without logits."""
-    found = turns.beside_peers(min(rounds, TURN_ROUNDS))
-    if not peers.missing("PyTorch"):
-        import torch_bridge
-
-        for n, classes in (shape for shape in torch_bridge.SHAPES if len(shape) == 2):
-            for library, values in torch_bridge.measured([n, classes], rounds).items():
-                found[results.Key(summary.BRIDGE, n, classes, library)] = results.summary(values)
-    n, _, classes = linear.SHAPE
-    for library, values in linear.measured(linear.SHAPE).items():
-        found[results.Key(summary.LAST_LAYER, n, classes, library)] = results.summary(values)
-    return found
+        return collected.times
 
 
 def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> list[str]:
@@ -97,32 +91,11 @@ def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> li
     return lines
 
 
-def derived(times: results.Times) -> dict[str, Any]:
-    """What follows from the times, for readers of report.json; nothing here reads it back."""
-    ratios, standings = [], []
-    for operation in summary.TITLES:
-        for name in results.peers_of(times, operation):
-            by_shape = results.ratios(times, operation, name)
-            for (n, classes), ratio in by_shape.items():
-                ratios.append(
-                    {"operation": operation, "library": name, "n": n, "classes": classes, "ratio": ratio}
-                )
-            standing = results.standing(by_shape)
-            standings.append({"operation": operation, "library": name, **standing._asdict()})
-    return {
-        "ratios": ratios,
-        "standings": standings,
-        "limits": floors.limits(times),
-        "thread_scaling": summary.thread_scaling(times),
-        "instruction_sets": summary.instruction_set_means(times),
-    }
-
-
 def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
     described = machine.description()  # before the load of the run itself
-    times = measured(rounds, quick, keep_memory)
+    times = dict(measured(rounds, quick, keep_memory))
     if not quick:
-        times |= elsewhere(rounds)
+        times |= company.beside_peers(min(rounds, TURN_ROUNDS))
     return {
         "format": results.FORMAT,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
@@ -134,16 +107,9 @@ def run(rounds: int, quick: bool, keep_memory: bool) -> dict[str, Any]:
         "notes": notes(rounds, quick, keep_memory, described["machine"]["load_before"]),
         "times": results.to_records(times),
         "company": company.run(*COMPANY_QUICK) if quick else company.run(),
-        "turns": turns.run(*TURNS_QUICK) if quick else turns.run(),
-        "epochs": [] if quick else [*epochs.run(), *epochs.run(beside=True)],
-        "errors": accuracy.errors(),
-        **derived(times),
+        "turns": company.run_turns(*TURNS_QUICK) if quick else company.run_turns(),
+        "errors": peers.errors(),
     }
-
-
-def tables_in_company(report: dict[str, Any]) -> list[summary.Table]:
-    tables = [*company.tables(report.get("company", [])), turns.table(report.get("turns", []))]
-    return [table for table in tables if table.rows]
 
 
 def write_page(
@@ -154,42 +120,33 @@ def write_page(
     folder: Path,
 ) -> None:
     """The pictures and report.html."""
-    drawn = pictures.write(times, folder)
-    cost_and_delta, softmax, limits, processors = (page.picture(path) if path else "" for path in drawn)
+    drawn = (page.picture(path) if path else "" for path in pictures.write(times, folder))
+    titles = (
+        results.TITLES[results.COST_AND_DELTA],
+        results.TITLES[results.SOFTMAX],
+        summary.LIMITS,
+        summary.THREADS,
+    )
+    beside = dict(zip(titles, drawn, strict=True))
     company = report.get("company", [])
-    losses = summary.losses(times, company)
-    facts = {
-        k: report.get(k)
-        for k in ("date", "commit", "machine", "versions", "config", "threads", "blas", "environment")
-    }
+    names = ("date", "commit", "machine", "versions", "config", "threads", "blas", "environment")
+    facts = {name: report.get(name) for name in names}
     if cache := report["machine"]["last_level_cache"]:
         facts["machine"] = {**report["machine"], "last_level_cache": f"{cache / 2**20:g} MiB"}
-    ratio_tables = {
-        name: page.section(summary.ratio_table(times, name)) for name in summary.compared(times, company)
-    }
     parts = [
-        page.lead(summary.sentence(times, company)),
+        f"<p class=lead>{escape(summary.sentence(times, company))}</p>\n",
         page.bullets(report["notes"]),
         page.facts(facts),
         "<h2>Where nndl_fast is slower</h2>\n",
-        page.bullets(losses or ["Nowhere in this run."]),
+        page.bullets(results.losses(times, company) or ["Nowhere in this run."]),
     ]
-    for name, table in ratio_tables.items():
-        parts += [table, {summary.COST_AND_DELTA: cost_and_delta, summary.SOFTMAX: softmax}.get(name, "")]
-    parts[5:5] = [page.section(table) for table in tables_in_company(report)]
-    parts += [page.section(floors.table(times)), limits]
-    # a report of before them has none
-    later = [epochs.table(report.get("epochs", []))]
-    later += [summary.layouts_table(times), summary.widths_table(times)]
-    parts += [page.section(table) for table in later if table.rows]
-    parts += [page.section(summary.threads_table(times)), processors]
-    parts.append(page.section(summary.instruction_sets_table(times)))
-    parts += [page.section(summary.errors_table(report["errors"], accuracy.KINDS))]
-    if any(key.operation.startswith("training") for key in times):
-        parts.append(page.section(summary.training_table(times)))
+    # an older report may have less than this one
+    for table in [*summary.of_company(company, report.get("turns", [])), *summary.of(times, company)]:
+        parts += [page.table(table), beside.get(table.title, "")]
+    parts.append(page.table(summary.errors_table(report["errors"], peers.ERROR_KINDS)))
     if compared:
-        parts += [*(page.section(table) for table in compared), page.bullets(remarks)]
-    parts.append(page.folded(summary.times_table(times)))
+        parts += [*map(page.table, compared), page.bullets(remarks)]
+    parts.append(page.table(summary.times_table(times), folded=True))
     text = page.page("nndl_fast beside its peers", parts)
     (folder / "report.html").write_text(text, encoding="utf-8")
 
@@ -197,7 +154,7 @@ def write_page(
 def regressions(changes: list[results.Change]) -> list[str]:
     """What has become slower beyond the noise, the gate, and what the peers of the same shape have."""
     return [
-        f"{change.key.operation} {summary.shape_name(change.key.shape)} {change.key.library} "
+        f"{change.key.operation} {results.shape_name(change.key.shape)} {change.key.library} "
         f"{change.ratio:.2f}"
         for change in changes
         if change.verdict == "regression" and change.ratio > GATE * max(1.0, change.control or 1.0)
@@ -283,14 +240,14 @@ def main(arguments: list[str] | None = None) -> None:
     compared: list[summary.Table] = []
     remarks: list[str] = []
     if old:
-        compared = comparison.tables(results.changes(times, old[1]))
+        compared = summary.comparison_tables(results.changes(times, old[1]))
         remarks = results.differences(report, old[0])
         text = "\n".join([*map(summary.markdown, compared), *(f"- {line}" for line in remarks)]) + "\n"
         (options.folder / "comparison.md").write_text(text, encoding="utf-8")
     write_page(report, times, compared, remarks, options.folder)
     company = report.get("company", [])
     show(summary.sentence(times, company))
-    for line in summary.losses(times, company)[:SHOWN]:
+    for line in results.losses(times, company)[:SHOWN]:
         show(f"  slower: {line}")
     if old:
         show(f"{options.folder / 'comparison.md'} compares with {options.against}")

@@ -1,17 +1,38 @@
-"""The figures of a report and what follows from them: medians and noise, ratios, geometric means, two reports
-compared. Nothing here measures or draws."""
+"""The figures of a report and what follows from them: medians and noise, ratios, geometric means, what is
+slower, two reports compared. Nothing here measures or draws."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import geometric_mean, median, quantiles
 from typing import Any, NamedTuple
 
 FORMAT = 1  # of report.json; raised when an older report can no longer be compared
 OURS, OURS_OUT = "nndl_fast", "nndl_fast, out="
+
+COST_AND_DELTA, SOFTMAX, STEP = "cost and delta", "softmax", "step"
+BRIDGE, LAST_LAYER = "cross_entropy in PyTorch", "last layer without logits"
+# Those that have a table in the report for each, beside the others.
+TITLES = {
+    STEP: "A whole step: product, cost and delta, product; float32",
+    COST_AND_DELTA: "Cost and delta, float32, integer labels, mean",
+    SOFTMAX: "Softmax, float32",
+    "softmax, examples in columns": "Softmax, float32, examples in columns",
+    "cost and delta, float64": "Cost and delta, float64",
+    "softmax, float64": "Softmax, float64",
+    "softmax, float16": "Softmax, float16",
+    "softmax, bfloat16": "Softmax, bfloat16",
+    BRIDGE: "nndl_fast.torch.cross_entropy and its gradient beside PyTorch's own",
+    LAST_LAYER: "A last layer of 512 features and its gradients, without logits",
+}
+PARTS = (
+    "products alone",
+    "the cost alone",
+    "the bridge to PyTorch",
+)  # measured beside the last layer, no peers of it
 
 Shape = tuple[int, int]
 
@@ -36,6 +57,14 @@ class Time(NamedTuple):
 Times = Mapping[Key, Time]
 
 
+REPORTS = Path(__file__).resolve().parent / "reports"  # of each release; not in a wheel
+
+
+def releases() -> list[Path]:
+    """Their reports, the oldest first."""
+    return sorted(REPORTS.glob("*.json"), key=lambda path: [int(part) for part in path.stem.split(".")])
+
+
 class ReportError(Exception):
     """A report that cannot be read; the message names the file."""
 
@@ -44,16 +73,6 @@ def summary(values: list[float]) -> Time:
     middle = median(values)
     quarters = quantiles(values, n=4, method="inclusive") if len(values) > 1 else [middle] * 3
     return Time(middle, (quarters[2] - quarters[0]) / middle, len(values))
-
-
-def from_benchmarks(content: dict[str, Any]) -> dict[Key, Time]:
-    """The JSON of pytest-benchmark, in which every round of a benchmark stands by itself."""
-    rounds: dict[Key, list[float]] = {}
-    for entry in content["benchmarks"]:
-        info = entry["extra_info"]
-        key = Key(info["operation"], info["n"], info["classes"], info["library"])
-        rounds.setdefault(key, []).append(entry["stats"]["median"])
-    return {key: summary(values) for key, values in rounds.items()}
 
 
 def operations(times: Times) -> list[str]:
@@ -100,6 +119,87 @@ def standing(ratio: Mapping[Shape, float]) -> Standing:
     return Standing(geometric_mean(ratio.values()), ratio[worst_shape], worst_shape)
 
 
+def in_turn(operation: str, peer: str) -> str:
+    """The operation while the threads of both are awake: in turn with the peer, without a pause."""
+    return f"{operation}, in turn with {peer}"
+
+
+def shape_name(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def varied(times: Times, what: str) -> dict[str, dict[Shape, dict[str, float]]]:
+    """operation, then shape, then what was varied: seconds."""
+    found: dict[str, dict[Shape, dict[str, float]]] = {}
+    for operation in (SOFTMAX, COST_AND_DELTA):
+        for key, time in times.items():
+            if key.operation == f"{operation}, {what}":
+                found.setdefault(operation, {}).setdefault(key.shape, {})[key.library] = time.seconds
+    return found
+
+
+def compared(times: Times, company: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The operations that have peers. A step is that in company, if it was measured there."""
+    names = [name for name in TITLES if peers_of(times, name)]
+    return [name for name in names if name != STEP or not company]
+
+
+def steps_in_company(company: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, float]]:
+    """Of each step of a peer its name, its shape, and its time over that of ours."""
+    for record in company:
+        for name in named([record], "step "):
+            if name != OURS:
+                ratio = record[f"step {name}"]["median"] / record[f"step {OURS}"]["median"]
+                yield name, shape_name(record["shape"]), ratio
+
+
+class Comparison(NamedTuple):
+    in_company: bool
+    ratio: float  # a peer's time over ours
+    text: str
+
+    @property
+    def is_loss(self) -> bool:
+        return is_loss(self.ratio)
+
+
+def is_loss(ratio: float) -> bool:
+    """Whether it is below 1 as it is printed."""
+    return round(ratio, 2) < 1
+
+
+def comparisons(times: Times, company: Sequence[Mapping[str, Any]]) -> list[Comparison]:
+    """Of every operation and shape, the worst for us first; then of the steps in company."""
+    found = []
+    training = [operation for operation in operations(times) if operation.startswith("training")]
+    for operation in (*compared(times, company), *training):
+        for name in peers_of(times, operation):
+            if name in PARTS:
+                continue
+            places = {operation: operation, in_turn(operation, name): f"{operation} in turn with us"}
+            found += [
+                Comparison(False, ratio, f"{name} at {place}, {shape_name(shape)} ({ratio:.2f})")
+                for measured, place in places.items()
+                for shape, ratio in ratios(times, measured, name).items()
+            ]
+    found += [
+        Comparison(True, ratio, f"{name} at a step in company, {shape} ({ratio:.2f})")
+        for name, shape, ratio in steps_in_company(company)
+    ]
+    return sorted(found)
+
+
+def losses(times: Times, company: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """Where a peer is faster."""
+    return [comparison.text for comparison in comparisons(times, company) if comparison.is_loss]
+
+
+def named(records: Iterable[Mapping[str, Any]], start: str) -> list[str]:
+    """Whose measurements in company begin so, as in ``step PyTorch``."""
+    names = (key for record in records for key in record if key.startswith(start))
+    return list(dict.fromkeys(name.removeprefix(start) for name in names))
+
+
 class Change(NamedTuple):
     key: Key
     old: Time
@@ -130,10 +230,15 @@ DRIFT_SHARE = 0.9
 
 # What is varied in these is ours, although a number of threads or an instruction set stands for the library.
 VARIED = (", threads", ", instruction sets", ", nearest caches")
+LIKEWISE = ("layouts: ", "callers: ", "oversubscription: ")
 
 
 def is_ours(key: Key) -> bool:
-    return key.library in (OURS, OURS_OUT) or key.operation.endswith(VARIED)
+    return (
+        key.library in (OURS, OURS_OUT)
+        or key.operation.endswith(VARIED)
+        or key.operation.startswith(LIKEWISE)
+    )
 
 
 def changes(new: Times, old: Times) -> list[Change]:

@@ -1,18 +1,13 @@
-"""Every public function beside the lines of NumPy that it replaces, in small calls:
-``python bench/small_calls.py``.
-
-Prints NumPy's time over ours, in turn, and the least of each row last; the results are compared. The lines
-are those that one finds in programs, of the dtype that the arrays have."""
+"""Every public function beside the lines of NumPy that it replaces, in small calls: the lines are those that
+one finds in programs, of the dtype that the arrays have. And matrix products, whose operands stand as
+programs have them."""
 
 from __future__ import annotations
 
-import sys
-import timeit
 from collections.abc import Callable
-from statistics import median
+from functools import cache
 from typing import Any, NamedTuple
 
-import machine
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +16,6 @@ import nndl_fast as nf
 Array = NDArray[Any]
 Pair = tuple[Callable[[], Any], Callable[[], Any]]  # ours, NumPy's
 
-ROUNDS, SECONDS = 7, 0.002
 OPTIMIZERS = ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam")
 
 
@@ -162,6 +156,7 @@ def steps(kind: str, d: Data) -> Pair:
     return ours, theirs
 
 
+@cache
 def calls(case: Case) -> dict[str, Pair]:
     """Each function's call, and NumPy's."""
     d = Data(case)
@@ -261,9 +256,7 @@ def calls(case: Case) -> dict[str, Pair]:
             lambda: a[:, :, None] * (eye - a[:, None, :]),
         )
         found["linear_log_likelihood"] = linear(d)
-    return found | {
-        f"{kind}.step": steps(kind, d) for kind in ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam")
-    }
+    return found | {f"{kind}.step": steps(kind, d) for kind in OPTIMIZERS}
 
 
 def linear(d: Data) -> Pair:
@@ -291,36 +284,61 @@ def check(name: str, ours: Any, theirs: Any) -> None:
             )
 
 
-def seconds(call: Callable[[], Any], repeats: int) -> float:
-    return timeit.timeit(call, number=repeats) / repeats
+class Product(NamedTuple):
+    """(rows, depth) times (depth, columns); which of them are transposed views."""
 
+    what: str
+    rows: int
+    columns: int
+    depth: int
+    transposed: str = ""
 
-def measured(rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """NumPy's time over ours by function, for each case that it has; NaN where it has none."""
-    found: dict[str, list[float]] = {}
-    for i, case in enumerate(CASES):
-        for name, (ours, theirs) in calls(case).items():
-            check(f"{name}, {case}", ours(), theirs())
-            repeats = max(1, int(SECONDS / seconds(theirs, 3)))
-            ratios = [seconds(theirs, repeats) / seconds(ours, repeats) for _ in range(rounds)]
-            found.setdefault(name, [np.nan] * len(CASES))[i] = median(ratios)
-    return found
-
-
-def main() -> None:
-    for i, case in enumerate(CASES):
-        print(f"{i + 1}: {case}")
-    found = measured()
-    for name, ratios in found.items():
-        print(
-            f"{name:36}" + "".join(f"{r:6.1f}" for r in ratios) + f"   {np.nanmin(ratios):5.2f}", flush=True
+    def operands(self, dtype: Any) -> tuple[Array, Array]:
+        rng = np.random.default_rng(0)
+        left, right = (
+            rng.standard_normal(shape[:: -1 if name in self.transposed else 1]).astype(dtype)
+            for name, shape in (("left", (self.rows, self.depth)), ("right", (self.depth, self.columns)))
         )
-    least = min(np.nanmin(ratios) for ratios in found.values())
-    print(f"the least is {least:.2f}")
-    if least < 1:
-        sys.exit(1)
+        return left.T if "left" in self.transposed else left, right.T if "right" in self.transposed else right
 
 
-if __name__ == "__main__":
-    machine.restart_without_settings()
-    main()
+def of_layer(inputs: int, neurons: int, n: int) -> list[Product]:
+    """Weighted inputs by weights in both layouts, the gradient of the weights, the error handed down."""
+    name = f"{inputs}-{neurons} by {n}"
+    return [
+        Product(f"{name}, x w", n, neurons, inputs),
+        Product(f"{name}, x w^T", n, neurons, inputs, "right"),
+        Product(f"{name}, w x", neurons, n, inputs),
+        Product(f"{name}, x^T delta", inputs, neurons, n, "left"),
+        Product(f"{name}, delta w^T", n, inputs, neurons, "right"),
+    ]
+
+
+# inputs, neurons, examples
+PRODUCT_LAYERS = [
+    (784, 30, 10),
+    (784, 100, 10),
+    (784, 100, 128),
+    (784, 512, 128),
+    (512, 512, 128),
+    (512, 10, 128),
+]
+PRODUCTS = [product for shape in PRODUCT_LAYERS for product in of_layer(*shape)] + [
+    Product("192 x 512 x 32000, logits", 192, 32000, 512, "right"),
+    Product("192 x 512 x 32000, gradient of w", 32000, 512, 192, "left"),
+    Product("192 x 512 x 32000, handed down", 192, 512, 32000),
+]
+
+
+def product_by(library: str, product: Product, dtype: Any) -> Callable[[], Array]:
+    left, right = product.operands(dtype)
+    out = np.empty((product.rows, product.columns), dtype)
+    if library == "NumPy":
+        return lambda: np.matmul(left, right, out=out)
+    return lambda: nf.matmul(left, right, out)
+
+
+def check_product(result: Array, product: Product, dtype: Any) -> None:
+    expected = product_by("NumPy", product, dtype)()
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(result, expected, rtol=1e-3, atol=tolerance * product.depth)

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean
 from typing import Any, NamedTuple
 
+import limits
 import results
-from results import OURS, OURS_OUT, Shape, Times
-
-COST_AND_DELTA, SOFTMAX, STEP = "cost and delta", "softmax", "step"
-BRIDGE, LAST_LAYER = "cross_entropy in PyTorch", "last layer without logits"
-TITLES = {
-    STEP: "A whole step: product, cost and delta, product; float32",
-    COST_AND_DELTA: "Cost and delta, float32, integer labels, mean",
-    SOFTMAX: "Softmax, float32",
-    "softmax, examples in columns": "Softmax, float32, examples in columns",
-    "cost and delta, float64": "Cost and delta, float64",
-    "softmax, float64": "Softmax, float64",
-    "softmax, float16": "Softmax, float16",
-    "softmax, bfloat16": "Softmax, bfloat16",
-    BRIDGE: "nndl_fast.torch.cross_entropy and its gradient beside PyTorch's own",
-    LAST_LAYER: "A last layer of 512 features and its gradients, without logits",
-}
-
+from results import COST_AND_DELTA, OURS, OURS_OUT, SOFTMAX, TITLES, Shape, Times, named, shape_name, varied
 
 # Examples, classes that fill no vector, and the next number of them that does.
 WIDTHS = [(256, 100, 112), (1024, 250, 256), (1024, 1001, 1008)]
-
-
-def in_turn(operation: str, peer: str) -> str:
-    """The operation while the threads of both are awake: in turn with the peer, without a pause."""
-    return f"{operation}, in turn with {peer}"
+LIMITS, THREADS = "Distance to the machine's limits", "Threads"
+LEFT_OUT = "scikit-learn's loss"  # of the table of company
 
 
 class Table(NamedTuple):
@@ -39,10 +21,6 @@ class Table(NamedTuple):
     note: str
     header: list[str]
     rows: list[list[str]]
-
-
-def shape_name(shape: Iterable[int]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def number(value: float | None) -> str:
@@ -60,206 +38,161 @@ def against_us(ratio: float | None) -> str:
     """A peer's time over ours; where ours is longer, the cell says so in a word."""
     if ratio is None:
         return ""
-    text = f"{ratio:.2f}"
-    return f"{text} slower" if float(text) < 1 else text
+    return f"{ratio:.2f} slower" if results.is_loss(ratio) else f"{ratio:.2f}"
 
 
-def ratios_beside(times: Times, operation: str) -> dict[str, dict[Shape, float]]:
-    """By column: each peer alone, and after it the same in turn with us if that was measured."""
-    columns = {}
-    for name in results.peers_of(times, operation):
-        columns[name] = results.ratios(times, operation, name)
-        if awake := results.ratios(times, in_turn(operation, name), name):
-            columns[f"{name}, awake"] = awake
-    return columns
+def markdown(table: Table) -> str:
+    return f"## {table.title}\n\n{table.note}\n\n{markdown_rows(table.header, table.rows)}"
 
 
-def ratio_table(times: Times, operation: str) -> Table:
-    by_peer = ratios_beside(times, operation)
-    peers = list(by_peer)
-    rows = []
-    for shape in results.shapes(times, operation):
-        ours = [microseconds(results.seconds(times, operation, shape, name)) for name in (OURS, OURS_OUT)]
-        rows.append([shape_name(shape), *ours, *(against_us(by_peer[name].get(shape)) for name in peers)])
-    standings = [results.standing(by_peer[name]) for name in peers]
-    rows.append(["geometric mean", "", "", *(against_us(s.geometric_mean) for s in standings)])
-    worst = [f"{against_us(s.worst)} ({shape_name(s.worst_shape)})" for s in standings]
-    rows.append(["worst for us", "", "", *worst])
-    return Table(
-        TITLES.get(operation, operation),
-        f"How many times as long as {OURS} each library takes, both with a fresh result in every call; where "
-        f"it says slower, {OURS} takes longer."
-        + (
-            f" Awake: in turn with {OURS}, without a pause, while the threads of both may spin; means."
-            if any(name.endswith(", awake") for name in peers)
-            else ""
-        ),
-        ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *peers],
-        rows,
-    )
+def markdown_rows(header: list[str], rows: list[list[str]], align: str = "---") -> str:
+    lines = [header, [align] * len(header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-# What is measured beside a last layer, and does less than it.
-PARTS = ("products alone", "the cost alone")
+def of(times: Times, company: Sequence[Mapping[str, Any]] = ()) -> list[Table]:
+    """Every table that the times have something for, in the order of the report."""
+    found = [ratio_table(times, operation) for operation in results.compared(times, company)]
+    found += [family_table(times, family) for family in FAMILIES]
+    found += [networks_table(times), limits_table(times), widths_table(times)]
+    found += [threads_table(times), instruction_sets_table(times)]
+    return [table for table in found if table.rows]
 
 
-def compared(times: Times, company: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The operations that have peers. A step is that in company, if it was measured there."""
-    names = [name for name in TITLES if results.peers_of(times, name)]
-    return [name for name in names if name != STEP or not company]
+def of_company(after: list[dict[str, Any]], turns: list[dict[str, Any]]) -> list[Table]:
+    found = [steps_table(after), company_table(after), turns_table(turns)]
+    return [table for table in found if table.rows]
 
 
 def sentence(times: Times, company: Sequence[Mapping[str, Any]]) -> str:
     """What was found, in one sentence."""
     steps: dict[str, list[float]] = {}
-    for name, _, ratio in steps_in_company(company):
+    for name, _, ratio in results.steps_in_company(company):
         steps.setdefault(name, []).append(ratio)
-    if not company:
-        steps = ratios_by_peer(times, STEP)
-    costs = ratios_by_peer(times, COST_AND_DELTA)
+    by_peer = {
+        operation: {
+            name: list(ratios.values())
+            for name in results.peers_of(times, operation)
+            if (ratios := results.ratios(times, operation, name))
+        }
+        for operation in (results.STEP, COST_AND_DELTA)
+    }
     said = []
-    for what, of in (("for a whole step of a last layer", steps), ("for cost and delta alone", costs)):
+    for what, of in (
+        ("for a whole step of a last layer", steps if company else by_peer[results.STEP]),
+        ("for cost and delta alone", by_peer[COST_AND_DELTA]),
+    ):
         if of:
             means = (f"{name} {number(geometric_mean(ratios))}" for name, ratios in of.items())
             said.append(f"{what} {', '.join(means)}")
     times_as_long = "; ".join(said) or "nothing"
-    alone, beside = comparisons(times, company)
+    found = results.comparisons(times, company)
     return (
         f"How many times as long as {OURS} others take, geometric means over the shapes: {times_as_long}. In "
-        f"{len(losses(times, company))} of {len(alone) + len(beside)} comparisons {OURS} takes longer."
+        f"{sum(comparison.is_loss for comparison in found)} of {len(found)} comparisons {OURS} takes longer."
     )
 
 
-def ratios_by_peer(times: Times, operation: str) -> dict[str, list[float]]:
-    by_peer = {name: results.ratios(times, operation, name) for name in results.peers_of(times, operation)}
-    return {name: list(ratios.values()) for name, ratios in by_peer.items() if ratios}
-
-
-def steps_in_company(company: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, float]]:
-    """Of each step of a peer its name, its shape, and its time over that of ours."""
-    for record in company:
-        for name in named([record], "step "):
-            if name != OURS:
-                ratio = record[f"step {name}"]["median"] / record[f"step {OURS}"]["median"]
-                yield name, shape_name(record["shape"]), ratio
-
-
-def comparisons(
-    times: Times, company: Sequence[Mapping[str, Any]]
-) -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
-    """A peer's time over ours, and where: of every operation and shape, and of the steps in company."""
-    alone = []
-    training = [operation for operation in results.operations(times) if operation.startswith("training")]
-    for operation in (*compared(times, company), *training):
-        for name in results.peers_of(times, operation):
-            if name in PARTS:
-                continue
-            places = {operation: operation, in_turn(operation, name): f"{operation} in turn with us"}
-            alone += [
-                (ratio, f"{name} at {place}, {shape_name(shape)} ({ratio:.2f})")
-                for measured, place in places.items()
-                for shape, ratio in results.ratios(times, measured, name).items()
-            ]
-    beside = [
-        (ratio, f"{name} at a step in company, {shape} ({ratio:.2f})")
-        for name, shape, ratio in steps_in_company(company)
-    ]
-    return alone, beside
-
-
-def losses(times: Times, company: Sequence[Mapping[str, Any]] = ()) -> list[str]:
-    """Every operation and shape at which a peer is faster, worst first; then the steps in company."""
-    alone, beside = comparisons(times, company)
-    return [text for ratio, text in [*sorted(alone), *beside] if "slower" in against_us(ratio)]
-
-
-def named(records: Iterable[Mapping[str, Any]], start: str) -> list[str]:
-    """Whose measurements in company begin so, as in ``step PyTorch``."""
-    names = (key for record in records for key in record if key.startswith(start))
-    return list(dict.fromkeys(name.removeprefix(start) for name in names))
-
-
-def steps_table(records: list[dict[str, Any]]) -> Table:
+def ratio_table(times: Times, operation: str) -> Table:
+    columns = {}
+    for name in results.peers_of(times, operation):
+        columns[name] = results.ratios(times, operation, name)
+        if awake := results.ratios(times, results.in_turn(operation, name), name):
+            columns[f"{name}, awake"] = awake
     rows = []
-    names = [name for name in named(records, "step ") if name != OURS]
-    for record in records:
-        ours, one = record[f"step {OURS}"]["median"], record["one thread"]["median"]
-        products = record["products"]["median"]
-        peer = [record.get(f"step {name}") for name in names]
-        rows.append(
-            [shape_name(record["shape"]), microseconds(ours)]
-            + [against_us(step["median"] / ours if step else None) for step in peer]
-            + [f"{products / ours:.2f}", f"{ours / (products + one):.2f}"]
-        )
+    for shape in results.shapes(times, operation):
+        ours = [microseconds(results.seconds(times, operation, shape, name)) for name in (OURS, OURS_OUT)]
+        rows.append([shape_name(shape), *ours, *(against_us(its.get(shape)) for its in columns.values())])
+    standings = [results.standing(its) for its in columns.values()]
+    rows.append(["geometric mean", "", "", *(against_us(s.geometric_mean) for s in standings)])
+    worst = [f"{against_us(s.worst)} ({shape_name(s.worst_shape)})" for s in standings]
+    rows.append(["worst for us", "", "", *worst])
+    note = (
+        f"How many times as long as {OURS} each library takes, both with a fresh result in every call; where "
+        f"it says slower, {OURS} takes longer."
+    )
+    if any(name.endswith(", awake") for name in columns):
+        note += f" Awake: in turn with {OURS}, without a pause, while the threads of both may spin; means."
+    header = ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *columns]
+    return Table(TITLES[operation], note, header, rows)
+
+
+# Operations whose names begin so are compared in one table, a row each; what it says of them.
+FAMILIES = {
+    "training": "An epoch on 5,000 images, in mini-batches of 10 unless said otherwise.",
+    "fit": "Whole fits of estimators.",
+    "product": "Matrix products by nf.matmul and by NumPy, as the operands stand in programs.",
+    "call": "Small calls beside the lines of NumPy that they replace.",
+    "layouts": "The same batch in rows (axis=1) and in columns (axis=0), with out=.",
+    "callers": "Cost and delta called by many threads of Python at once.",
+    "oversubscription": "Cost and delta on more threads than there are processors.",
+}
+
+
+def family_table(times: Times, family: str) -> Table:
+    """Every operation of a family over the library that the first one begins with, as a rule ours."""
+    names = [name for name in results.operations(times) if name.partition(" ")[0].rstrip(":") == family]
+    libraries = list(dict.fromkeys(key.library for key in times if key.operation in names))
+    show = against_us if OURS in libraries else number
+    columns: dict[str, list[float]] = {}
+    rows = []
+    for operation in names:
+        for shape in results.shapes(times, operation):
+            its = {library: results.seconds(times, operation, shape, library) for library in libraries}
+            ratios = {library: limits.quotient(its[library], its[libraries[0]]) for library in libraries[1:]}
+            for library, ratio in ratios.items():
+                if ratio is not None:
+                    columns.setdefault(library, []).append(ratio)
+            place = [operation.removeprefix(f"{family}: "), shape_name(shape)]
+            rows.append([*place, microseconds(its[libraries[0]]), *map(show, ratios.values())])
+    if len(rows) > 1:
+        for what, value in (("geometric mean", geometric_mean), ("the least", min)):
+            rows.append([what, "", "", *(show(value(columns[library])) for library in libraries[1:])])
+    header = [family, "shape", *(f"{name}, µs" if i == 0 else name for i, name in enumerate(libraries))]
+    note = f"{FAMILIES[family]} How many times as long as the first the others take."
+    return Table(family.capitalize(), note, header, rows)
+
+
+def networks_table(times: Times) -> Table:
+    rows, stages = [], []
+    for operation in results.operations(times):
+        if operation.startswith("epoch: "):
+            stages = results.libraries(times, operation)
+            shape = results.shapes(times, operation)[0]
+            written, *others = (results.seconds(times, operation, shape, stage) for stage in stages)
+            cells = [f"{written / took:.2f} ({took / written:.0%})" for took in others if written and took]
+            rows.append([operation.removeprefix("epoch: "), number(written), *cells])
     return Table(
-        "A whole step: product, cost and delta, product",
-        "How many times as long as the step with nndl_fast the others take. The products are NumPy's, but "
-        "for PyTorch's step; the column before the last has the part of our step that they take alone. The "
-        "last is our step over its products alone and one thread of nndl_fast alone.",
-        [
-            "rows x features x classes",
-            f"{OURS}, µs",
-            *names,
-            "products alone",
-            "over products + one thread",
-        ],
+        "Whole epochs of networks in NumPy, with more and more of their lines replaced",
+        "How many times as fast as the network as it was written each stage is, and what share of its time "
+        "it takes.",
+        ["network", "as written, s", *stages[1:]],
         rows,
     )
 
 
-def varied(times: Times, what: str) -> dict[str, dict[Shape, dict[str, float]]]:
-    """operation, then shape, then what was varied: seconds."""
-    found: dict[str, dict[Shape, dict[str, float]]] = {}
-    for operation in (SOFTMAX, COST_AND_DELTA):
-        for key, time in times.items():
-            if key.operation == f"{operation}, {what}":
-                found.setdefault(operation, {}).setdefault(key.shape, {})[key.library] = time.seconds
-    return found
-
-
-def thread_scaling(times: Times) -> list[dict[str, Any]]:
-    """How many times as fast as one thread each number of threads is."""
-    return [
-        {
-            "operation": operation,
-            "n": shape[0],
-            "classes": shape[1],
-            "speedups": {count: row["1"] / value for count, value in row.items()},
-        }
-        for operation, shapes in varied(times, "threads").items()
-        for shape, row in shapes.items()
-    ]
-
-
-def threads_table(times: Times) -> Table:
-    records = thread_scaling(times)
-    counts = sorted({int(count) for record in records for count in record["speedups"]})
-    rows = []
-    for record in records:
-        operation, shape = record["operation"], (record["n"], record["classes"])
-        alone = results.seconds(times, f"{operation}, threads", shape, "1")
-        speedups = (number(record["speedups"].get(str(count))) for count in counts[1:])
-        rows.append([operation, shape_name(shape), microseconds(alone), *speedups])
-    return Table(
-        "Threads",
-        "How many times as fast as one thread, with out=.",
-        ["operation", "examples x classes", "1 thread, µs", *(f"{count} threads" for count in counts[1:])],
-        rows,
-    )
-
-
-def layouts_table(times: Times) -> Table:
+def limits_table(times: Times) -> Table:
+    ours = [f"{operation}, {name}" for operation in (SOFTMAX, COST_AND_DELTA) for name in (OURS, OURS_OUT)]
+    floors = [f"{operation} / floor" for operation in (SOFTMAX, COST_AND_DELTA)]
+    copies = limits.COPY, limits.NP_COPYTO
     rows = [
-        [operation, shape_name(shape), *map(microseconds, both), number(both[1] / both[0])]
-        for operation, by_shape in varied(times, "layouts").items()
-        for shape, row in by_shape.items()
-        if len(both := [row[layout] for layout in ("rows", "columns") if layout in row]) == 2
+        [
+            shape_name(record["shape"]),
+            *(microseconds(results.seconds(times, "limits", record["shape"], kind)) for kind in copies),
+            record["limit"],
+            *(number(record.get(name)) for name in [*ours, *floors]),
+        ]
+        for record in limits.limits(times)
     ]
     return Table(
-        "Examples in rows and in columns",
-        "The same batch, each example's classes one after the other (axis=1) and each class's examples one "
-        "after the other (axis=0), with out=.",
-        ["operation", "examples x classes", "rows, µs", "columns, µs", "columns / rows"],
+        LIMITS,
+        "Times of copies of the same array, on all threads and on one; then the time "
+        f"of {OURS} over the limit named: 1 would be as fast as copying. The floor is the larger of that and "
+        "of the arithmetic: what the operation takes on one thread in the nearest caches "
+        f"({shape_name(limits.NEAREST)}), by the number of threads; with out=.",
+        ["examples x classes", *(f"{kind}, µs" for kind in copies), "limit"]
+        + [f"{name} / limit" for name in ours]
+        + floors,
         rows,
     )
 
@@ -279,28 +212,37 @@ def widths_table(times: Times) -> Table:
     )
 
 
-def instruction_set_means(times: Times) -> dict[str, dict[str, float]]:
-    """operation, then instruction set: the geometric mean of its times over those of the best one."""
-    means: dict[str, dict[str, float]] = {}
-    for operation, shapes in varied(times, "instruction sets").items():
-        best, *others = results.libraries(times, f"{operation}, instruction sets")
-        for name in others:
-            quotients = [row[name] / row[best] for row in shapes.values() if name in row and best in row]
-            means.setdefault(operation, {})[name] = geometric_mean(quotients)
-    return means
+def threads_table(times: Times) -> Table:
+    found = varied(times, "threads")
+    counts = sorted({int(count) for shapes in found.values() for row in shapes.values() for count in row})
+    rows = [
+        [operation, shape_name(shape), microseconds(row["1"])]
+        + [number(limits.quotient(row["1"], row.get(str(count)))) for count in counts[1:]]
+        for operation, shapes in found.items()
+        for shape, row in shapes.items()
+    ]
+    return Table(
+        THREADS,
+        "How many times as fast as one thread, with out=.",
+        ["operation", "examples x classes", "1 thread, µs", *(f"{count} threads" for count in counts[1:])],
+        rows,
+    )
 
 
 def instruction_sets_table(times: Times) -> Table:
-    content = varied(times, "instruction sets")
-    names = results.libraries(times, f"{SOFTMAX}, instruction sets")
+    names = results.libraries(times, f"{SOFTMAX}, instruction sets") or [""]
     best, others = names[0], names[1:]
-    means = instruction_set_means(times)
     rows = []
-    for operation, shapes in content.items():
-        for shape, row in shapes.items():
-            quotients = [number(row[name] / row[best]) for name in others]
-            rows.append([operation, shape_name(shape), microseconds(row[best]), *quotients])
-        rows.append([operation, "geometric mean", "", *(number(means[operation][name]) for name in others)])
+    for operation, shapes in varied(times, "instruction sets").items():
+        ratios: dict[str, list[float]] = {
+            name: [row[name] / row[best] for row in shapes.values()] for name in others
+        }
+        for i, (shape, row) in enumerate(shapes.items()):
+            cells = [number(ratios[name][i]) for name in others]
+            rows.append([operation, shape_name(shape), microseconds(row[best]), *cells])
+        rows.append(
+            [operation, "geometric mean", "", *(number(geometric_mean(ratios[name])) for name in others)]
+        )
     return Table(
         "Instruction sets",
         f"How many times as long as with {best}, with out=.",
@@ -309,15 +251,73 @@ def instruction_sets_table(times: Times) -> Table:
     )
 
 
-def training_table(times: Times) -> Table:
-    names = [name for name in results.operations(times) if name.startswith("training")]
-    libraries = results.libraries(times, names[0])
+def steps_table(records: list[dict[str, Any]]) -> Table:
+    names = [name for name in named(records, "step ") if name != OURS]
     rows = []
-    for operation in names:
-        (shape,) = results.shapes(times, operation)
-        each = (results.seconds(times, operation, shape, name) for name in libraries)
-        rows.append([operation, *(microseconds(None if s is None else s / shape[0]) for s in each)])
-    return Table("Training", "Mini-batches of 10, µs per example.", ["network", *libraries], rows)
+    for record in records:
+        ours, one = record[f"step {OURS}"]["median"], record["one thread"]["median"]
+        products = record["products"]["median"]
+        peers = (record.get(f"step {name}") for name in names)
+        rows.append(
+            [shape_name(record["shape"]), microseconds(ours)]
+            + [against_us(step["median"] / ours if step else None) for step in peers]
+            + [f"{products / ours:.2f}", f"{ours / (products + one):.2f}"]
+        )
+    return Table(
+        "A whole step: product, cost and delta, product",
+        "How many times as long as the step with nndl_fast the others take. The products are NumPy's, but "
+        "for PyTorch's step; the column before the last has the part of our step that they take alone. The "
+        "last is our step over its products alone and one thread of nndl_fast alone.",
+        ["rows x features x classes", f"{OURS}, µs", *names, "products alone", "over products + one thread"],
+        rows,
+    )
+
+
+def others(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [name for name in named(records, "after ") if name not in ("nothing", LEFT_OUT)]
+
+
+def slowed(record: Mapping[str, Any], names: Iterable[str], kind: str) -> str:
+    """From the least to the most of the others' times beside ours over their times without."""
+    found = [record[f"beside {name}"][kind] / record[f"other {name}"][kind] for name in names]
+    return f"{min(found):.2f} to {max(found):.2f}" if found else ""
+
+
+def company_table(records: list[dict[str, Any]]) -> Table:
+    names = others(records)
+    rows = []
+    for record in records:
+        one = record["one thread"]["median"]
+        ours = (record[f"after {name}"] for name in names)
+        cells = (f"{spread['mean'] / one:.2f}; {spread['late'] / one:.1f}" for spread in ours)
+        rows.append([shape_name(record["shape"]), *cells, slowed(record, names, "median")])
+    header = ["rows x features x classes", *(f"after {name}" for name in names), "the product itself, slowed"]
+    return Table(
+        "Cost and delta in company",
+        "Right after another library's product on all cores, with out=: the mean time, and the 99th "
+        "percentile, over the time of one thread alone; and how much slower the product becomes.",
+        header,
+        rows,
+    )
+
+
+def turns_table(records: list[dict[str, Any]]) -> Table:
+    names = [name for name in named(records, "after ") if name != "nothing"]
+    rows = []
+    for record in records:
+        one = record["one thread"]["mean"]
+        ours = (record[f"after {name}"] for name in names)
+        cells = (f"{spread['mean'] / one:.2f}; {spread['last'] / one:.2f}" for spread in ours)
+        rows.append([shape_name(record["shape"]), *cells, slowed(record, names, "mean")])
+    header = ["examples x classes", *(f"after {name}" for name in names), "the other's work, slowed"]
+    return Table(
+        "Softmax in turn with another library",
+        "The other's work on all cores for some milliseconds, then ours with out=, and so on: the mean time "
+        "of a call over that of one thread alone, in all of a turn and in its last milliseconds; and the "
+        "other's mean time over that in turn with one thread of ours.",
+        header,
+        rows,
+    )
 
 
 def errors_table(records: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> Table:
@@ -358,10 +358,41 @@ def times_table(times: Times) -> Table:
     )
 
 
-def markdown(table: Table) -> str:
-    return f"## {table.title}\n\n{table.note}\n\n{markdown_rows(table.header, table.rows)}"
+def comparison_tables(found: list[results.Change]) -> list[Table]:
+    """Of a report with an earlier one."""
+    title, drift = "Against the other report", found[0].drift if found else 0.0
+    header = ["operation", "examples x classes", "library", "old, µs", "new, µs", "new / old", "noise"]
 
+    def cells(change: results.Change) -> list[str]:
+        key, both = change.key, (change.old.seconds, change.new.seconds)
+        place = [key.operation, shape_name(key.shape), key.library, *map(microseconds, both)]
+        return [*place, f"{change.ratio:.2f}", f"{change.noise:.1%}"]
 
-def markdown_rows(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    ours = [change for change in found if results.is_ours(change.key)]
+    peers = [change for change in found if not results.is_ours(change.key)]
+    means = []
+    for operation in dict.fromkeys(change.key.operation for change in found):
+        of = ([c.ratio for c in group if c.key.operation == operation] for group in (ours, peers))
+        means.append([operation, *(f"{geometric_mean(ratios):.2f}" if ratios else "" for ratios in of)])
+    return [
+        Table(
+            f"{title}: geometric means",
+            "New over old; the second column is the control: what the same peers and limits did.",
+            ["operation", OURS, "peers and limits"],
+            means,
+        ),
+        Table(
+            f"{title}: {OURS}",
+            "A regression, or faster, is what exceeds the noise: that within both runs together, or, where "
+            f"it is more, the drift between them, below {drift:.1%} for nine in ten times of the peers and "
+            "limits. The control is the geometric mean of the peers at the same operation and shape.",
+            [*header, "control", "verdict"],
+            [[*cells(c), "" if c.control is None else f"{c.control:.2f}", c.verdict] for c in ours],
+        ),
+        Table(
+            f"{title}: peers and limits",
+            "The control.",
+            [*header, "verdict"],
+            [[*cells(c), c.verdict] for c in peers],
+        ),
+    ]

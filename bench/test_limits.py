@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import floors
+import limits
 import measure
 import numpy as np
 import peers
@@ -18,11 +19,11 @@ from nndl_fast import _core
 
 
 @pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
-@pytest.mark.parametrize(("n", "classes"), [floors.NEAREST])
+@pytest.mark.parametrize(("n", "classes"), [limits.NEAREST])
 def test_nearest_caches(timed: measure.Timed, operation: str, n: int, classes: int) -> None:
     """Array and result stay in the caches of one core."""
     with nf.num_threads(1):
-        run_and_check(timed, operation, floors.NEAREST_CACHES, "one thread", n, classes)
+        run_and_check(timed, operation, limits.NEAREST_CACHES, "one thread", n, classes)
 
 
 @pytest.fixture(scope="session")  # calls are kept from round to round
@@ -46,10 +47,10 @@ def copy(z: peers.Array, pool: ThreadPoolExecutor) -> peers.Call:
     return call
 
 
-@pytest.mark.parametrize(("n", "classes"), [s for s in peers.SHAPES if s[0] * s[1] >= floors.MANY])
+@pytest.mark.parametrize(("n", "classes"), [s for s in peers.SHAPES if s[0] * s[1] >= limits.MANY])
 def test_copy(timed: measure.Timed, n: int, classes: int, pool: ThreadPoolExecutor) -> None:
     z = peers.batch(n, classes).z
-    np.testing.assert_array_equal(timed("limits", floors.COPY, n, classes, lambda: copy(z, pool)), z)
+    np.testing.assert_array_equal(timed("limits", limits.COPY, n, classes, lambda: copy(z, pool)), z)
 
 
 def np_copyto(z: peers.Array) -> peers.Call:
@@ -81,20 +82,12 @@ def run_and_check(
     timed: measure.Timed, operation: str, varied: str, library: str, n: int, classes: int
 ) -> None:
     """Ours with out=, so that the page faults of a fresh result do not hide what is varied."""
-    batch = peers.batch(n, classes)
+    batch, name, ours = peers.batch(n, classes), f"{operation}, {varied}", peers.OURS[1]
     if operation == "softmax":
-        result = timed(
-            f"softmax, {varied}", library, n, classes, lambda: peers.SOFTMAX[peers.OURS[1]](batch.z)
-        )
+        result = timed(name, library, n, classes, lambda: peers.SOFTMAX[ours](batch.z))
         peers.check_softmax(result, batch.a)
     else:
-        result = timed(
-            f"cost and delta, {varied}",
-            library,
-            n,
-            classes,
-            lambda: peers.COST_AND_DELTA[peers.OURS[1]](batch.z, batch.y),
-        )
+        result = timed(name, library, n, classes, lambda: peers.COST_AND_DELTA[ours](batch.z, batch.y))
         peers.check_cost_and_delta(result, batch)
 
 
@@ -122,19 +115,13 @@ MANY_CLASSES = [(1024, 1000), (17, 5000), (256, 32000), (64, 128256)]
 def test_layouts(timed: measure.Timed, operation: str, layout: str, n: int, classes: int) -> None:
     batch, axis = peers.batch(n, classes), LAYOUTS[layout]
     z = batch.z if axis else np.ascontiguousarray(batch.z.T)
-    name = f"{operation}, layouts"
+    name = f"layouts: {operation}"
     if operation == "softmax":
         result = timed(name, layout, n, classes, lambda: peers.SOFTMAX[peers.OURS[1]](z, axis=axis))
         peers.check_softmax(result if axis else result.T, batch.a)
         return
-    out = np.empty_like(z)
-    cost, delta = timed(
-        name,
-        layout,
-        n,
-        classes,
-        lambda: lambda: nf.log_likelihood_cost_and_delta(z, batch.y, axis, out=out),
-    )
+    out, call = np.empty_like(z), nf.log_likelihood_cost_and_delta
+    cost, delta = timed(name, layout, n, classes, lambda: lambda: call(z, batch.y, axis, out=out))
     peers.check_cost_and_delta((cost, delta if axis else delta.T), batch)
 
 
@@ -151,3 +138,42 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize(("n", "classes"), peers.SHAPES)
 def test_instruction_sets(timed: measure.Timed, operation: str, isa: str, n: int, classes: int) -> None:
     run_and_check(timed, operation, "instruction sets", isa, n, classes)
+
+
+CALLERS = 8
+MORE_THREADS = [8, 32]
+
+
+@pytest.fixture(scope="session")
+def many() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(CALLERS) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("library", ["one after the other", f"{CALLERS} at once"])
+@pytest.mark.parametrize(("n", "classes"), [(128, 10), (1024, 1000)])
+def test_callers(timed: measure.Timed, n: int, classes: int, library: str, many: ThreadPoolExecutor) -> None:
+    """So many calls from one thread of Python, and from as many."""
+    batch = peers.batch(n, classes)
+    call = peers.cost_and_delta_nndl_fast(batch.z, batch.y)
+
+    def at_once() -> Any:
+        return [done.result() for done in [many.submit(call) for _ in range(CALLERS)]][-1]
+
+    def one_after_the_other() -> Any:
+        return [call() for _ in range(CALLERS)][-1]
+
+    make = at_once if library.endswith("at once") else one_after_the_other
+    peers.check_cost_and_delta(timed(f"callers: {CALLERS} calls", library, n, classes, lambda: make), batch)
+
+
+@pytest.mark.parametrize("threads", [nf.get_num_threads(), *MORE_THREADS])
+@pytest.mark.parametrize(("n", "classes"), [(256, 100), (1024, 1000)])
+def test_more_threads(timed: measure.Timed, threads: int, n: int, classes: int) -> None:
+    batch = peers.batch(n, classes)
+    with nf.num_threads(threads):
+        make = peers.COST_AND_DELTA[peers.OURS[1]]
+        result = timed(
+            "oversubscription: 1 call", f"{threads} threads", n, classes, lambda: make(batch.z, batch.y)
+        )
+    peers.check_cost_and_delta(result, batch)

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import accuracy
-import comparison
-import floors
-import model
+import limits
+import measure
 import numpy as np
+import peers
 import pytest
 import readme
 import results
@@ -28,7 +27,7 @@ def times(**seconds: float) -> dict[Key, Time]:
     """Every operation of a report at two shapes; a keyword changes one library's time everywhere."""
     libraries = {"nndl_fast": 2e-6, "nndl_fast, out=": 1e-6, "PyTorch": 4e-6, "NumPy": 1e-6, **seconds}
     found = {}
-    for operation in summary.TITLES:
+    for operation in results.TITLES:
         for n, classes in (A, B):
             for library, value in libraries.items():
                 found[Key(operation, n, classes, library)] = Time(value * n, 0.02, 5)
@@ -91,10 +90,9 @@ def test_what_the_environment_sets_is_not_measured_with(keep: bool) -> None:
 
 
 def test_rounds_become_a_median_and_its_noise() -> None:
-    info = {"operation": "softmax", "library": "NumPy", "n": 1, "classes": 2}
-    rounds = [{"extra_info": info, "stats": {"median": value}} for value in (3.0, 1.0, 2.0, 9.0, 2.5)]
-    (item,) = results.from_benchmarks({"benchmarks": rounds}).items()
-    assert item == (Key("softmax", 1, 2, "NumPy"), Time(2.5, (3.0 - 2.0) / 2.5, 5))
+    session, key = measure.Session(), Key("softmax", 1, 2, "NumPy")
+    session.rounds[key] = [3.0, 1.0, 2.0, 9.0, 2.5]
+    assert session.times() == {key: Time(2.5, (3.0 - 2.0) / 2.5, 5)}
 
 
 def test_ratios_are_the_peers_time_over_ours() -> None:
@@ -114,50 +112,50 @@ def test_losses_are_said_in_words() -> None:
     assert table.rows[0][3:] == ["2.00", "0.50 slower"]
     assert table.rows[-2][3:] == ["2.00", "0.50 slower"]
     assert table.rows[-1][4] == "0.50 slower (10 x 10)"
-    assert len(summary.losses(times())) == 2 * len(summary.TITLES)
-    assert summary.losses(times(NumPy=2e-6)) == []
+    assert len(results.losses(times())) == 2 * len(results.TITLES)
+    assert results.losses(times(NumPy=2e-6)) == []
 
 
 def test_a_peer_whose_threads_are_awake_has_a_column_and_its_losses() -> None:
     measured = times(NumPy=2e-6)
     for library, seconds in (("nndl_fast", 4e-6), ("PyTorch", 3e-6)):
-        key = Key(summary.in_turn("softmax", "PyTorch"), *B, library)
+        key = Key(results.in_turn("softmax", "PyTorch"), *B, library)
         measured[key] = Time(seconds, 0.02, 5)
     table = summary.ratio_table(measured, "softmax")
     assert table.header[3:] == ["PyTorch", "PyTorch, awake", "NumPy"]
     assert [row[3:5] for row in table.rows[:2]] == [["2.00", ""], ["2.00", "0.75 slower"]]
-    assert summary.losses(measured) == ["PyTorch at softmax in turn with us, 1024 x 1000 (0.75)"]
+    assert results.losses(measured) == ["PyTorch at softmax in turn with us, 1024 x 1000 (0.75)"]
     assert readme.awake(measured, "softmax") == {"PyTorch": results.Standing(0.75, 0.75, B)}
 
 
 def test_times_are_held_against_the_faster_copy() -> None:
-    small, large = floors.limits(times())
+    small, large = limits.limits(times())
     assert (small["limit"], large["limit"]) == ("np.copyto", "copy")
     assert (small["softmax, nndl_fast"], large["softmax, nndl_fast"]) == pytest.approx((2.5, 4))
 
 
 def test_times_are_held_against_the_larger_floor() -> None:
     measured = times()
-    assert "softmax / floor" not in floors.limits(measured)[1]  # the nearest caches were not measured
-    near = Key("softmax, nearest caches", *floors.NEAREST, "one thread")
-    n, classes = floors.NEAREST
+    assert "softmax / floor" not in limits.limits(measured)[1]  # the nearest caches were not measured
+    near = Key("softmax, nearest caches", *limits.NEAREST, "one thread")
+    n, classes = limits.NEAREST
     for nanoseconds, over_floor in ((0.1, 2), (1.6, 1.25)):  # the copy is the floor, and the arithmetic
         measured[near] = Time(nanoseconds * 1e-9 * n * classes, 0.02, 5)
-        small, large = floors.limits(measured)
+        small, large = limits.limits(measured)
         assert "softmax / floor" not in small  # where a call itself counts
         assert large["softmax / floor"] == pytest.approx(over_floor)
-    row = floors.table(measured).rows[-1]
+    row = summary.limits_table(measured).rows[-1]
     assert (row[0], row[3], row[-2:]) == ("1024 x 1000", "copy", ["1.25", ""])
 
 
 def test_the_model_of_more_processors() -> None:
     measured = times()
-    assert model.of_times(measured, "softmax") == {}  # the nearest caches were not measured
-    n, classes = floors.NEAREST
+    assert limits.of_times(measured, "softmax") == {}  # the nearest caches were not measured
+    n, classes = limits.NEAREST
     measured[Key("softmax, nearest caches", n, classes, "one thread")] = Time(8e-9 * n * classes, 0.02, 5)
     for threads, seconds in ((1, 9e-3), (2, 5e-3)):
         measured[Key("softmax, threads", *B, str(threads))] = Time(seconds, 0.02, 5)
-    line = model.of_times(measured, "softmax")[B]
+    line = limits.of_times(measured, "softmax")[B]
     assert line.work == pytest.approx(8e-9 * 1024 * 1000)
     assert line.hand_over == pytest.approx(5e-3 - 9e-3 / 2)
     assert line.alone() == pytest.approx(line.work)  # the copies are faster
@@ -167,12 +165,14 @@ def test_the_model_of_more_processors() -> None:
     assert line.seconds(64, True) == pytest.approx(6 * line.hand_over + line.work / 64)
 
 
-def test_layouts_are_compared() -> None:
+def test_what_is_varied_in_ours_is_ours() -> None:
     measured = times()
-    measured[Key("softmax, layouts", *B, "rows")] = Time(2e-6, 0.01, 5)
-    assert summary.layouts_table(measured).rows == []
-    measured[Key("softmax, layouts", *B, "columns")] = Time(3e-6, 0.01, 5)
-    assert summary.layouts_table(measured).rows == [["softmax", "1024 x 1000", "2.00", "3.00", "1.50"]]
+    for layout, seconds in (("rows", 2e-6), ("columns", 3e-6)):
+        measured[Key("layouts: softmax", *B, layout)] = Time(seconds, 0.01, 5)
+    table = summary.family_table(measured, "layouts")
+    assert table.rows == [["softmax", "1024 x 1000", "2.00", "1.50"]]
+    assert results.is_ours(Key("layouts: softmax", *B, "columns"))
+    assert not results.is_ours(Key("softmax", *B, "PyTorch"))
 
 
 def test_odd_widths_are_compared_by_element() -> None:
@@ -184,11 +184,32 @@ def test_odd_widths_are_compared_by_element() -> None:
 
 
 def test_instruction_sets_and_threads() -> None:
-    assert summary.instruction_set_means(times()) == {
-        "softmax": {"avx2": pytest.approx(2)},
-        "cost and delta": {"avx2": pytest.approx(2)},
-    }
+    of = summary.instruction_sets_table(times())
+    assert of.header[2:] == ["avx512, µs", "avx2"]
+    assert [row[-1] for row in of.rows if row[1] == "geometric mean"] == ["2.00", "2.00"]
     assert summary.threads_table(times()).rows[0] == ["softmax", "10 x 10", "1.00", "2.00"]
+
+
+def test_a_family_is_compared_row_by_row() -> None:
+    measured = {
+        Key(f"product: {what}", 2, 3, library): Time(seconds, 0.1, 5)
+        for what, both in (("x w", (1e-6, 2e-6)), ("w x", (1e-6, 0.5e-6)))
+        for library, seconds in zip(("nndl_fast", "NumPy"), both)
+    }
+    (table,) = summary.of(measured)
+    assert table.header == ["product", "shape", "nndl_fast, µs", "NumPy"]
+    assert table.rows[:2] == [["x w", "2 x 3", "1.00", "2.00"], ["w x", "2 x 3", "1.00", "0.50 slower"]]
+    assert [row[-1] for row in table.rows[2:]] == ["1.00", "0.50 slower"]
+
+
+def test_stages_of_a_network_are_compared_with_the_first() -> None:
+    measured = {
+        Key("epoch: rows", 9, 1, stage): Time(seconds, 0.1, 5)
+        for stage, seconds in (("as written", 2.0), ("layer", 1.0), ("affine", 0.5))
+    }
+    (table,) = summary.of(measured)
+    assert table.header == ["network", "as written, s", "layer", "affine"]
+    assert table.rows == [["rows", "2.00", "2.00 (50%)", "4.00 (25%)"]]
 
 
 def test_a_change_counts_beyond_the_noise_of_both_runs() -> None:
@@ -209,7 +230,7 @@ def test_the_gate_is_for_what_is_slower_than_noise_and_the_peers_explain() -> No
     old = times()
     assert command.regressions(results.changes(times(), old)) == []
     slower = command.regressions(results.changes(times(nndl_fast=3e-6), old))
-    assert len(slower) == 2 * len(summary.TITLES) and "softmax 10 x 10 nndl_fast 1.50" in slower
+    assert len(slower) == 2 * len(results.TITLES) and "softmax 10 x 10 nndl_fast 1.50" in slower
     everything = {"nndl_fast": 3e-6, "PyTorch": 6e-6, "NumPy": 1.5e-6}  # another machine, say
     assert command.regressions(results.changes(times(**everything), old)) == []
     assert command.regressions(results.changes(times(nndl_fast=2.4e-6), old)) == []  # below the tripwire
@@ -255,13 +276,13 @@ def test_what_is_kept_of_a_report_is_all_that_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a release's report, to which what is not read is added again."""
-    release = readme.reports()[-1]
+    release = results.releases()[-1]
     known = json.loads(release.read_text(encoding="utf-8"))
     unread = {"median": 1.0, "mean": 1.0, "late": 1.0}
     company = [
         {
             **{name: {**unread, **spread} for name, spread in record.items() if name != "shape"},
-            **{f"{place} {readme.LEFT_OUT}": unread for place in ("other", "after", "beside")},
+            **{f"{place} {summary.LEFT_OUT}": unread for place in ("other", "after", "beside")},
             "alone": unread,
             "shape": record["shape"],
         }
@@ -278,9 +299,9 @@ def test_what_is_kept_of_a_report_is_all_that_is_read(
         key: time._replace(seconds=time.seconds * (1 + i % 3))
         for i, (key, time) in enumerate(old_times.items())
     }
-    tables = comparison.tables(results.changes(new_times, old_times))
-    assert all(table.rows for table in tables)
-    assert comparison.tables(results.changes(new_times, less_times)) == tables
+    compared = summary.comparison_tables(results.changes(new_times, old_times))
+    assert all(table.rows for table in compared)
+    assert summary.comparison_tables(results.changes(new_times, less_times)) == compared
     assert results.differences({}, less) == results.differences({}, old)
     # Nothing else is kept, and of what is kept everything.
     assert less == known
@@ -318,5 +339,5 @@ def test_a_damaged_report_is_named(tmp_path: Path, content: Any, says: str) -> N
 def test_errors_are_counted_in_the_unit_of_the_true_value() -> None:
     true = np.array([[1.0, 0.75, 1e-40]])
     a = true + np.array([[2**-23, 2**-24, 1.0]])  # the last is no normal number and does not count
-    assert accuracy.largest_error(a, true) == 1.0
-    assert accuracy.largest_error(true, true) == 0.0
+    assert peers.largest_error(a, true) == 1.0
+    assert peers.largest_error(true, true) == 0.0

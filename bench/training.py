@@ -1,19 +1,12 @@
-"""Training on MNIST by nndl_fast and each of its peers.
-
-``python bench/training.py FOLDER`` prints the microseconds that an example takes each of them, in turn. With
-``--whole`` it trains for 30 epochs with nndl_fast and with plain batched NumPy, and prints a table of
-accuracies and seconds."""
+"""Training on MNIST by nndl_fast and each of its peers, and what is trained on."""
 
 from __future__ import annotations
 
-import argparse
-import time
+import os
 from collections.abc import Callable
-from statistics import median
+from functools import cache
 from typing import Any
 
-import machine
-import measure
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +17,25 @@ Parameters = tuple[list[Array], list[Array]]  # weights (n, inputs) and biases (
 Epoch = Callable[[], Callable[[], Parameters]]  # trains for an epoch; what that returns reads the parameters
 
 MINI_BATCH, ETA, LAMBDA = 10, 0.5, 5.0
-EXAMPLES, ROUNDS = 5000, 5
 NETWORKS = [(30, 10), (100, 10), (100, 128), (512, 128)]  # hidden neurons, mini-batch
-WHOLE_EPOCHS, WHOLE_HIDDEN = 30, [30, 100]
+
+
+def mnist() -> str | None:
+    """The folder of its IDX files, if there is one."""
+    return os.environ.get("NNDL_FAST_MNIST")
+
+
+@cache
+def images() -> tuple[Array, Array]:
+    """MNIST's training images and labels, or random ones that can be learned."""
+    if folder := mnist():
+        x, y = nf.datasets.load_mnist(folder)[0]
+        return x, y.astype(np.int64)
+    rng = np.random.default_rng(0)
+    y = rng.integers(10, size=30_000)
+    # Ten random images, half covered by noise: an epoch learns them, so a cost that stays up is a fault.
+    return (rng.random((10, 784), np.float32)[y] + rng.random((len(y), 784), np.float32)) / 2, y
+
 
 # The same training by everyone: 784-hidden-10, sigmoid hidden layer, softmax with the log-likelihood cost, L2
 # regularisation, mini-batches of 10 unless said otherwise.
@@ -117,6 +126,22 @@ def epoch_pytorch(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH)
     return epoch
 
 
+def epoch_pytorch_alone(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH) -> Epoch:
+    """On one thread, which is the faster way for small networks."""
+    import torch
+
+    epoch, threads = epoch_pytorch(x, y, hidden, mini_batch), torch.get_num_threads()
+
+    def alone() -> Callable[[], Parameters]:
+        torch.set_num_threads(1)
+        try:
+            return epoch()
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
+
+
 def epoch_sklearn(x: Array, y: Array, hidden: int, mini_batch: int = MINI_BATCH) -> Epoch:
     from sklearn.neural_network import MLPClassifier
 
@@ -180,137 +205,44 @@ EPOCH: dict[str, Callable[..., Epoch]] = {
     "nndl_fast": epoch_nndl_fast,
     "NumPy": epoch_numpy,
     "PyTorch": epoch_pytorch,
+    "PyTorch, one thread": epoch_pytorch_alone,
     "scikit-learn": epoch_sklearn,
     "example by example": epoch_by_example,
 }
 
 
-def timed_call(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+# 784-512-512-10 with relu and Adam, by 128.
+DEEP, DEEP_MINI_BATCH, DEEP_ETA = [784, 512, 512, 10], 128, 0.001
 
 
-def timed(epoch: Callable[[], object]) -> float:
-    """Of the second of two epochs, unless they are long: a core that was idle takes some milliseconds to be
-    as fast as it is in a training."""
-    measure.wait_for_idle_threads()
-    for _ in range(2):
-        seconds = timed_call(epoch)
-        if seconds > 0.3:
-            break
-    return seconds / EXAMPLES * 1e6
+def deep_nndl_fast(x: Array, y: Array) -> Callable[[], Callable[[], float]]:
+    """An epoch; what that returns gives the cost."""
+    net = nf.Network(DEEP, hidden="relu", rng=1)
+
+    def epoch() -> Callable[[], float]:
+        net.SGD((x, y), 1, DEEP_MINI_BATCH, DEEP_ETA, optimizer="adam")
+        return lambda: net.total_cost((x, y), 0)
+
+    return epoch
 
 
-def medians(x: Array, y: Array, hidden: int, mini_batch: int) -> dict[str, float]:
-    """PyTorch with one thread and with all, whichever is faster."""
+def deep_pytorch(x: Array, y: Array) -> Callable[[], Callable[[], float]]:
     import torch
 
-    threads = torch.get_num_threads()
-    epochs = {name: make(x, y, hidden, mini_batch) for name, make in EPOCH.items()}
-    found: dict[str, list[float]] = {}
-    for _ in range(ROUNDS + 1):  # the first warms up
-        for name, epoch in epochs.items():
-            for n in (1, threads) if name == "PyTorch" else (threads,):
-                torch.set_num_threads(n)
-                found.setdefault(f"{name} {n}" if name == "PyTorch" else name, []).append(timed(epoch))
-    times = {name: median(values[1:]) for name, values in found.items()}
-    times["PyTorch"] = min(times.pop(f"PyTorch {n}") for n in {1, threads})
-    return times
-
-
-def deep(x: Array, y: Array) -> dict[str, float]:
-    """784-512-512-10 with relu and Adam, by 128: PyTorch's adam and ours."""
-    import torch
-
-    net = nf.Network([784, 512, 512, 10], hidden="relu", rng=1)
-    layers = torch_layers(net)
-    model = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    first, second, last = torch_layers(nf.Network(DEEP, hidden="relu", rng=1))
+    model = torch.nn.Sequential(first, torch.nn.ReLU(), second, torch.nn.ReLU(), last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=DEEP_ETA)
     inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
+    cross_entropy = torch.nn.functional.cross_entropy
 
-    def epoch_torch() -> None:
-        for batch in torch.randperm(len(x)).split(128):
+    def epoch() -> Callable[[], float]:
+        for batch in torch.randperm(len(x)).split(DEEP_MINI_BATCH):
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(model(inputs[batch]), labels[batch]).backward()
+            cross_entropy(model(inputs[batch]), labels[batch]).backward()
             optimizer.step()
+        return lambda: float(cross_entropy(model(inputs), labels).detach())
 
-    def epoch_ours() -> None:
-        net.SGD((x, y), 1, 128, 0.001, optimizer="adam")
-
-    found: dict[str, list[float]] = {}
-    for _ in range(ROUNDS + 1):
-        for name, epoch in (("nndl_fast", epoch_ours), ("PyTorch", epoch_torch)):
-            found.setdefault(name, []).append(timed(epoch))
-    costs = [
-        float(torch.nn.functional.cross_entropy(model(inputs), labels).detach()),
-        net.total_cost((x, y), 0),
-    ]
-    if max(costs) > 0.3:  # both have learned
-        raise AssertionError(f"costs after {ROUNDS + 1} epochs: {costs}")
-    return {name: median(values[1:]) for name, values in found.items()}
+    return epoch
 
 
-def show(title: str, times: dict[str, float]) -> None:
-    ours = times["nndl_fast"]
-    print(f"{title}: {ours:.2f} microseconds per example", flush=True)
-    for name, value in times.items():
-        if name != "nndl_fast":
-            print(f"    {name:20} {value:8.2f}   {value / ours:6.2f} times ours", flush=True)
-
-
-def microseconds(folder: str) -> None:
-    x, y = nf.datasets.load_mnist(folder)[0]
-    x, y = x[:EXAMPLES].copy(), y[:EXAMPLES].astype(np.int64)
-    for hidden, mini_batch in NETWORKS:
-        times = medians(x, y, hidden, mini_batch)
-        show(f"784-{hidden}-10, mini-batches of {mini_batch}", times)
-    show("784-512-512-10, relu, Adam, mini-batches of 128", deep(x, y))
-
-
-def whole(folder: str, sizes: list[int]) -> None:
-    """Whole trainings by nndl_fast and by plain batched NumPy."""
-    training, validation, test = nf.datasets.load_mnist(folder)
-    print(
-        "| network | by | best validation accuracy | test accuracy at that epoch | seconds, training alone |"
-    )
-    print("| --- | --- | --- | --- | --- |")
-    for hidden in sizes:
-        for name in ("nndl_fast", "NumPy"):
-            epoch = EPOCH[name](*training, hidden)
-            judge, seconds, history = start(hidden), 0.0, []
-            for _ in range(WHOLE_EPOCHS):
-                begin = time.perf_counter()
-                parameters = epoch()
-                seconds += time.perf_counter() - begin
-                weights, biases = parameters()
-                judge.weights, judge.biases = [np.array(w) for w in weights], [np.array(b) for b in biases]
-                history.append((judge.accuracy(validation), judge.accuracy(test)))
-            best = max(history)
-            shares = best[0] / len(validation[1]), best[1] / len(test[1])
-            print(
-                f"| 784-{hidden}-10 | {name} | {shares[0]:.2%} | {shares[1]:.2%} | {seconds:.1f} |",
-                flush=True,
-            )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="where MNIST's IDX files are")
-    parser.add_argument(
-        "--whole",
-        type=int,
-        nargs="*",
-        metavar="HIDDEN",
-        help=f"whole trainings, with so many hidden neurons (without a number: {WHOLE_HIDDEN})",
-    )
-    given = parser.parse_args()
-    if given.whole is None:
-        microseconds(given.folder)
-    else:
-        whole(given.folder, given.whole or WHOLE_HIDDEN)
-
-
-if __name__ == "__main__":
-    machine.restart_without_settings()
-    main()
+DEEP_EPOCH = {"nndl_fast": deep_nndl_fast, "PyTorch": deep_pytorch}

@@ -18,7 +18,7 @@ import pictures  # noqa: E402
 made = FOLDER / "made"
 made.mkdir(exist_ok=True)
 pictures.draw(made)
-program = FOLDER.parent / "bench" / "history.py"
+program = FOLDER.parent / "bench" / "pictures.py"
 subprocess.run([sys.executable, str(program), str(made / "history.png")], check=True)
 for words in ([], ["train"], ["predict"], ["evaluate"], ["bench"], ["info"]):
     text = CliRunner().invoke(cli.main, [*words, "--help"], prog_name="nndl-fast", terminal_width=80).output

@@ -166,7 +166,8 @@ def bench(folder: Path, quick: bool, against: Path | None, show: bool) -> None:
     The layer is measured alone and in company. FOLDER gets report.html, report.json and pictures. It needs
     the extra bench; leave the machine alone meanwhile, which is about half an hour.
     """
-    if missing := [name for name in ("pytest", "pytest_benchmark", "matplotlib") if not find_spec(name)]:
+    needed = "pytest", "pytest_benchmark", "matplotlib", "markdown_it"
+    if missing := [name for name in needed if not find_spec(name)]:
         raise click.ClickException(f"{', '.join(missing)} not installed: pip install 'nndl_fast[bench]'")
     options = ["--quick"] * quick + (["--against", str(against)] if against else [])
     # A process of its own, in which nothing else has been loaded.
