@@ -220,6 +220,7 @@ def threads_table(times: Times) -> Table:
         + [number(limits.quotient(row["1"], row.get(str(count)))) for count in counts[1:]]
         for operation, shapes in found.items()
         for shape, row in shapes.items()
+        if "1" in row
     ]
     return Table(
         THREADS,

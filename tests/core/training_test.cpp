@@ -20,6 +20,8 @@ using namespace nndl_fast;
 
 namespace {
 
+std::vector<std::string> isas = available_isas();
+
 template <class E>
 std::vector<E> numbers(ptrdiff_t n, uint64_t seed, double scale = 1) {
     std::vector<E> x(static_cast<size_t>(n));
@@ -121,7 +123,7 @@ void check_products(const char* type) {
             for (Begin begin : {Begin::nothing, Begin::row, Begin::column, Begin::kept, Begin::as_it_is})
                 for (bool in_panels : {false, true}) {
                     Matrices<E> matrices(s.rows, s.columns, s.depth, form, begin, in_panels);
-                    for (const std::string& isa : available_isas()) {
+                    for (const std::string& isa : isas) {
                         activate_isa(isa);
                         for (int threads : {1, 2, 7}) {
                             set_num_threads(threads);
@@ -140,7 +142,7 @@ void check_transpositions(const char* type) {
     for (ptrdiff_t rows : {1, 7, 8, 15, 16, 17, 40})
         for (ptrdiff_t columns : {1, 3, 4, 5, 16, 33})
             for (bool whole : {false, true})
-                for (const std::string& isa : available_isas()) {
+                for (const std::string& isa : isas) {
                     activate_isa(isa);
                     const std::vector<E> from = numbers<E>(rows * (columns + 2), 5);
                     const ptrdiff_t panels = (rows + size - 1) / size, room = panels * columns * size;
@@ -221,7 +223,7 @@ void check_training(const char* type, const std::string& hash) {
             for (Optimizer optimizer : {Optimizer::sgd, Optimizer::momentum, Optimizer::nesterov, Optimizer::adam})
                 for (ptrdiff_t mini_batch : {10, 64}) {
                     std::string first;
-                    for (const std::string& isa : available_isas()) {
+                    for (const std::string& isa : isas) {
                         activate_isa(isa);
                         for (int threads : {1, 2, 7}) {
                             set_num_threads(threads);
@@ -233,7 +235,7 @@ void check_training(const char* type, const std::string& hash) {
                             if (first.empty()) first = now;
                             check(now == first, isa + " " + type + " network, optimizer " +
                                                     std::to_string(int(optimizer)) + ", " + std::to_string(threads) +
-                                                    " threads: other bits than at " + available_isas().front());
+                                                    " threads: other bits than at " + isas.front());
                         }
                     }
                     digests += first;
@@ -270,7 +272,7 @@ void check_digits(const std::string& path) {
     examples.x = x.data();
     examples.row = sizes[0];
     examples.labels = labels.data();
-    for (const std::string& isa : available_isas())
+    for (const std::string& isa : isas)
         for (int threads : {1, 2, 7}) {
             activate_isa(isa);
             set_num_threads(threads);
@@ -349,7 +351,9 @@ void check_undone() {
 
 }  // namespace
 
+// [DIGITS [ISA]]: a file of tests/tools/trained.py, or ""; and one instruction set alone, or "" for the best.
 int main(int count, char** arguments) {
+    if (count > 2) isas = {arguments[2]};
     assume_processors(8);  // so that as many threads as are set do take part
     check_products<float>("float32");
     check_products<double>("float64");
