@@ -17,6 +17,7 @@ import numpy as np
 from ._commands import _evaluation, _tables
 from ._commands._csv_head import Format
 from ._files import _encoding, _mnist
+from ._network._layers import classes_of
 from ._runtime._config import __version__, show_config
 from ._runtime._errors import unheard
 from ._runtime._text import printable
@@ -95,9 +96,9 @@ def predict(model: Path, data: Path, output: Path | None, **options: Any) -> Non
     table = _read(net, data, **options)
     with _about(data):
         a = net.predict_proba(table.x)
-    classes = np.asarray(_evaluation.classes_of(net))[a.argmax(axis=1)]
+    classes = np.asarray(classes_of(net))[a.argmax(axis=1)]
     if output is not None:
-        _outputs.save_table(output, _evaluation.classes_of(net), classes, a)
+        _outputs.save_table(output, classes_of(net), classes, a)
     else:
         for best, activation in zip(classes, a.max(axis=1)):
             click.echo(f"{printable(best)}\t{activation:.6f}")

@@ -6,7 +6,6 @@ caller hands over.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -18,14 +17,13 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import _core
 from ._files import _serialization
 from ._network import _backpropagation, _progress, _trainers
-from ._network._predicting import Data, Forward, Predicting
+from ._network._layers import classes_of
+from ._network._predicting import Data, Predicting
 from ._runtime import _inputs
 from ._runtime._types import Array
 from .costs import LogLikelihoodCost
 
 Callback = Callable[[int, dict[str, float]], object]
-
-_NO_NUMBERS = "weights or biases are NaN or infinite"
 
 
 class Network(Predicting):
@@ -229,72 +227,41 @@ class Network(Predicting):
         Kingma, D. P. and Ba, J., "Adam: A Method for Stochastic Optimization", 2014, arXiv:1412.6980.
         """
         x, y = self._examples(training_data, "training_data")
-        n = len(x)
-        epochs = _inputs.count(epochs, "epochs", 0)
+        n, epochs = len(x), _inputs.count(epochs, "epochs", 0)
         mini_batch_size = min(n, _inputs.count(mini_batch_size, "mini_batch_size", 1))
-        early_stopping_n = _inputs.count(early_stopping_n, "early_stopping_n", 0)
-        best = _trainers.Best(early_stopping_n, _inputs.count(halving_n, "halving_n", 0), self.parameters)
-        keep_best = bool(keep_best) or early_stopping_n > 0
-        by_accuracy = keep_best or best.halving_n > 0
+        best = _trainers.Best(early_stopping_n, halving_n, keep_best, self.parameters)
         lmbda = _inputs.number(lmbda, "SGD", "lmbda", 0)
         momentum = _inputs.number(momentum, "SGD", "momentum")
         if not callable(eta):
             _inputs.number(eta, "SGD", "eta", 0)
-        weight = _inputs.weights_of(sample_weight, class_weight, y, self._labels)
+        weight = _inputs.weights_of(sample_weight, class_weight, y, classes_of(self))
         rule = _core.rule(optimizer, weight_decay=lmbda / n, momentum=momentum)
         if not (callback is None or callable(callback)):
             raise TypeError(f"SGD: callback is {callback!r}; it must be a function")
         wanted = {
             "evaluation_cost": bool(monitor_evaluation_cost),
-            "evaluation_accuracy": bool(monitor_evaluation_accuracy) or by_accuracy,
+            "evaluation_accuracy": bool(monitor_evaluation_accuracy) or best.is_sought,
             "training_cost": bool(monitor_training_cost),
             "training_accuracy": bool(monitor_training_accuracy),
         }
-        if evaluation_data is None and (wanted["evaluation_cost"] or wanted["evaluation_accuracy"]):
-            raise ValueError(
-                "SGD: evaluation_data is None, and monitor_evaluation_cost or _accuracy, early_stopping_n, "
-                "halving_n or keep_best asks for it"
-            )
-        evaluation = (x, y) if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
-        history: dict[str, list[Any]] = {name: [] for name in wanted}
-        diverged = False
+        evaluation = None if evaluation_data is None else self._examples(evaluation_data, "evaluation_data")
+        monitor = _progress.Monitor(self, wanted, evaluation, (x, y), lmbda)
         trainer = _trainers.trainer_for(self, rule)
         with _progress.bar(epochs, "epoch") as bar:
             for epoch in range(1, epochs + 1):
                 rate = _inputs.number(eta(epoch) if callable(eta) else eta, "SGD", "eta", 0) * best.factor
-                order = self.rng.permutation(n)
-                trainer.run(x, y, order, mini_batch_size, rate, weight)
-                forward = trainer.weighted_inputs_of
-                values = self._measured(wanted, evaluation, (x, y), lmbda, forward)
-                for name, value in values.items():
-                    history[name].append(value)
-                bar.update_with(partial(self._shown, values, evaluation, lmbda, forward))
+                trainer.run(x, y, self.rng.permutation(n), mini_batch_size, rate, weight)
+                values = monitor.measure(trainer.weighted_inputs_of)
+                bar.update_with(partial(monitor.shown, values, trainer.weighted_inputs_of))
                 if callback is not None:
                     callback(epoch, values)
-                fault = self._fault(values)
-                if fault and not diverged:
-                    diverged = True
-                    warnings.warn(
-                        f"SGD: the training diverges: {fault} after epoch {epoch}. A lower eta than "
-                        f"{rate:g}, features of the size of 1 or a smaller lmbda may help",
-                        RuntimeWarning,
-                        stacklevel=3,  # the decorator is between
-                    )
-                if fault == _NO_NUMBERS:
+                if not monitor.can_go_on(values, epoch, rate):
                     break  # no further epoch changes it
-                if by_accuracy and not best.goes_on_after(
-                    epoch, values["evaluation_accuracy"], self.parameters
-                ):
+                if not best.goes_on_after(epoch, values, self.parameters):
                     break
-        if keep_best:
+        if best.is_kept:
             self.parameters = best.parameters
-        return _progress.History(**history)
-
-    def _fault(self, values: dict[str, float]) -> str:
-        """What has become NaN or infinite: the parameters, or a monitored cost."""
-        if not all(np.isfinite(p).all() for side in self.parameters for p in side):
-            return _NO_NUMBERS
-        return next((f"{name} is {value}" for name, value in values.items() if not np.isfinite(value)), "")
+        return monitor.history
 
     @_trainers.one_at_a_time
     def update_mini_batch(self, mini_batch: Data, eta: float, lmbda: float, n: float) -> None:
@@ -378,18 +345,6 @@ class Network(Predicting):
         from ._files._onnx import to_onnx
 
         to_onnx(self, path)
-
-    def _shown(
-        self,
-        values: dict[str, float],
-        data: tuple[Array, Array],
-        lmbda: float,
-        forward: Forward,
-    ) -> dict[str, str]:
-        """What the bar says of an epoch: what is monitored, and where that is nothing, cost and accuracy."""
-        if not values:
-            values = dict(zip(("cost", "accuracy"), self._judge(*data, lmbda, forward)))
-        return {name: str(v) if isinstance(v, int) else f"{v:.4f}" for name, v in values.items()}
 
 
 def load(filename: str | PathLike[str], cost: Any = None) -> Network:

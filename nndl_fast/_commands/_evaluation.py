@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._network._layers import classes_of
 from .._runtime import _inputs
 from .._runtime._text import printable
 from .._runtime._types import Array
@@ -65,11 +66,6 @@ class Evaluation(NamedTuple):
 
     def named(self, i: int) -> str:
         return printable(self.classes[self.said[i]])
-
-
-def classes_of(net: Network) -> list[Any]:
-    """The labels of the output neurons, or 0, 1, 2, ... without names; a single neuron tells two apart."""
-    return net.classes or list(range(max(2, net.sizes[-1])))
 
 
 def evaluate(net: Network, x: Array, y: Array) -> Evaluation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -41,14 +41,10 @@ class Layers:
             raise ValueError(
                 f"Network: sizes is {sizes!r}; it must be two or more numbers of neurons, each at least 1"
             )
-        if hidden not in HIDDEN:
-            known = ", ".join(map(repr, HIDDEN))
-            raise ValueError(f"Network: hidden is {hidden!r}; it must be one of {known}")
+        _check_one_of(HIDDEN, "hidden", hidden)
         if initializer is None:
             initializer = _INITIALIZERS[hidden]
-        if initializer not in _INITIALIZERS.values():
-            known = ", ".join(map(repr, _INITIALIZERS.values()))
-            raise ValueError(f"Network: initializer is {initializer!r}; it must be one of {known}, or None")
+        _check_one_of(_INITIALIZERS.values(), "initializer", initializer, ", or None")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"Network: dtype is {np.dtype(dtype)}; it must be float32 or float64")
         self.sizes: list[int] = [int(n) for n in sizes]
@@ -128,15 +124,7 @@ class Layers:
 
     @classes.setter
     def classes(self, classes: Iterable[Any] | None) -> None:
-        self._classes = _names(classes, "classes", "labels", self._num_classes)
-
-    @property
-    def _num_classes(self) -> int:
-        return max(2, self.sizes[-1])  # a single output neuron tells two apart
-
-    @property
-    def _labels(self) -> list[Any]:
-        return self.classes or list(range(self._num_classes))
+        self._classes = _names(classes, "classes", "labels", _num_classes(self))
 
     @property
     def features(self) -> list[Any] | None:
@@ -291,6 +279,22 @@ class Layers:
         return _serialization.digest(self.biases + self.weights)
 
 
+def _check_one_of(known: Collection[str], name: str, value: Any, more: str = "") -> None:
+    if value not in known:
+        raise ValueError(
+            f"Network: {name} is {value!r}; it must be one of {', '.join(map(repr, known))}{more}"
+        )
+
+
+def _num_classes(net: Layers) -> int:
+    return max(2, net.sizes[-1])  # a single output neuron tells two apart
+
+
+def classes_of(net: Layers) -> list[Any]:
+    """The labels of the output neurons, or 0, 1, 2, ... without names."""
+    return net.classes or list(range(_num_classes(net)))
+
+
 def _names(given: Iterable[Any] | None, name: str, kind: str, wanted: int) -> list[Any] | None:
     """So many of them as Python's own strings and numbers, which JSON has; each only once."""
     if given is None:
@@ -309,9 +313,7 @@ def _names(given: Iterable[Any] | None, name: str, kind: str, wanted: int) -> li
 def _cost(cost: Any) -> Any:
     """The cost that a name stands for; a class with a cost's functions, or an instance of one, as it is."""
     if isinstance(cost, str):
-        if cost not in costs.NAMES:
-            known = ", ".join(map(repr, costs.NAMES))
-            raise ValueError(f"Network: cost is {cost!r}; it must be one of {known}, or a class")
+        _check_one_of(costs.NAMES, "cost", cost, ", or a class")
         return costs.NAMES[cost]
     missing = [name for name in ("fn", "delta") if not callable(getattr(cost, name, None))]
     if missing:

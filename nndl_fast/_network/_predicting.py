@@ -7,8 +7,7 @@ caller hands over.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,17 +19,11 @@ from .._runtime._errors import as_type
 from .._runtime._types import Array
 from ..costs import CrossEntropyCost, LogLikelihoodCost
 from . import _backpropagation
+from ._judging import judge, weighted_inputs
 from ._layers import Layers
 from ._trainers import one_at_a_time
 
 Data = tuple[ArrayLike, ArrayLike] | Iterable[tuple[ArrayLike, ArrayLike]]
-
-# Makes the function that takes examples in rows to the last layer's weighted inputs: a trainer has one in
-# which the parameters stand already.
-Forward = Callable[[], Callable[[Array], Array]]
-
-# Columns, and bytes of the widest layer, that go through the network at a time where nothing is learned.
-_COLUMNS, _BYTES = 4096, 32 << 20
 
 
 class Predicting(Layers):
@@ -77,8 +70,8 @@ class Predicting(Layers):
                 "columns. Give axis=0 for that, axis=1 for rows",
                 stacklevel=2,
             )
-        weighted_inputs = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
-        return _backpropagation.activate_output(self.cost, weighted_inputs(columns.T).T)
+        forward = _backpropagation.weighted_inputs_of(self.parameters, self.hidden)
+        return _backpropagation.activate_output(self.cost, forward(columns.T).T)
 
     def predict_proba(self, x: ArrayLike) -> Array:
         """Compute the output activations of examples in rows.
@@ -147,18 +140,9 @@ class Predicting(Layers):
     def _outputs(self, rows: Array) -> Array:
         """The output activations, in rows as the examples are."""
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
-        for part, z in self._weighted_inputs(rows):
+        for part, z in weighted_inputs(self, rows):
             a[part] = as_type(_backpropagation.activate_output(self.cost, z), a.dtype).T
         return a
-
-    def _weighted_inputs(self, rows: Array, forward: Forward | None = None) -> Iterator[tuple[slice, Array]]:
-        """Some examples at a time, and in columns the last layer's weighted inputs."""
-        forward = forward or partial(_backpropagation.weighted_inputs_of, self.parameters, self.hidden)
-        weighted_inputs = forward()
-        at_once = max(1, min(_COLUMNS, _BYTES // (max(self.sizes) * self.dtype.itemsize)))
-        for start in range(0, len(rows), at_once):
-            part = slice(start, start + at_once)
-            yield part, weighted_inputs(rows[part]).T
 
     def accuracy(self, data: Data, convert: bool = False) -> int:
         """Count the examples whose largest output activation is in the right place.
@@ -178,7 +162,7 @@ class Predicting(Layers):
         int
             The number of correct answers.
         """
-        return self._judge(*self._examples(data, "data"), None)[1]
+        return judge(self, *self._examples(data, "data"), None)[1]
 
     def total_cost(self, data: Data, lmbda: float, convert: bool = False) -> float:
         """Compute the cost per example, with the regularisation term.
@@ -205,7 +189,7 @@ class Predicting(Layers):
             If ``lmbda`` is not a number.
         """
         lmbda = _inputs.number(lmbda, "total_cost", "lmbda", 0)
-        return self._judge(*self._examples(data, "data"), lmbda)[0]
+        return judge(self, *self._examples(data, "data"), lmbda)[0]
 
     @one_at_a_time
     def calibrate(self, data: Data) -> float:
@@ -247,7 +231,7 @@ class Predicting(Layers):
                 "goes with LogLikelihoodCost has a sharpness"
             )
         x, y = self._examples(data, "data")
-        z = np.hstack([part for _, part in self._weighted_inputs(x)])
+        z = np.hstack([part for _, part in weighted_inputs(self, x)])
         c = f.fit_sharpness(z, y.T, axis=0)
         biases, weights = self.parameters
         self.parameters = (
@@ -275,41 +259,3 @@ class Predicting(Layers):
                     "the targets of the cross-entropy are"
                 )
         return targets
-
-    def _judge(
-        self,
-        x: Array,
-        y: Array,
-        lmbda: float | None,
-        forward: Forward | None = None,
-    ) -> tuple[float, int]:
-        """The cost per example, regularisation included (0 where lmbda is None), and the correct answers."""
-        from_z = getattr(self.cost, "from_z", None)
-        cost, correct = 0.0, 0
-        for part, z in self._weighted_inputs(x, forward):
-            a = _backpropagation.activate_output(self.cost, z)
-            correct += _inputs.count_correct(a, y[part].T)
-            if lmbda is not None:
-                cost += float(from_z(z, y[part].T) if from_z else self.cost.fn(a, y[part].T))
-        if lmbda is None:
-            return 0.0, correct
-        squares = _backpropagation.sum_of_squares(self.weights)
-        return (cost + 0.5 * lmbda * squares) / len(x), correct
-
-    def _measured(
-        self,
-        wanted: dict[str, bool],
-        evaluation: tuple[Array, Array],
-        training: tuple[Array, Array],
-        lmbda: float,
-        forward: Forward,
-    ) -> dict[str, float]:
-        """What is monitored, by name."""
-        values: dict[str, float] = {}
-        for of, data in (("evaluation", evaluation), ("training", training)):
-            cost, accuracy = f"{of}_cost", f"{of}_accuracy"
-            if wanted[cost] or wanted[accuracy]:
-                judged = self._judge(*data, lmbda if wanted[cost] else None, forward)
-                both = dict(zip((cost, accuracy), judged))
-                values |= {name: value for name, value in both.items() if wanted[name]}
-        return values

@@ -15,6 +15,7 @@ from weakref import ref
 import numpy as np
 
 from .. import _core, costs, optimizers
+from .._runtime import _inputs
 from .._runtime._errors import unheard
 from .._runtime._types import Array
 from ._backpropagation import Parameters, gradients, plain, weighted_inputs_of
@@ -185,14 +186,22 @@ class Best:
 
     least_factor = 1 / 128  # at which a training ends, in the book's exercise
 
-    def __init__(self, early_stopping_n: int, halving_n: int, parameters: Parameters) -> None:
-        self.early_stopping_n, self.halving_n = early_stopping_n, halving_n
+    def __init__(
+        self, early_stopping_n: int, halving_n: int, keep_best: bool, parameters: Parameters
+    ) -> None:
+        self.early_stopping_n = _inputs.count(early_stopping_n, "early_stopping_n", 0)
+        self.halving_n = _inputs.count(halving_n, "halving_n", 0)
+        self.is_kept = bool(keep_best) or self.early_stopping_n > 0
+        self.is_sought = self.is_kept or self.halving_n > 0  # which takes accuracies
         self.accuracy, self.epoch, self.parameters = -1.0, 0, parameters
         self.factor = 1.0  # of the learning rate
         self._waiting_since = 0  # the best epoch, or that of the last halving
 
-    def goes_on_after(self, epoch: int, accuracy: float, parameters: Parameters) -> bool:
-        """Takes note of an epoch; returns whether there is another."""
+    def goes_on_after(self, epoch: int, values: dict[str, float], parameters: Parameters) -> bool:
+        """Takes note of an epoch and what was measured after it; returns whether there is another."""
+        if not self.is_sought:
+            return True
+        accuracy = values["evaluation_accuracy"]
         if accuracy > self.accuracy:
             self.accuracy, self.epoch, self.parameters = accuracy, epoch, parameters
             self._waiting_since = epoch
