@@ -19,11 +19,11 @@ from __future__ import annotations
 from ._functions._affine import Activation, activate, activation_backward, affine, affine_backward, matmul
 from ._functions._likelihood import (
     cost_and_delta_from_activations,
-    linear_log_likelihood,
     log_likelihood_cost,
     log_likelihood_cost_and_delta,
     log_likelihood_delta,
 )
+from ._functions._linear import linear_log_likelihood
 from ._functions._sharpness import fit_sharpness
 from ._functions._sigmoid import (
     binary_cross_entropy_cost,
