@@ -57,13 +57,17 @@ class _Optimizer:
 
     _name: ClassVar[str]
     _moments: ClassVar[tuple[str, ...]] = ("first",)
-    _momentum, _beta2, eps = 0.0, 0.0, 0.0  # of those that have none
+    eps = 0.0  # of those that have none
 
     def __post_init__(self) -> None:
         self._keys: list[str] | None = None
         # The powers of the two betas; the first and second moments, one of each per array.
         self._state: list[Any] = [np.ones(2), [], []]
         self.step([], [])  # which checks the options
+
+    def _kept(self) -> tuple[float, float]:
+        """The shares of the first and the second moment that a step keeps."""
+        return 0.0, 0.0
 
     def step(self, parameters: _Parameters, gradients: _Gradients) -> None:
         """Change the parameters in place.
@@ -91,8 +95,7 @@ class _Optimizer:
         _core.step(
             self._name,
             self.lr,
-            self._momentum,
-            self._beta2,
+            *self._kept(),
             self.eps,
             self.weight_decay,
             self.max_norm,
@@ -217,9 +220,8 @@ class Momentum(_Optimizer):
 
     momentum: float = 0.9
 
-    @property
-    def _momentum(self) -> float:  # type: ignore[override]
-        return self.momentum
+    def _kept(self) -> tuple[float, float]:
+        return self.momentum, 0.0
 
 
 @dataclass(eq=False)
@@ -296,9 +298,8 @@ class RMSprop(_Optimizer):
     alpha: float = 0.99
     eps: float = 1e-8
 
-    @property
-    def _beta2(self) -> float:  # type: ignore[override]
-        return self.alpha
+    def _kept(self) -> tuple[float, float]:
+        return 0.0, self.alpha
 
 
 @dataclass(eq=False)
@@ -333,13 +334,8 @@ class Adam(_Optimizer):
             raise ValueError(f"{self._name}: betas is {self.betas!r}; it must be a pair of numbers")
         super().__post_init__()
 
-    @property
-    def _momentum(self) -> float:  # type: ignore[override]
-        return self.betas[0]
-
-    @property
-    def _beta2(self) -> float:  # type: ignore[override]
-        return self.betas[1]
+    def _kept(self) -> tuple[float, float]:
+        return self.betas[0], self.betas[1]
 
 
 @dataclass(eq=False)
