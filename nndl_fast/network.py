@@ -6,13 +6,13 @@ caller hands over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
 from . import _core
 from ._files import _serialization
@@ -21,7 +21,6 @@ from ._network._layers import classes_of
 from ._network._predicting import Data, Predicting
 from ._runtime import _inputs
 from ._runtime._types import Array
-from .costs import LogLikelihoodCost
 
 Callback = Callable[[int, dict[str, float]], object]
 
@@ -99,18 +98,6 @@ class Network(Predicting):
     >>> net.accuracy(test) / len(test[1]) > 0.9
     True
     """
-
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        cost: Any = LogLikelihoodCost,
-        hidden: str = "sigmoid",
-        dtype: DTypeLike = np.float32,
-        rng: np.random.Generator | int | None = None,
-        classes: Iterable[Any] | None = None,
-        initializer: str | None = None,
-    ) -> None:
-        super().__init__(sizes, cost, hidden, dtype, rng, classes, initializer)
 
     @_trainers.one_at_a_time
     def SGD(

@@ -26,12 +26,12 @@ class Layers:
     def __init__(
         self,
         sizes: Sequence[int],
-        cost: Any,
-        hidden: str,
-        dtype: DTypeLike,
-        rng: Any,
-        classes: Any,
-        initializer: str | None,
+        cost: Any = costs.LogLikelihoodCost,
+        hidden: str = "sigmoid",
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator | int | None = None,
+        classes: Iterable[Any] | None = None,
+        initializer: str | None = None,
     ) -> None:
         try:
             good = len(sizes) >= 2 and all(int(n) == n >= 1 for n in sizes)
