@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._files._encoding import Column, Encoding
+from .._runtime import _inputs
 from .._runtime._text import counted, printable
 from .._runtime._types import Array
 
@@ -237,8 +238,7 @@ def encoded(
             texts = text_of(series).to_numpy(object)
             gaps = int(series.isna().sum()) if "" in column.values else 0
             part = np.zeros((len(texts), len(column.values)), np.float32)
-            places = {value: j for j, value in enumerate(column.values)}
-            found = np.array([places.get(text, -1) for text in texts])
+            found = _inputs.places_of(texts.tolist(), column.values)
             part[np.flatnonzero(found >= 0), found[found >= 0]] = 1
             if others := int(np.sum(found < 0)):
                 unknown.append((column, others))

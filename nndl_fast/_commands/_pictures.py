@@ -67,7 +67,7 @@ def confusion_matrix(counts: Array, classes: Sequence[str], file: IO[bytes]) -> 
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
     if n <= _NAMED:
-        axes.set_xticks(range(n), classes, rotation=90 if _long(classes) else 0)
+        axes.set_xticks(range(n), classes, rotation=90 if max(map(len, classes)) > 3 else 0)
         axes.set_yticks(range(n), classes)
     if n <= _COUNTED:
         for i, j in np.argwhere(counts):
@@ -102,10 +102,6 @@ def reliability(found: Evaluation, file: IO[bytes]) -> None:
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     _save(figure, file)
-
-
-def _long(classes: Sequence[str]) -> bool:
-    return max(map(len, classes)) > 3
 
 
 @plain_text

@@ -168,20 +168,17 @@ def _learned(raw: _Raw, wanted: Wanted, features: list[int], roles: Roles) -> Ta
     x, missing, _ = _columns.encoded(raw.frame, columns, raw.where)
     _check_finite(raw, x, columns)
     labels = labels_of(raw.frame[label])
-    if gaps := np.flatnonzero(labels == "")[:1].tolist():
-        called = printable(names[label]) if names and names[label] else label
-        raise Unclear(
-            f"has no label in {raw.where(raw.frame.index[gaps[0]])}, column {called}; leave such examples out"
-        )
-    kinds = [printable(kind) for kind in np.unique(labels).tolist()]
     encoding = Encoding(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
+    if gaps := np.flatnonzero(labels == "")[:1].tolist():
+        where = raw.where(raw.frame.index[gaps[0]])
+        raise Unclear(f"has no label in {where}, column {encoding.label.called}; leave such examples out")
+    kinds = [printable(kind) for kind in np.unique(labels).tolist()]
     texts = [f"{column.called} ({len(column.inputs)})" for column in columns if column.values is not None]
     notes = [
-        f"label {encoding.label.called}: {', '.join(_some(kinds))}; "
-        f"{', '.join([*raw.notes, *_emptied(raw)])}",
-        f"features: {', '.join(_some([column.called for column in columns]))}"
-        + (f"; an input for each value of {', '.join(_some(texts))}" if texts else ""),
-        f"not used: {', '.join(_some(unused)) or 'none'}; missing: {_missing(missing) or 'none'}",
+        f"label {encoding.label.called}: {_some(kinds)}; {', '.join([*raw.notes, *_emptied(raw)])}",
+        f"features: {_some([column.called for column in columns])}"
+        + (f"; an input for each value of {_some(texts)}" if texts else ""),
+        f"not used: {_some(unused) or 'none'}; missing: {_missing(missing) or 'none'}",
     ]
     return Table(x, labels, encoding, raw.frame.index.to_numpy(), raw.where, notes)
 
@@ -203,7 +200,7 @@ def _applied(raw: _Raw, encoding: Encoding, columns: list[Column], label: int | 
     labels = None if label is None else labels_of(raw.frame[label])
     used = {column.at for column in columns} | {label}
     unused = [raw.names[i] or str(i) if raw.names else str(i) for i in raw.frame if i not in used]
-    notes = [f"not used: {', '.join(_some(list(map(printable, unused))))}"] if unused else []
+    notes = [f"not used: {_some(list(map(printable, unused)))}"] if unused else []
     notes += [f"missing: {_missing(missing)}"] if missing else []
     notes += [
         f"{counted(n, 'unknown text')} in column {column.called}, of which no input is 1"
@@ -230,11 +227,11 @@ def _emptied(raw: _Raw) -> list[str]:
 
 def _missing(missing: list[tuple[Column, int]]) -> str:
     said = ("the mean" if column.values is None else "a value of its own" for column, _ in missing)
-    return ", ".join(_some([f"{n} in {column.called} ({what})" for (column, n), what in zip(missing, said)]))
+    return _some([f"{n} in {column.called} ({what})" for (column, n), what in zip(missing, said)])
 
 
-def _some(items: list[str]) -> list[str]:
-    return items if len(items) <= 12 else [*items[:10], f"... ({len(items)} in all)"]
+def _some(items: list[str]) -> str:
+    return ", ".join(items if len(items) <= 12 else [*items[:10], f"... ({len(items)} in all)"])
 
 
 def _npy(file: IO[bytes], choose: _Choose) -> _Raw:

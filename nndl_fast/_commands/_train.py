@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import costs
 from .._files import _mnist
+from .._network._backpropagation import sum_of_squares
 from .._network._progress import History
 from .._runtime._text import printable
 from ..network import Network
@@ -181,7 +182,7 @@ def _trained(
     costs_alone = []
 
     def without_l2_term(_: int, values: dict[str, float]) -> None:
-        half = 0.5 * lmbda * sum(float(np.sum(w * w)) for w in net.weights)
+        half = 0.5 * lmbda * sum_of_squares(net.weights)
         validated, trained = values["evaluation_cost"], values["training_cost"]
         costs_alone.append(
             (validated - half / len(split.validation[1]), trained - half / len(split.training[1]))

@@ -106,9 +106,7 @@ def check_finite(x: Any, name: str, first: int = 0) -> None:
     places = np.argwhere(~np.isfinite(values))
     if len(places):
         where = tuple(places[0])
-        if values is not x:
-            coordinates = x.tocoo()
-        row, j = where if values is x else (coordinates.row[where], coordinates.col[where])
+        row, j = where if values is x else (of[where] for of in (x.tocoo().row, x.tocoo().col))
         raise ValueError(
             f"{name}: feature {j} of example {first + row} is {values[where]}; features must be finite, not "
             "NaN or inf"
