@@ -19,7 +19,7 @@ _THOUSANDS = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")  # or decimals, of which ther
 
 
 def read(
-    file: IO[bytes], form: Format, knows: Knows, learning: bool, choose: Callable[[Head], Roles]
+    file: IO[bytes], form: Format, knows: Knows | None, choose: Callable[[Head], Roles]
 ) -> tuple[Any, Head, int]:
     """A frame of the columns by their numbers, its head, and how many empty lines were left out.
 
@@ -32,7 +32,7 @@ def read(
     for encoding in [form.encoding] if form.encoding else ["utf-16"] if wide else ["utf-8-sig", "cp1252"]:
         try:
             with _decoded(file, encoding) as text:
-                head = head_of(text, encoding, form, knows, learning)
+                head = head_of(text, encoding, form, knows)
                 if form.decimal is None:
                     _check_thousands(text, head)
                 return _read(text, head, choose(head))

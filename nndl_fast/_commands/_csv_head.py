@@ -67,9 +67,9 @@ class Head(NamedTuple):
 Knows = Callable[[list[str]], "bool | None"]
 
 
-def head_of(text: IO[str], encoding: str, form: Format, knows: Knows, learning: bool) -> Head:
-    """What the first lines tell. If it is uncertain whether there is a header, that is an error if something
-    is to be learned, and else there is none."""
+def head_of(text: IO[str], encoding: str, form: Format, knows: Knows | None) -> Head:
+    """What the first lines tell. If it is uncertain whether there is a header, that is an error if nothing is
+    known of the table, which is to be learned from, and else there is none."""
     skipped, delimiter, comments = form.skip, form.delimiter, []
     for _ in range(form.skip):
         text.readline()
@@ -94,11 +94,11 @@ def head_of(text: IO[str], encoding: str, form: Format, knows: Knows, learning: 
     decimal = form.decimal or _decimal_of(records, delimiter)
     where = f"in line {skipped + 1}, {printable(delimiter.join(first)[:80])}"
     header = form.header
-    if header is None:
+    if header is None and knows:
         header = knows(first)
     if header is None:
         header = _is_header(first, rest, width, decimal)
-    if header is None and learning:
+    if header is None and not knows:
         raise Unclear(f"has a header or an example {where}: give --header or --no-header")
     head = Head(encoding, delimiter, decimal, None, width, skipped, comments=len(comments))
     in_last = [fields[-1] for fields in rest or [first] if len(fields) == width]
@@ -137,9 +137,9 @@ def _with_names_of_comment(head: Head, comments: list[str]) -> Head:
     return head._replace(names=fields[0], comments=head.comments - 1)
 
 
-def _delimiter_of(sample: list[str], knows: Knows) -> str:
+def _delimiter_of(sample: list[str], knows: Knows | None) -> str:
     fits = {by: _fit(_sampled(sample, by)) for by in [*_DELIMITERS, " "]}
-    if known := [by for by in fits if knows(_sampled(sample[:1], by)[0])]:
+    if knows and (known := [by for by in fits if knows(_sampled(sample[:1], by)[0])]):
         return known[0]
     within_numbers = all(re.search(r"(^|[^\d]),|,($|[^\d])", line.strip()) is None for line in sample[1:])
     if fits[";"] == (1.0, fits[";"][1]) and within_numbers and fits[";"][1] > 1:

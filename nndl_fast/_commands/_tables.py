@@ -77,42 +77,105 @@ class _Raw(NamedTuple):
 _Choose = Callable[..., Roles]
 
 
+class _Learning:
+    """Takes a table as something to learn from."""
+
+    knows = None  # of its header, before it is read
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+
+    def choose(self, names: list[str] | None, width: int, labelled: bool | None = None) -> Roles:
+        if labelled is False:
+            raise Unclear("has no array y; to be learned from it must have x and y")
+        self.features, self.roles = self.wanted.roles(names, width)
+        return self.roles
+
+    def table(self, raw: _Raw) -> Table:
+        names, label = raw.names, self.roles.label
+        assert label is not None
+        columns, unused = _columns.learned(
+            raw.frame, self.features, self.roles.text, names, bool(self.wanted.columns), raw.where
+        )
+        x, missing, _ = _columns.encoded(raw.frame, columns, raw.where)
+        _check_finite(raw, x, columns)
+        labels = labels_of(raw.frame[label])
+        encoding = Encoding(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
+        if gaps := np.flatnonzero(labels == "")[:1].tolist():
+            where = raw.where(raw.frame.index[gaps[0]])
+            raise Unclear(f"has no label in {where}, column {encoding.label.called}; leave such examples out")
+        kinds = [printable(kind) for kind in np.unique(labels).tolist()]
+        texts = [f"{column.called} ({len(column.inputs)})" for column in columns if column.values is not None]
+        notes = [
+            f"label {encoding.label.called}: {_some(kinds)}; {', '.join([*raw.notes, *_emptied(raw)])}",
+            f"features: {_some([column.called for column in columns])}"
+            + (f"; an input for each value of {_some(texts)}" if texts else ""),
+            f"not used: {_some(unused) or 'none'}; missing: {_missing(missing) or 'none'}",
+        ]
+        return Table(x, labels, encoding, raw.frame.index.to_numpy(), raw.where, notes)
+
+
+class _Applying:
+    """Takes a table as a model's encoding does; ``label`` is the column of the labels, if it is given."""
+
+    def __init__(self, encoding: Encoding, label: str | None) -> None:
+        self.encoding, self.label = encoding, label
+        self.knows = partial(_encoding.known_header, encoding)  # of a table's first record
+
+    def choose(self, names: list[str] | None, width: int, labelled: bool | None = None) -> Roles:
+        label = str(width - 1) if labelled else self.label
+        self.columns, self.at = _columns.applied(self.encoding, label, names, width)
+        return Roles({column.at for column in self.columns if column.values is not None}, self.at)
+
+    def table(self, raw: _Raw) -> Table:
+        columns, label = self.columns, self.at
+        x, missing, unknown = _columns.encoded(raw.frame, columns, raw.where)
+        start = 0
+        for column in columns:
+            if column.values is None:
+                gaps = np.isnan(x[:, start])
+                if gaps.any() and column.mean is None:
+                    row = raw.frame.index[np.flatnonzero(gaps)[0]]
+                    raise Unclear(
+                        f"has no number in {raw.where(row)}, column {column.called}, nor has the model one"
+                    )
+                x[gaps, start] = column.mean
+            start += len(column.inputs)
+        _check_finite(raw, x, columns)
+        labels = None if label is None else labels_of(raw.frame[label])
+        used = {column.at for column in columns} | {label}
+        unused = [raw.names[i] or str(i) if raw.names else str(i) for i in raw.frame if i not in used]
+        notes = [f"not used: {_some(list(map(printable, unused)))}"] if unused else []
+        notes += [f"missing: {_missing(missing)}"] if missing else []
+        notes += [
+            f"{counted(n, 'unknown text')} in column {column.called}, of which no input is 1"
+            for column, n in unknown
+        ]
+        notes += _emptied(raw)
+        return Table(x, labels, self.encoding, raw.frame.index.to_numpy(), raw.where, notes)
+
+
 def read(path: Path, wanted: Wanted | Encoding, label: str | None = None, form: Format = UNKNOWN) -> Table:
     """The table in a file, or in standard input if the path is "-".
 
     It is read as something to learn from, or as a model's encoding takes it; ``label`` is for the latter.
     """
     name = printable(path)
-    roles: dict[str, Any] = {}
-
-    def choose(names: list[str] | None, width: int, labelled: bool | None = None) -> Roles:
-        if isinstance(wanted, Encoding):
-            columns, at = _columns.applied(wanted, str(width - 1) if labelled else label, names, width)
-            roles.update(columns=columns, label=at)
-            return Roles({column.at for column in columns if column.values is not None}, at)
-        if labelled is False:
-            raise Unclear("has no array y; to be learned from it must have x and y")
-        roles["features"], roles["roles"] = wanted.roles(names, width)
-        return roles["roles"]
-
+    way = _Applying(wanted, label) if isinstance(wanted, Encoding) else _Learning(wanted)
     source = io.BytesIO(sys.stdin.buffer.read()) if str(path) == "-" else path
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with _opened(source) as (file, kind):
                 if kind in _READERS:
-                    raw = _READERS[kind](file, choose)
+                    raw = _READERS[kind](file, way.choose)
                 else:
-                    encoding = wanted if isinstance(wanted, Encoding) else None
-                    knows = partial(_encoding.known_header, encoding) if encoding else lambda _: None
                     frame, head, empty = _csv.read(
-                        file, form, knows, encoding is None, lambda h: choose(h.names, h.columns)
+                        file, form, way.knows, lambda h: way.choose(h.names, h.columns)
                     )
                     where = partial(_line_of, source, head)
                     raw = _Raw(frame, head.names, where, head.notes, empty)
-            if isinstance(wanted, Encoding):
-                return _applied(raw, wanted, roles["columns"], roles["label"])
-            return _learned(raw, wanted, roles["features"], roles["roles"])
+            return way.table(raw)
     except ModuleNotFoundError as error:
         extra = "pip install 'nndl_fast[parquet]'" if error.name == "pyarrow" else f"pip install {error.name}"
         raise ValueError(f"{name} needs {error.name} to be read: {extra}") from error
@@ -157,57 +220,6 @@ _UNPACKED: dict[str, Any] = {
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
-
-
-def _learned(raw: _Raw, wanted: Wanted, features: list[int], roles: Roles) -> Table:
-    names, label = raw.names, roles.label
-    assert label is not None
-    columns, unused = _columns.learned(
-        raw.frame, features, roles.text, names, bool(wanted.columns), raw.where
-    )
-    x, missing, _ = _columns.encoded(raw.frame, columns, raw.where)
-    _check_finite(raw, x, columns)
-    labels = labels_of(raw.frame[label])
-    encoding = Encoding(columns, Column(names[label] if names else None, label), raw.frame.shape[1])
-    if gaps := np.flatnonzero(labels == "")[:1].tolist():
-        where = raw.where(raw.frame.index[gaps[0]])
-        raise Unclear(f"has no label in {where}, column {encoding.label.called}; leave such examples out")
-    kinds = [printable(kind) for kind in np.unique(labels).tolist()]
-    texts = [f"{column.called} ({len(column.inputs)})" for column in columns if column.values is not None]
-    notes = [
-        f"label {encoding.label.called}: {_some(kinds)}; {', '.join([*raw.notes, *_emptied(raw)])}",
-        f"features: {_some([column.called for column in columns])}"
-        + (f"; an input for each value of {_some(texts)}" if texts else ""),
-        f"not used: {_some(unused) or 'none'}; missing: {_missing(missing) or 'none'}",
-    ]
-    return Table(x, labels, encoding, raw.frame.index.to_numpy(), raw.where, notes)
-
-
-def _applied(raw: _Raw, encoding: Encoding, columns: list[Column], label: int | None) -> Table:
-    x, missing, unknown = _columns.encoded(raw.frame, columns, raw.where)
-    start = 0
-    for column in columns:
-        if column.values is None:
-            gaps = np.isnan(x[:, start])
-            if gaps.any() and column.mean is None:
-                row = raw.frame.index[np.flatnonzero(gaps)[0]]
-                raise Unclear(
-                    f"has no number in {raw.where(row)}, column {column.called}, nor has the model one"
-                )
-            x[gaps, start] = column.mean
-        start += len(column.inputs)
-    _check_finite(raw, x, columns)
-    labels = None if label is None else labels_of(raw.frame[label])
-    used = {column.at for column in columns} | {label}
-    unused = [raw.names[i] or str(i) if raw.names else str(i) for i in raw.frame if i not in used]
-    notes = [f"not used: {_some(list(map(printable, unused)))}"] if unused else []
-    notes += [f"missing: {_missing(missing)}"] if missing else []
-    notes += [
-        f"{counted(n, 'unknown text')} in column {column.called}, of which no input is 1"
-        for column, n in unknown
-    ]
-    notes += _emptied(raw)
-    return Table(x, labels, encoding, raw.frame.index.to_numpy(), raw.where, notes)
 
 
 def _check_finite(raw: _Raw, x: Array, columns: list[Column]) -> None:
