@@ -102,8 +102,7 @@ def predict(model: Path, data: Path, output: Path | None, **options: Any) -> Non
     else:
         for best, activation in zip(classes, a.max(axis=1)):
             click.echo(f"{printable(best)}\t{activation:.6f}")
-    for note in table.notes:
-        _options.say(note, err=True)
+    _options.say(*table.notes, err=True)
     if table.labels is None or not any(table.labels):
         return
     _, labels, place, known = table.labelled()
@@ -128,8 +127,7 @@ def evaluate(model: Path, data: Path, **options: Any) -> None:
     """
     net = load(model)
     table = _read(net, data, **options)
-    for note in table.notes:
-        _options.say(note, err=True)
+    _options.say(*table.notes, err=True)
     if table.labels is None:
         raise ValueError(
             f"{printable(data)} has no labels; evaluate needs a column more than the network has inputs"
@@ -145,8 +143,7 @@ def evaluate(model: Path, data: Path, **options: Any) -> None:
         found = _evaluation.evaluate(net, x, y)
     _options.say(f"accuracy {found.accuracy}, cost {found.cost:.4f}")
     _options.say(f"Brier score {found.brier:.4f}, expected calibration error {found.reliability.error:.2%}")
-    for line in _evaluation.lines(found):
-        _options.say(line)
+    _options.say(*_evaluation.lines(found))
 
 
 @main.command()
@@ -196,19 +193,13 @@ def info(model: Path | None) -> None:
             "dtype": net.dtype,
             "parameters": net.num_parameters,
             **{name: names for name in ("classes", "features") if (names := getattr(net, name))},
-            **_encoded(net),
-            "digest": net.digest(),
         }
+        if net.table:  # what is kept of the one that it was trained on
+            encoding = _encoding.from_json(net.table, net.sizes[0])
+            content |= {"label": encoding.label.called, "columns": "; ".join(map(str, encoding.columns))}
+        content["digest"] = net.digest()
     for name, value in content.items():
         _options.say(f"{name:<17} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-
-
-def _encoded(net: Network) -> dict[str, Any]:
-    """What the network keeps of the table that it was trained on."""
-    if not net.table:
-        return {}
-    encoding = _encoding.from_json(net.table, net.sizes[0])
-    return {"label": encoding.label.called, "columns": "; ".join(map(str, encoding.columns))}
 
 
 def _read(net: Network, data: Path, label: str | None, **form: Any) -> _tables.Table:

@@ -45,16 +45,9 @@ class Evaluation(NamedTuple):
     reliability: Reliability
 
     @property
-    def correct(self) -> int:
-        return int(np.trace(self.counts))
-
-    @property
-    def total(self) -> int:
-        return int(self.counts.sum())
-
-    @property
     def accuracy(self) -> str:
-        return f"{self.correct / self.total:.2%} ({self.correct} of {self.total})"
+        correct, total = int(np.trace(self.counts)), int(self.counts.sum())
+        return f"{correct / total:.2%} ({correct} of {total})"
 
     @property
     def names(self) -> list[str]:

@@ -11,9 +11,10 @@ import numpy as np
 from .._runtime._text import printable
 
 
-def say(text: str, err: bool = False) -> None:
-    """Prints a line, which may hold names of files and in files, without what a terminal would act upon."""
-    click.echo(printable(text), err=err)
+def say(*lines: str, err: bool = False) -> None:
+    """Prints lines, which may hold names of files and in files, without what a terminal would act upon."""
+    for line in lines:
+        click.echo(printable(line), err=err)
 
 
 def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:

@@ -7,7 +7,7 @@ import io
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,16 +45,21 @@ def model_file(context: click.Context, parameter: click.Parameter, value: str) -
     return Path(value)
 
 
-def check_inputs(model: Path, inputs: Iterable[Path]) -> None:
-    """Refuses to write over what is read, whatever name or link it is called by."""
+def check_inputs(model: Path, inputs: Sequence[Path]) -> None:
+    """Refuses to write over what is read."""
     places = {"model": model, **{what: _picture(model, kind) for kind, what in PICTURES.items()}}
-    for given in inputs:
-        for what, path in places.items():
-            if path.exists() and given.exists() and os.path.samefile(path, given):
-                raise click.BadParameter(
-                    f"the {what} would overwrite {given}, which is the data; give another name",
-                    param_hint="--output",
-                )
+    for what, path in places.items():
+        if given := _same_file(path, inputs):
+            raise click.BadParameter(
+                f"the {what} would overwrite {given}, which is the data; give another name",
+                param_hint="--output",
+            )
+
+
+def _same_file(path: Path, inputs: Sequence[Path]) -> Path | None:
+    """The one of the inputs that the path is, whatever name or link it is called by."""
+    same = (given for given in inputs if path.exists() and given.exists() and os.path.samefile(path, given))
+    return next(same, None)
 
 
 def _picture(model: Path, kind: str) -> Path:
@@ -74,13 +79,13 @@ def save(net: Network, output: Path) -> None:
         raise
 
 
-def check_table(output: Path, inputs: Iterable[Path]) -> None:
+def check_table(output: Path, inputs: Sequence[Path]) -> None:
     """Refuses a place for predictions that cannot be written, or that is read."""
     try:
         _replacing.check(output)
     except (OSError, ValueError) as error:
         raise click.BadParameter(str(error), param_hint="--output") from error
-    if any(output.exists() and given.exists() and os.path.samefile(output, given) for given in inputs):
+    if _same_file(output, inputs):
         raise click.BadParameter(f"{output} is what is read; give another name", param_hint="--output")
 
 
@@ -101,20 +106,21 @@ def _no_formula(label: Any) -> Any:
     return f"'{label}" if is_formula else label
 
 
-def pictures() -> Any:
+def _pictures() -> Any:
     """The module that draws: Matplotlib takes its time, and predict needs none."""
     # Matplotlib refuses a backend that it does not know, a notebook's say, and files need none.
     backend = os.environ.pop("MPLBACKEND", None)
     try:
-        from . import _pictures
+        from . import _pictures as module
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
-    return _pictures
+    return module
 
 
-def draw(model: Path, *pictures: Callable[[IO[bytes]], None] | None) -> None:
-    """Draws each of PICTURES; of what there is nothing to draw, an older one is removed."""
+def draw(model: Path, *pictures: Callable[[Any, IO[bytes]], None] | None) -> None:
+    """Draws each of PICTURES, with the module that does; of what there is nothing to draw, an older one is
+    removed."""
     for (kind, what), picture in zip(PICTURES.items(), pictures):
         path = _picture(model, kind)
         try:
@@ -122,7 +128,7 @@ def draw(model: Path, *pictures: Callable[[IO[bytes]], None] | None) -> None:
                 path.unlink(missing_ok=True)
             else:
                 with _replacing.replacing(path) as file:
-                    picture(file)
+                    picture(_pictures(), file)
         except Exception as error:  # Matplotlib's may be of any kind
             raise click.ClickException(
                 f"the model is saved, but its {what} cannot be drawn: {error}"

@@ -113,13 +113,12 @@ def train(
             "--label, --columns, --drop, --text, --standardise and how text is written are there for tables"
         )
     if data is not None:
-        _outputs.check_inputs(output, data.iterdir() if data.is_dir() else [data])
+        _outputs.check_inputs(output, list(data.iterdir()) if data.is_dir() else [data])
     if data is not None and is_table:
         split = _split.of_table(_tables.read(data, wanted, form=form), data, standardise is not False, seed)
     else:
         split = _split.of_digits(data)
-    for note in split.notes:
-        _options.say(note)
+    _options.say(*split.notes)
     mini_batch = min(mini_batch, len(split.training[1]))
     chosen = dict(TABLE if is_table else MNIST if data else DIGITS)
     chosen |= {name: value for name, value in given.items() if value is not None}
@@ -152,16 +151,13 @@ def train(
     pairs = (correct, split.validation), (history.training_accuracy, split.training)
     accuracies = [100 * np.array(of) / len(part[1]) for of, part in pairs]
     title = f"{printable(data.name) if data else 'digits'}: {sizes}, {cost} cost"
+    x, image, place = split.test[0], split.image, split.place
     _outputs.draw(
         output,
-        lambda file: _outputs.pictures().learning_curve(
-            np.array(costs_alone).T, accuracies, best, title, file
-        ),
-        lambda file: _outputs.pictures().confusion_matrix(found.counts, found.names, file),
-        None
-        if not found.mistakes.size
-        else lambda file: _outputs.pictures().mistakes(found, split.test[0], split.image, split.place, file),
-        lambda file: _outputs.pictures().reliability(found, file),
+        lambda by, file: by.learning_curve(np.array(costs_alone).T, accuracies, best, title, file),
+        lambda by, file: by.confusion_matrix(found.counts, found.names, file),
+        (lambda by, file: by.mistakes(found, x, image, place, file)) if found.mistakes.size else None,
+        lambda by, file: by.reliability(found, file),
     )
 
 
