@@ -79,25 +79,16 @@ def gradients(
     parameters: Parameters, hidden: str, cost: Any, x: Array, y: Array, weight: Array | None = None
 ) -> Parameters:
     """Returns (nabla_b, nabla_w), summed over the columns, each of which may have a weight."""
-    if _is_wide(cost, len(parameters[1][-1]), x.shape[1], x.dtype):
+    of_softmax = getattr(cost, "delta", None) is costs.LogLikelihoodCost.delta
+    if of_softmax and len(parameters[1][-1]) * x.shape[1] * x.dtype.itemsize > _linear.ROOM:
         return without_logits(parameters, hidden, x, y, weight)[1:]
     *values, z = forward(parameters, hidden, x)
     output = activate_output(cost, z) if getattr(cost, "delta_needs_a", True) else None
     delta = cost.delta(z, output, y)
     if weight is not None:
-        delta = _weighted(delta, weight)
+        with np.errstate(all="ignore"):  # not around the cost, which is a caller's
+            delta = np.asarray(delta * weight)
     return backward(parameters[1], hidden, values, as_type(delta, x.dtype))
-
-
-@unheard
-def _weighted(delta: Array, weight: Array) -> Array:
-    return np.asarray(delta * weight)
-
-
-def _is_wide(cost: Any, outputs: int, examples: int, dtype: np.dtype[Any]) -> bool:
-    """Whether the last layer's weighted inputs are too many to be held as a whole, and need not be."""
-    known = getattr(cost, "delta", None) is costs.LogLikelihoodCost.delta
-    return known and outputs * examples * dtype.itemsize > _linear.ROOM
 
 
 @unheard
