@@ -6,7 +6,6 @@ The functions themselves need nothing from here: ``z.map_blocks(nndl_fast.softma
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -264,10 +263,7 @@ class SoftmaxClassifier(Fitted):
 
         ended_early = self._minimise(sums, about.weight, about.seen)
         if ended_early:
-            warnings.warn(
-                f"SoftmaxClassifier: {ended_early} came before tol, {self.tol}, in {self.n_iter_} iterations",
-                stacklevel=5,  # two decorators are between
-            )
+            self._warn(ended_early, UserWarning, 2)
 
     def _fit_mini_batches(self, blocks: list[Any], about: _dask.About) -> None:
         network = self.network_

@@ -214,8 +214,8 @@ class Network(Predicting):
         Kingma, D. P. and Ba, J., "Adam: A Method for Stochastic Optimization", 2014, arXiv:1412.6980.
         """
         x, y = self._examples(training_data, "training_data")
-        n, epochs = len(x), _inputs.count(epochs, "epochs", 0)
-        mini_batch_size = min(n, _inputs.count(mini_batch_size, "mini_batch_size", 1))
+        n, epochs = len(x), _inputs.count(epochs, "SGD", "epochs", 0)
+        mini_batch_size = min(n, _inputs.count(mini_batch_size, "SGD", "mini_batch_size", 1))
         best = _trainers.Best(early_stopping_n, halving_n, keep_best, self.parameters)
         lmbda = _inputs.number(lmbda, "SGD", "lmbda", 0)
         momentum = _inputs.number(momentum, "SGD", "momentum")

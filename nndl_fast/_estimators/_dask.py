@@ -18,7 +18,7 @@ from .._runtime._types import Array
 from ..network import Network
 from . import _coordinates, _objective
 from ._blas import one_thread_of_blas
-from ._estimator import weighted_inputs
+from ._estimator import plain_column, weighted_inputs
 
 # Results that meet in one task of the tree that adds them up.
 _ARITY = 8
@@ -50,7 +50,7 @@ def blocks_of(X: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any]:
             columns.append([None] * X.numblocks[0])
             continue
         if not isinstance(column, da.Array):
-            column = da.asarray(_inputs.plain_column(column, name))
+            column = da.asarray(plain_column(column, name))
         if column.ndim != 1 or (not np.isnan(X.shape[0]) and column.shape != X.shape[:1]):
             raise ValueError(
                 f"SoftmaxClassifier: {name} has shape {column.shape}; for X of shape {X.shape} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from importlib.metadata import metadata
@@ -97,6 +98,16 @@ def as_a_whole(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S
             raise
 
     return whole
+
+
+def plain_column(column: Any, name: str) -> Any:
+    """Returns a nullable column of pandas as its plain counterpart, and all else as it is."""
+    dtype: Any = getattr(column, "dtype", None)
+    if not (hasattr(dtype, "na_value") and hasattr(column, "isna")):
+        return column
+    if missing := np.flatnonzero(column.isna())[:1].tolist():
+        raise ValueError(f"SoftmaxClassifier: {name} has no value for example {missing[0]}; fill or drop it")
+    return column.to_numpy(dtype.numpy_dtype) if hasattr(dtype, "numpy_dtype") else column
 
 
 def different(labels: Any, name: str) -> Array:
@@ -228,6 +239,11 @@ class Fitted:
         self.network_.parameters = found.parameters
         self.n_iter_, self.loss_ = found.steps, found.cost
         return found.ended_early
+
+    def _warn(self, what: str, kind: type[Warning], decorators: int) -> None:
+        """Says to the caller of fit, which has so many decorators, what ended one of its solvers early."""
+        message = f"SoftmaxClassifier: {what} came before tol, {self.tol}, in {self.n_iter_} iterations"
+        warnings.warn(message, kind, stacklevel=4 + decorators)
 
     def _note(self, loss: float) -> None:
         if not np.isfinite(loss):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -24,7 +23,7 @@ from .._network._backpropagation import Parameters, for_blas, sum_of_squares
 from .._runtime import _inputs
 from .._runtime._types import Array
 from . import _coordinates, _objective
-from ._estimator import Fitted, blocks_of_inputs
+from ._estimator import Fitted, blocks_of_inputs, plain_column
 
 _DENSE = 1 << 24  # bytes of a sparse array's rows that are made dense at a time
 
@@ -60,7 +59,7 @@ class Fitting(Fitted):
 
     def _examples(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         """To train on, where X has the dtype of the network that is there if that stays."""
-        X, y = self._validated(X, _inputs.plain_column(y, "y"), order="C", reset=reset)
+        X, y = self._validated(X, plain_column(y, "y"), order="C", reset=reset)
         with _in_numpy():
             check_classification_targets(y)
         X = _inputs.finite(X, X.dtype if reset else self.network_.dtype, "SoftmaxClassifier: X")
@@ -68,7 +67,7 @@ class Fitting(Fitted):
 
     def _weights(self, X: Any, y: Array, classes: Array, sample_weight: ArrayLike | None) -> Array:
         """Of each example, its class's weight included."""
-        sample_weight = _inputs.plain_column(sample_weight, "sample_weight")
+        sample_weight = plain_column(sample_weight, "sample_weight")
         with _in_numpy():
             weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         if not weight.any():
@@ -117,7 +116,7 @@ class Fitting(Fitted):
             seen = reduce(_coordinates.Moments.plus, mapped(moments, _objective.quarters(X.shape[0])))
             ended_early = self._minimise(sums, self._total, seen)
         if ended_early:
-            self._warn(ended_early)
+            self._warn(ended_early, ConvergenceWarning, 3)
 
     def _fit_mini_batches(self, X: Any, labels: Array, weight: Array) -> None:
         held_out = None
@@ -153,7 +152,7 @@ class Fitting(Fitted):
             if epoch - best_epoch >= self.n_iter_no_change:
                 break
         else:
-            self._warn("max_iter")
+            self._warn("max_iter", ConvergenceWarning, 3)
         if held_out is not None:
             self.network_.parameters = best_parameters
             self.best_validation_score_ = best
@@ -183,10 +182,3 @@ class Fitting(Fitted):
             cost += float(of_rows)
         squares = sum_of_squares(self.network_.weights)
         return (cost + 0.5 * self._alpha() * squares) / float(weight.sum(dtype=np.float64))
-
-    def _warn(self, what: str) -> None:
-        warnings.warn(
-            f"SoftmaxClassifier: {what} came before tol, {self.tol}, in {self.n_iter_} iterations",
-            ConvergenceWarning,
-            stacklevel=7,  # three decorators are between
-        )

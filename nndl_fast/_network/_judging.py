@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .._runtime import _inputs
+import numpy as np
+
 from .._runtime._types import Array
 from ._backpropagation import activate_output, sum_of_squares, weighted_inputs_of
 from ._layers import Layers
@@ -36,9 +37,16 @@ def judge(
     cost, correct = 0.0, 0
     for part, z in weighted_inputs(net, x, forward):
         a = activate_output(net.cost, z)
-        correct += _inputs.count_correct(a, y[part].T)
+        correct += _count_correct(a, y[part].T)
         if lmbda is not None:
             cost += float(from_z(z, y[part].T) if from_z else net.cost.fn(a, y[part].T))
     if lmbda is None:
         return 0.0, correct
     return (cost + 0.5 * lmbda * sum_of_squares(net.weights)) / len(x), correct
+
+
+def _count_correct(a: Array, y: Array) -> int:
+    """Columns of activations that say what y, labels or columns of targets, says."""
+    if len(a) == 1:
+        return int(np.sum((a > 0.5) == (y > 0.5)))
+    return int(np.sum(a.argmax(axis=0) == (y if y.ndim == 1 else y.argmax(axis=0))))

@@ -189,8 +189,8 @@ class Best:
     def __init__(
         self, early_stopping_n: int, halving_n: int, keep_best: bool, parameters: Parameters
     ) -> None:
-        self.early_stopping_n = _inputs.count(early_stopping_n, "early_stopping_n", 0)
-        self.halving_n = _inputs.count(halving_n, "halving_n", 0)
+        self.early_stopping_n = _inputs.count(early_stopping_n, "SGD", "early_stopping_n", 0)
+        self.halving_n = _inputs.count(halving_n, "SGD", "halving_n", 0)
         self.is_kept = bool(keep_best) or self.early_stopping_n > 0
         self.is_sought = self.is_kept or self.halving_n > 0  # which takes accuracies
         self.accuracy, self.epoch, self.parameters = -1.0, 0, parameters

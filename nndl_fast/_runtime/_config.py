@@ -75,7 +75,7 @@ def set_num_threads(n: int) -> None:
     1
     >>> nf.set_num_threads(before)
     """
-    _core.set_num_threads(min(_inputs.count(n, "n", 1, "set_num_threads"), 1 << 30))
+    _core.set_num_threads(min(_inputs.count(n, "set_num_threads", "n", 1), 1 << 30))
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def number(value: Any, function: str, name: str, least: float = -np.inf) -> floa
     return result
 
 
-def count(value: Any, name: str, least: int, function: str = "SGD") -> int:
+def count(value: Any, function: str, name: str, least: int) -> int:
     """Returns the value as an integer that is at least ``least``."""
     try:
         result = operator.index(value)
@@ -138,16 +138,6 @@ def from_data(
     x = as_type(x, dtype)
     check_finite(x, f"Network: {name}: x")
     return x, y
-
-
-def plain_column(column: Any, name: str) -> Any:
-    """Returns a nullable column of pandas as its plain counterpart, and all else as it is."""
-    dtype: Any = getattr(column, "dtype", None)
-    if not (hasattr(dtype, "na_value") and hasattr(column, "isna")):
-        return column
-    if missing := np.flatnonzero(column.isna())[:1].tolist():
-        raise ValueError(f"SoftmaxClassifier: {name} has no value for example {missing[0]}; fill or drop it")
-    return column.to_numpy(dtype.numpy_dtype) if hasattr(dtype, "numpy_dtype") else column
 
 
 def numbers_of(y: Any, classes: list[Any] | None, name: str) -> Any:
@@ -301,10 +291,3 @@ def check_labels(labels: Array, classes: int, name: str) -> None:
         from_one = labels.min() == 1 and labels.max() == classes
         hint = ". Labels count from 0: give y - 1" if from_one else ""
         raise IndexError(f"{name}: label {label} of example {wrong[0]} is outside 0..{classes - 1}{hint}")
-
-
-def count_correct(a: Array, y: Array) -> int:
-    """Columns of activations that say what y, labels or columns of targets, says."""
-    if len(a) == 1:
-        return int(np.sum((a > 0.5) == (y > 0.5)))
-    return int(np.sum(a.argmax(axis=0) == (y if y.ndim == 1 else y.argmax(axis=0))))
