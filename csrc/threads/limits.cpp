@@ -7,7 +7,6 @@
 #include <sstream>
 #include <thread>
 
-#include "implementation.h"
 #include "threads.h"
 
 #if defined(__linux__)
@@ -155,6 +154,8 @@ void set_num_threads(int n) { setting = n; }
 int thread_setting() { return setting; }
 
 int threads_for(ptrdiff_t units, double nanoseconds) {
+    // Work that every thread has less of is not worth another thread, even one that is awake (bench/NOTES.md).
+    constexpr double least_share = 5e3;  // nanoseconds
     const double worth = std::min(double(units), nanoseconds / least_share);
     return worth < 2 ? 1 : int(std::min(double(get_num_threads()), worth));
 }

@@ -1,5 +1,4 @@
 // No threads but the caller's.
-#include "implementation.h"
 #include "threads.h"
 
 namespace nndl_fast {

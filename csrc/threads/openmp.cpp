@@ -5,7 +5,6 @@
 #include <omp.h>
 
 #include "../common/floating_point.h"
-#include "implementation.h"
 #include "threads.h"
 
 #if defined(__unix__) || defined(__APPLE__)

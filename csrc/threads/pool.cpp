@@ -7,17 +7,13 @@
 // A helper that finds no work spins for a while and then sleeps. Waking it takes tens of microseconds on some
 // machines, so a caller does it only for work that is worth it, by what earlier wake-ups took. Several threads
 // may call at once: each has a task of its own, and helpers look for pieces in all tasks.
+#include "pool.h"
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <new>
 #include <thread>
-
-#include "implementation.h"
-#include "system.h"
-#include "task.h"
-#include "threads.h"
-#include "wake_price.h"
 
 namespace nndl_fast {
 namespace {

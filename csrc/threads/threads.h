@@ -1,7 +1,10 @@
 // Shares work out among threads. Which implementation stands behind share_out() is chosen when the core is
 // built (NNDL_FAST_THREADS): pool.cpp, openmp.cpp or none.cpp. Nothing else starts, names or limits a thread.
 #pragma once
+#include <chrono>
 #include <stddef.h>
+#include <stdint.h>
+#include <string>
 
 namespace nndl_fast {
 
@@ -74,5 +77,25 @@ void set_thread_limit(int n);
 int processors();
 void forget_processors();
 void assume_processors(int n);  // for tests; 0: the true number
+
+// The rest is for the files of this folder and their tests.
+
+// The largest number of threads that the implementation in use would take by itself; 0 if it has none to give.
+int implementation_limit();
+
+// What share_out() does with work that nobody watches.
+void share_out_now(ptrdiff_t units, int threads, double nanoseconds, Body body);
+
+// The number of threads that OMP_NUM_THREADS asks for if it has this text; 0 if it asks for none.
+int wished(const char* text);
+
+// The processors' worth of time that control groups leave to a process whose /proc/self/cgroup has this text,
+// with the groups' files below `root`; 0 if they leave it all there is.
+double quota(const std::string& groups, const std::string& root);
+
+inline int64_t now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
 
 }  // namespace nndl_fast

@@ -1,7 +1,6 @@
 // Work that can be interrupted: what is long is cut into parts, and after each the caller's watch is asked.
 #include <algorithm>
 
-#include "implementation.h"
 #include "threads.h"
 
 namespace nndl_fast {

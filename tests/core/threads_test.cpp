@@ -16,9 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../csrc/threads/implementation.h"
-#include "../../csrc/threads/task.h"
-#include "../../csrc/threads/wake_price.h"
+#include "../../csrc/threads/pool.h"
 #include "check.h"
 
 #if defined(__unix__) || defined(__APPLE__)

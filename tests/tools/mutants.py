@@ -97,19 +97,19 @@ MUTANTS = [
     ),
     Mutant(
         "pieces of the work overlap",
-        "threads/task.h",
+        "threads/pool.h",
         "last = cut_.start(piece + 1)",
         "last = std::min(cut_.units, cut_.start(piece + 1) + 1)",
     ),
     Mutant(
         "the caller waits for nobody",
-        "threads/task.h",
+        "threads/pool.h",
         "while (!all_are_out()) {",
         "while (false) {",
     ),
     Mutant(
         "a helper enters a task that is full",
-        "threads/task.h",
+        "threads/pool.h",
         "bool has_room() const { return pieces() && seats(); }",
         "bool has_room() const { return pieces(); }",
         slow="how many threads take part shows in the core's own test alone",
