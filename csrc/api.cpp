@@ -1,8 +1,7 @@
 #include "api.h"
 
-#include "batch/rows.h"
+#include "batch/batch.h"
 #include "common/floating_point.h"
-#include "common/labels.h"
 #include "isa/dispatch.h"
 
 namespace nndl_fast {

@@ -1,12 +1,9 @@
-#include "elements.h"
-
 #include <algorithm>
 #include <vector>
 
 #include "../common/buffer.h"
 #include "../threads/threads.h"
-#include "estimate.h"
-#include "fold.h"
+#include "batch.h"
 
 namespace nndl_fast {
 namespace {

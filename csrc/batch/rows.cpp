@@ -1,12 +1,8 @@
-#include "rows.h"
-
 #include <algorithm>
 #include <vector>
 
 #include "../threads/threads.h"
-#include "estimate.h"
-#include "fold.h"
-#include "run_kernel.h"
+#include "batch.h"
 
 namespace nndl_fast {
 namespace {

@@ -1,5 +1,3 @@
-#include "run_kernel.h"
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -9,8 +7,6 @@
 #include "../kernels/reduction/bounds.h"
 #include "../threads/threads.h"
 #include "batch.h"
-#include "estimate.h"
-#include "rows.h"
 
 namespace nndl_fast {
 namespace {

@@ -1,7 +1,7 @@
 // The log-likelihood cost and its error.
 #include <optional>
 
-#include "../batch/rows.h"
+#include "../batch/batch.h"
 #include "../isa/dispatch.h"
 #include "call.h"
 #include "cost_arguments.h"

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <optional>
 
-#include "../common/labels.h"
+#include "../batch/batch.h"
 #include "array.h"
 #include "reduction.h"
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "../common/labels.h"
+#include "../batch/batch.h"
 #include "call.h"
 #include "cost_arguments.h"
 #include "module.h"

@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "../batch/batch.h"
 #include "../common/floating_point.h"
-#include "../common/labels.h"
 #include "array.h"
 #include "module.h"
 #include "names.h"

@@ -1,5 +1,5 @@
 // Shows the plan of a call, for whoever wants to know why it is as fast as it is.
-#include "../batch/rows.h"
+#include "../batch/batch.h"
 #include "array.h"
 #include "module.h"
 

@@ -1,8 +1,7 @@
 #include <cstring>
 #include <optional>
 
-#include "../batch/elements.h"
-#include "../common/labels.h"
+#include "../batch/batch.h"
 #include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"

@@ -3,7 +3,7 @@
 #include <limits>
 #include <pybind11/stl.h>
 
-#include "../batch/rows.h"
+#include "../batch/batch.h"
 #include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"

@@ -14,7 +14,7 @@ enum class Path : unsigned char {
     packed_tiles,    // few classes in other strides: the same, in copies whose classes stand side by side
     panels,          // columns of more classes: copies of all classes of some tiles
     rows,            // more classes, which stand side by side: the lanes are classes
-    copied_rows,     // the same in other strides: batch/run_kernel.h makes copies of some rows, and these go by rows
+    copied_rows,     // the same in other strides: batch/run_kernel.cpp makes copies of some rows, and these go by rows
     slice_of_row,    // some classes of one long row
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "../batch/run_kernel.h"
+#include "../batch/batch.h"
 #include "../common/buffer.h"
 #include "matrix.h"
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "../batch/estimate.h"
+#include "../batch/batch.h"
 #include "../common/buffer.h"
 #include "../isa/dispatch.h"
 #include "../threads/threads.h"

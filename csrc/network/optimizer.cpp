@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../batch/estimate.h"
-#include "../batch/fold.h"
+#include "../batch/batch.h"
 #include "../isa/dispatch.h"
 #include "../threads/threads.h"
 

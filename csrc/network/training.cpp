@@ -3,8 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "../batch/rows.h"
-#include "../common/labels.h"
+#include "../batch/batch.h"
 #include "linear.h"
 #include "network.h"
 

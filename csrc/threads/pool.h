@@ -1,5 +1,5 @@
-// What the pool is made of: a task, which is work that is cut into pieces, the threads that do them, how its caller waits
-// for them, and whether waking one of them is worth it. All times are in nanoseconds.
+// What the pool is made of: a task, which is work that is cut into pieces, the threads that do them, how its caller
+// waits for them, and whether waking one of them is worth it. All times are in nanoseconds.
 #pragma once
 #include <algorithm>
 #include <atomic>

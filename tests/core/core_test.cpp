@@ -11,8 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../csrc/batch/elements.h"
-#include "../../csrc/batch/rows.h"
+#include "../../csrc/batch/batch.h"
 #include "../../csrc/isa/dispatch.h"
 #include "../../csrc/threads/threads.h"
 #include "check.h"
