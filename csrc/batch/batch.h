@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "../common/buffer.h"
-#include "../kernels/table.h"
+#include "../kernels/kernels.h"
 
 namespace nndl_fast {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "../isa/dispatch.h"
-#include "../kernels/reduction/bounds.h"
+#include "../kernels/kernels.h"
 #include "../threads/threads.h"
 #include "batch.h"
 

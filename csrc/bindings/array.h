@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "../batch/batch.h"
-#include "../kernels/job.h"
+#include "../kernels/kernels.h"
 #include "../threads/threads.h"
 
 namespace nndl_fast {

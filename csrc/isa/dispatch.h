@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "../kernels/table.h"
+#include "../kernels/kernels.h"
 
 namespace nndl_fast {
 

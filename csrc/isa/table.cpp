@@ -1,5 +1,5 @@
 // The kernels of one instruction set, as one table. Compiled once for each of them.
-#include "../kernels/table.h"
+#include "../kernels/kernels.h"
 
 namespace nndl_fast {
 namespace NNDL_ISA {

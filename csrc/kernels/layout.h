@@ -13,10 +13,29 @@
 //
 // A value that is absent counts zero. Adding zero changes nothing but the sign of a zero sum, which
 // Wide::value settles, so it may be left out.
+//
+// Every file of kernels includes this one first. CMake compiles each file of csrc/kernels/operations/ once per
+// instruction set and type (half.cpp, which has no type of vectors, once per instruction set). NNDL_ISA is the name of
+// the set, NNDL_SIMD its header, and NNDL_VECTOR the type of its vectors: F32x16 or F64x8.
+//
+// A kernel is exported in the namespace that has the name of its instruction set. Everything else in such a file
+// stands in an anonymous namespace: of an inline function that is compiled for AVX-512 and for the baseline, the
+// linker could keep the copy for AVX-512, for everyone (tests/core/test_core.py reads the symbols).
 #pragma once
-#include "../simd/scalar.h"
-#include "job.h"
+#include NNDL_SIMD
+#include "kernels.h"
 #include "wide.h"
+
+#define NNDL_EXPORT(result, kernel, JobOf)                                                                  \
+    namespace NNDL_ISA {                                                                                    \
+    result kernel(const JobOf<NNDL_VECTOR::Element>& job) { return ::nndl_fast::kernel<NNDL_VECTOR>(job); } \
+    }
+
+// A kernel of rows, from its operation; see kernels/traversal/drive.h.
+#define NNDL_EXPORT_ROWS(kernel, Operation)                                                                \
+    namespace NNDL_ISA {                                                                                   \
+    void kernel(const Job<NNDL_VECTOR::Element>& job) { ::nndl_fast::drive<Operation, NNDL_VECTOR>(job); } \
+    }
 
 namespace nndl_fast {
 namespace {
@@ -203,6 +222,16 @@ struct ColumnLayout {
         return lane[0];
     }
 };
+
+// An operation on single elements, vector by vector.
+template <class V, class E = typename V::Element, class F>
+NNDL_INLINE double map(const MapJob<E>& job, F f) {
+    const RowLayout<V> line{job.n};
+    line.for_each([&](auto step) NNDL_LAMBDA {
+        line.store(Strided<E>{job.out, 1}, step, f(line.load(Strided<const E>{job.z, 1}, step, E(0))));
+    });
+    return 0;
+}
 
 }  // namespace
 }  // namespace nndl_fast

@@ -7,7 +7,7 @@
 namespace nndl_fast {
 
 template <class E>
-struct Job;  // job.h
+struct Job;  // kernels.h
 
 enum class Path : unsigned char {
     tiles_in_place,  // columns: the lanes of a vector are rows that stand side by side

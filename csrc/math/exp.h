@@ -6,7 +6,7 @@
 // high = x - n ln2_high / 8 is exact with a fused multiply-add: for |x| up to 2^15 it is a multiple of
 // the smaller of the units of x and of ln2_high / 8, and small enough for the mantissa. |r| is at most
 // 0.045, so that neither the rounding of r nor that of t shows much in 1 + t. For float32, q(high) does
-// for q(r): |x| is below 2^12 (far_away, kernels/reduction/bounds.h), so that they differ by less than
+// for q(r): |x| is below 2^12 (far_away, kernels/kernels.h), so that they differ by less than
 // 2^-20, times r^2 2^-29.
 //
 // The table of 2^(i/8) is there twice. What its entries lost when they were rounded is looked up and
@@ -16,7 +16,7 @@
 // Results are computed 2^lift times as large as they are and brought down by the last
 // multiplication of all, so that underflow is gradual, rounded once, and no intermediate is
 // subnormal: e^-depth 2^lift is a normal number, and e^-depth is zero after that multiplication, even
-// if the shift is off by `window` (kernels/reduction/bounds.h).
+// if the shift is off by `window` (kernels/kernels.h).
 //
 // The polynomials and the tables come from fit.py.
 #pragma once

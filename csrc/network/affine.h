@@ -4,7 +4,7 @@
 // Every element is one chain of fused multiply-adds with the depth ascending (operations/product.cpp), whichever way
 // is taken here, so the bits depend on the numbers alone.
 #pragma once
-#include "../kernels/table.h"
+#include "../kernels/kernels.h"
 
 namespace nndl_fast {
 

@@ -4,7 +4,7 @@
 // A block of logits has classes in rows and examples in lanes: w is then read as it stands, in order, and the cost
 // and its error need no sum across lanes.
 #pragma once
-#include "../kernels/job.h"
+#include "../kernels/kernels.h"
 
 namespace nndl_fast {
 

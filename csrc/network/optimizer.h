@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "../batch/batch.h"
-#include "../kernels/job.h"
+#include "../kernels/kernels.h"
 
 namespace nndl_fast {
 

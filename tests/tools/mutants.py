@@ -39,7 +39,7 @@ MUTANTS = [
     ),
     Mutant(
         "order of summation: segments of 32 blocks",
-        "kernels/reduction/bounds.h",
+        "kernels/kernels.h",
         "segment_classes = 64 * 8",
         "segment_classes = 32 * 8",
     ),
@@ -72,7 +72,7 @@ MUTANTS = [
     ),
     Mutant(
         "far rows are reduced as they are",
-        "kernels/reduction/bounds.h",
+        "kernels/kernels.h",
         "far_away = 0x1p11f",
         "far_away = 0x1p30f",
     ),

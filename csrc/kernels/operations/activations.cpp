@@ -1,9 +1,8 @@
 // Costs of activations, and their logarithms. Each element stands alone; z, which holds activations, y and out are
 // contiguous.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../../math/log.h"
-#include "../layout.h"
 
 namespace nndl_fast {
 namespace {

@@ -1,8 +1,6 @@
 // 16-bit floats to float32 and back: plain loops without a branch, which the compiler vectorises.
 // To 16 bits it rounds to nearest, ties to even.
-#include "../export.h"
-
-#include "../job.h"
+#include "../layout.h"
 
 namespace nndl_fast {
 namespace {

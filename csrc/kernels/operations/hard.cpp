@@ -1,5 +1,5 @@
 // The limit of softmax for c -> infinity. Equal maxima share the probability, or the first of them has all of it.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../traversal/drive.h"
 

@@ -5,7 +5,7 @@
 //   delta = W a - w t'
 // times the row's own weight; delta times `scale` as well (1 / n if the cost is a mean).
 // A label stands for a one-hot target. A weight of 0 times anything is 0, also times infinity.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../reduction/scale.h"
 #include "../traversal/drive.h"

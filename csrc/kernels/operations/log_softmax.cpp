@@ -1,5 +1,5 @@
 // The logarithm of softmax: c (z - max) - log_sum. Both terms are at most 0, so nothing cancels.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../traversal/drive.h"
 

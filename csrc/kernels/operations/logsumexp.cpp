@@ -1,5 +1,5 @@
 // log of the sum of e^z, per row.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../traversal/drive.h"
 

@@ -3,10 +3,9 @@
 //
 // The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0, else 0 or the slope of a leaky
 // one.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../../math/tanh.h"
-#include "map.h"
 
 namespace nndl_fast {
 namespace {

@@ -8,8 +8,6 @@
 //
 // The columns of the right operand and of the result stand in panels, which are as wide as a vector. A panel
 // of the right operand is whole: if the result has fewer columns, what stands beyond them does not matter.
-#include "../export.h"
-
 #include "../layout.h"
 
 namespace nndl_fast {

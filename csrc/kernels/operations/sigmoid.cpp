@@ -1,9 +1,8 @@
 // The sigmoid neuron: activation, derivative, and the binary cross-entropy with its error.
 // Each element stands alone; z, y and out are contiguous.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../../math/logistic.h"
-#include "map.h"
 
 namespace nndl_fast {
 namespace {

@@ -1,5 +1,5 @@
 // c a (g - sum of g a): the product of the gradient g with softmax's Jacobian. z holds a, y holds g.
-#include "../export.h"
+#include "../layout.h"
 
 #include "../traversal/drive.h"
 

@@ -8,8 +8,6 @@
 //   adam       m <- mu m + (1 - mu) g,  s <- beta s + (1 - beta) g^2,
 //              w <- shrink w - rate m / (root sqrt(s) + small)    (Kingma and Ba, 2014; Loshchilov and Hutter, 2017)
 // where rate and root hold the corrections of the first steps. Plain descent is w <- decay w + g, with -eta in `scale`.
-#include "../export.h"
-
 #include "../layout.h"
 
 namespace nndl_fast {

@@ -16,11 +16,12 @@
 //   in one number; after 64 blocks, a segment, that joins, the lanes meet (layout.h), and the segments
 //   are added one after the other.
 #pragma once
+#include "../layout.h"
+
 #include <type_traits>
 
 #include "../../math/exp.h"
-#include "../layout.h"
-#include "bounds.h"
+#include "../kernels.h"
 
 namespace nndl_fast {
 namespace {

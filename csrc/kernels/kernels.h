@@ -1,4 +1,4 @@
-// What a kernel is asked to do. Plain data: files of every instruction set share it.
+// What kernels there are, and what each is asked to do. Plain data: files of every instruction set share it.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +24,20 @@ struct RowSlice {
     double* sums;           // two numbers for each segment: the sum, and what rounding took from it
     E maximum;              // over this slice (a result of add_up), or over all classes (store, finish)
 };
+
+// The number of classes in a segment of a row, which is added up by itself; threads share out a row by whole segments.
+template <class E>
+constexpr ptrdiff_t segment_classes = 64 * 8 * (64 / sizeof(E));
+
+// How far a row's maximum, times c, may be from where it was expected, and how large either may be:
+// within these bounds the expected one gives the bits that the maximum itself would have given.
+constexpr float window = 10, far_away = 0x1p11f;
+template <class E>
+static inline bool is_usable(E expected, E maximum, E c) {
+    const E e = expected * c, m = maximum * c;
+    return expected == maximum ||
+           (__builtin_fabs(m - e) <= window && __builtin_fabs(m) <= far_away && __builtin_fabs(e) <= far_away);
+}
 
 // Conversions of n elements of a 16-bit type; the 16-bit ones are `stride` apart.
 struct HalfKernels {
@@ -151,5 +165,50 @@ static constexpr Job<E> rows_of(const Job<E>& job, ptrdiff_t first, ptrdiff_t ro
     some.row_result = advanced(job.row_result, first);
     return some;
 }
+
+// KERNEL(what it returns, name, the type of its job) for each of them. Each is exported by a file in operations/.
+#define NNDL_KERNELS(KERNEL)                                                                         \
+    KERNEL(void, softmax, Job)                                                                       \
+    KERNEL(void, log_softmax, Job)                                                                   \
+    KERNEL(void, logsumexp, Job)                                                                     \
+    KERNEL(void, hard, Job) /* c -> infinity */                                                      \
+    KERNEL(void, softmax_backward, Job)                                                              \
+    KERNEL(void, log_likelihood, Job) /* the cost if row_result is set, the error if out is */       \
+    KERNEL(double, sigmoid, MapJob)   /* these return the sum of the costs, if there are any */      \
+    KERNEL(double, sigmoid_prime, MapJob)                                                            \
+    KERNEL(double, binary_cross_entropy, MapJob)                                                     \
+    KERNEL(double, inverse_softmax, MapJob)                                                          \
+    KERNEL(double, log_likelihood_of_activations, MapJob)                                            \
+    KERNEL(double, quadratic, MapJob)                                                                \
+    KERNEL(double, hyperbolic_tangent, MapJob)                                                       \
+    KERNEL(double, rectifier, MapJob)                                                                \
+    KERNEL(double, leaky_rectifier, MapJob)                                                          \
+    KERNEL(double, times_sigmoid_prime, MapJob) /* y times the derivative, z being the activation */ \
+    KERNEL(double, times_tanh_prime, MapJob)                                                         \
+    KERNEL(double, times_relu_prime, MapJob)                                                         \
+    KERNEL(double, times_leaky_relu_prime, MapJob)                                                   \
+    KERNEL(void, step, StepJob)                                                                      \
+    KERNEL(void, product, ProductJob)                                                                \
+    KERNEL(ptrdiff_t, tile_columns, ProductJob) /* how many of the result's are made at a time */    \
+    KERNEL(void, transpose, TransposeJob)
+
+template <class E>
+using RowKernel = void (*)(const Job<E>&);
+template <class E>
+using MapKernel = double (*)(const MapJob<E>&);
+
+template <class E>
+struct Kernels {
+#define NNDL_MEMBER(result, kernel, JobOf) result (*kernel)(const JobOf<E>&);
+    NNDL_KERNELS(NNDL_MEMBER)
+#undef NNDL_MEMBER
+};
+
+struct Table {
+    const char* name;
+    Kernels<float> f32;
+    Kernels<double> f64;
+    HalfKernels float16, bfloat16;
+};
 
 }  // namespace nndl_fast
