@@ -139,7 +139,7 @@ template <class E>
 void run_kernel(RowKernel<E> kernel, Job<E>& job, const Plan& plan) {
     static thread_local Buffer scratch;
     job.plan = plan;
-    job.scratch = room<E>(scratch, job.plan.scratch);
+    job.scratch = allocate<E>(scratch, job.plan.scratch);
     kernel(job);
 }
 template <class E>

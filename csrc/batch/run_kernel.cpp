@@ -46,7 +46,7 @@ void take(const MatrixView<const E>& x, ptrdiff_t rows, ptrdiff_t first, ptrdiff
     TransposeJob<E> job;
     job.columns = rows;
     job.row = x.cls;
-    job.to_step = row;
+    job.to_column = row;
     job.to_panel = lanes<E>;
     for (ptrdiff_t j = first, end; j < last; j = end) {
         end = std::min(last, j + lanes<E>);
@@ -67,7 +67,7 @@ void give(const E* copy, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first, ptrdiff
     TransposeJob<E> job;
     job.rows = rows;
     job.row = row;
-    job.to_step = x.cls;
+    job.to_column = x.cls;
     job.to_panel = lanes<E>;
     for (ptrdiff_t j = first, end; j < last; j = end) {
         end = std::min(last, j + lanes<E>);
@@ -108,7 +108,7 @@ void run_half_precision(RowKernel<float> kernel, const Job<float>& job) {
     constexpr ptrdiff_t elements = 4096;
     const ptrdiff_t at_once =
         std::min(job.rows, std::max(ptrdiff_t(1), elements / classes / rows_of_tiles * rows_of_tiles));
-    float* const copy = room<float>(thread_copy, at_once * classes);
+    float* const copy = allocate<float>(thread_copy, at_once * classes);
     const bool columns = are_copied_in_columns(job);  // what stands side by side in z does so in the copy
     for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
         const Job<float> some = rows_of(job, first, std::min(at_once, job.rows - first));
@@ -153,7 +153,7 @@ void run_copied_alone(RowKernel<E> kernel, const Job<E>& job) {
     static thread_local Buffer thread_copy;
     const ptrdiff_t row = scratch_area(job.classes), most = bytes_at_once / (row * ptrdiff_t(sizeof(E)));
     const ptrdiff_t at_once = std::clamp<ptrdiff_t>(std::min(most, lanes<E>), 1, job.rows);
-    E* const z = room<E>(thread_copy, at_once * row * (1 + bool(job.y.data)));
+    E* const z = allocate<E>(thread_copy, at_once * row * (1 + bool(job.y.data)));
     E* const y = z + at_once * row;
     for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
         const Job<E> some = rows_of(job, first, std::min(at_once, job.rows - first));
@@ -188,7 +188,7 @@ void run_copied(RowKernel<E> kernel, const Job<E>& job) {
     // Where threads divide the classes of a row, its result must not overwrite it.
     const bool apart = stores && at_once <= get_num_threads();
     Buffer own;  // not the thread's: what interrupts long work may call again
-    E *const z = room<E>(own, at_once * row * (1 + bool(job.y.data) + apart)), *const y = z + at_once * row,
+    E *const z = allocate<E>(own, at_once * row * (1 + bool(job.y.data) + apart)), *const y = z + at_once * row,
              *const out = apart ? y + (job.y.data ? at_once * row : 0) : z;
     for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
         const Job<E> some = rows_of(job, first, std::min(at_once, job.rows - first));

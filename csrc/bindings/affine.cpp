@@ -1,10 +1,9 @@
 // Affine layers of arrays: matrices in, of any strides, and products of them out.
-#include "../network/affine.h"
-
 #include <algorithm>
 #include <optional>
 #include <pybind11/numpy.h>
 
+#include "../network/layers.h"
 #include "array.h"
 #include "call.h"
 #include "module.h"

@@ -1,10 +1,9 @@
 // A last layer without its logits.
-#include "../network/linear.h"
-
 #include <optional>
 #include <vector>
 
 #include "../batch/batch.h"
+#include "../network/layers.h"
 #include "call.h"
 #include "cost_arguments.h"
 #include "module.h"
@@ -19,15 +18,8 @@ py::object run(const CostArguments<E>& given, const py::dtype& asked, const py::
     const ptrdiff_t n = a.shape(0), features = a.shape(1), classes = w.shape(0);
     const auto step = [](const py::array& x, int d) { return ptrdiff_t(x.strides(d)) / ptrdiff_t(sizeof(E)); };
     LinearJob<E> job;
-    job.n = n;
-    job.features = features;
-    job.classes = classes;
-    job.a = static_cast<const E*>(a.data());
-    job.a_row = step(a, 0);
-    job.a_step = step(a, 1);
-    job.w = static_cast<const E*>(w.data());
-    job.w_row = step(w, 0);
-    job.w_step = step(w, 1);
+    job.a = {static_cast<const E*>(a.data()), n, features, step(a, 0), step(a, 1)};
+    job.w = {static_cast<const E*>(w.data()), classes, features, step(w, 0), step(w, 1)};
     job.b = static_cast<const E*>(b.data());
     job.room = room;
     job.cost = given.job();

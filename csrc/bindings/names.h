@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "../network/activation.h"
+#include "../network/layers.h"
 
 namespace nndl_fast {
 

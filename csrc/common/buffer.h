@@ -39,14 +39,14 @@ private:
 
 // Room for n elements.
 template <class E>
-E* room(Buffer& buffer, ptrdiff_t n) {
+E* allocate(Buffer& buffer, ptrdiff_t n) {
     return static_cast<E*>(buffer.reserve(size_t(n) * sizeof(E)));
 }
 // The same, of zeros if there was less room.
 template <class E>
-E* room_of_zeros(Buffer& buffer, ptrdiff_t n) {
+E* allocate_zeros(Buffer& buffer, ptrdiff_t n) {
     const size_t before = buffer.size();
-    E* const data = room<E>(buffer, n);
+    E* const data = allocate<E>(buffer, n);
     if (buffer.size() != before) std::fill_n(data, n, E(0));
     return data;
 }

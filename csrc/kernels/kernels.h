@@ -96,16 +96,22 @@ struct MapJob {
 template <class E>
 struct ProductJob {
     ptrdiff_t rows = 0, columns = 0, depth = 0;
-    // Element (i, k) of the left operand stands at left[i * left_row + k * left_step], or, if left_panel is set and
-    // the depth is in panels, at left[i * left_row + k / size * left_panel + k % size * left_step].
-    const E* left = nullptr;
-    ptrdiff_t left_row = 0, left_step = 0, left_panel = 0;
-    // Element (k, j) of the right operand stands at right[k * right_step + j / size * right_panel + j % size].
-    const E* right = nullptr;
-    ptrdiff_t right_step = 0, right_panel = 0;
-    // Element (i, j) of the result stands at out[i * out_row + j / size * out_panel + j % size].
-    E* out = nullptr;
-    ptrdiff_t out_row = 0, out_panel = 0;
+    // Element (i, k) of the left operand stands at data[i * row + k * term], or, if `panel` is set and the depth is in
+    // panels, at data[i * row + k / size * panel + k % size * term].
+    struct {
+        const E* data = nullptr;
+        ptrdiff_t row = 0, term = 0, panel = 0;
+    } left;
+    // Element (k, j) of the right operand stands at data[k * term + j / size * panel + j % size].
+    struct {
+        const E* data = nullptr;
+        ptrdiff_t term = 0, panel = 0;
+    } right;
+    // Element (i, j) of the result stands at data[i * row + j / size * panel + j % size].
+    struct {
+        E* data = nullptr;
+        ptrdiff_t row = 0, panel = 0;
+    } out;
     // The initial value of the sums: keep times the element of out; or, if keep is 0, a number per row, a number per
     // column (in whole panels), or 0.
     E keep = 0;
@@ -113,15 +119,15 @@ struct ProductJob {
     const E *start_of_row = nullptr, *start_of_column = nullptr;
 };
 
-// A transposition: element (i, j) at from[i * row + j] goes to to[i / size * to_panel + j * to_step + i % size], where
-// size is the number of lanes. `whole`: the lanes beyond the last row exist and are set to 0.
+// A transposition: element (i, j) at from[i * row + j] goes to to[i / size * to_panel + j * to_column + i % size],
+// where size is the number of lanes. `whole`: the lanes beyond the last row exist and are set to 0.
 template <class E>
 struct TransposeJob {
     ptrdiff_t rows = 0, columns = 0;
     const E* from = nullptr;
     ptrdiff_t row = 0;
     E* to = nullptr;
-    ptrdiff_t to_step = 0, to_panel = 0;
+    ptrdiff_t to_column = 0, to_panel = 0;
     bool whole = false;
 };
 

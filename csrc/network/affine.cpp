@@ -1,9 +1,8 @@
-#include "affine.h"
-
 #include <algorithm>
 #include <utility>
 
 #include "../common/buffer.h"
+#include "layers.h"
 #include "matrix.h"
 
 namespace nndl_fast {
@@ -45,16 +44,16 @@ void finish(const Multiplication<E>& job, const Part& part) {
     for (ptrdiff_t i = part.top; i < part.top + rows; ++i) {
         E* const out = job.out.at(i, part.begin);
         if (!a.data) {
-            map(job.then, n, out, out);
+            apply(job.then, n, out, out);
             continue;
         }
         const E* z = a.at(i, part.begin);
         if (a.column != 1) {
-            E* const copy = room<E>(thread_activations, n);
+            E* const copy = allocate<E>(thread_activations, n);
             for (ptrdiff_t j = 0; j < n; ++j) copy[j] = z[j * a.column];
             z = copy;
         }
-        map(job.then, n, z, out, out);
+        apply(job.then, n, z, out, out);
     }
 }
 
@@ -76,11 +75,7 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     ProductJob<E> product;
     product.rows = part.bottom - part.top;
     product.columns = n;
-    product.left_row = job.left.row;
-    product.left_step = job.left.column;
-    product.out = job.out.at(part.top, part.begin);
-    product.out_row = job.out.row;
-    product.out_panel = lanes<E>;
+    product.out = {job.out.at(part.top, part.begin), job.out.row, lanes<E>};
     product.far = is_far<E>(job.out.rows, job.out.columns);
     product.keep = E(job.adds);
     product.start_of_column = advanced(job.of_columns, part.begin);
@@ -91,18 +86,14 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
         const bool copied = copies || first >= depth - last_rows;
         const ptrdiff_t last = copies ? std::min(depth, first + deep) : copied ? depth : depth - last_rows;
         product.depth = last - first;
-        product.left = job.left.at(part.top, first);
-        if (transposes) transpose_left(product, product.left, job.left.column, thread_result);
+        product.left = {job.left.at(part.top, first), job.left.row, job.left.column};
+        if (transposes) transpose_left(product, product.left.data, job.left.column, thread_result);
         if (copied) {
-            E* const to = room<E>(thread_operand, panels * lanes<E> * product.depth);
+            E* const to = allocate<E>(thread_operand, panels * lanes<E> * product.depth);
             columns_to_panels(job.right.at(first, part.begin), job.right.row, job.right.column, product.depth, n, to);
-            product.right = to;
-            product.right_step = lanes<E>;
-            product.right_panel = product.depth * lanes<E>;
+            product.right = {to, lanes<E>, product.depth * lanes<E>};
         } else {
-            product.right = job.right.at(0, part.begin);
-            product.right_step = job.right.row;
-            product.right_panel = lanes<E>;
+            product.right = {job.right.at(0, part.begin), job.right.row, lanes<E>};
         }
         active_kernels<E>().product(product);
         product.keep = 1;
@@ -116,16 +107,12 @@ template <class E>
 void multiply_part_in_lanes(const Multiplication<E>& job, const Part& part) {
     const ptrdiff_t depth = job.left.columns, m = part.bottom - part.top, n = part.end - part.begin;
     const ptrdiff_t columns = whole_vectors<E>(m);
-    E* const result = room<E>(thread_result, columns * n);
+    E* const result = allocate<E>(thread_result, columns * n);
     alignas(64) E start[lanes_at_once] = {};
     ProductJob<E> product;
     product.rows = n;
     product.columns = columns;
-    product.left_row = job.right.column;
-    product.left_step = job.right.row;
-    product.right_step = product.out_row = lanes<E>;
-    product.out = result;
-    product.out_panel = n * lanes<E>;
+    product.out = {result, lanes<E>, n * lanes<E>};
     product.keep = E(job.adds);
     product.start_of_row = advanced(job.of_columns, part.begin);
     if (job.adds) rows_to_panels<E>(job.out.at(part.top, part.begin), job.out.row, 1, m, n, result);
@@ -136,16 +123,15 @@ void multiply_part_in_lanes(const Multiplication<E>& job, const Part& part) {
     ptrdiff_t first = 0;
     do {
         product.depth = std::min(depth - first, deep);
-        E* const operand = room<E>(thread_operand, columns * product.depth);
+        E* const operand = allocate<E>(thread_operand, columns * product.depth);
         rows_to_panels(job.left.at(part.top, first), job.left.row, job.left.column, m, product.depth, operand);
-        product.right = operand;
-        product.right_panel = product.depth * lanes<E>;
-        product.left = job.right.at(first, part.begin);
+        product.left = {job.right.at(first, part.begin), job.right.column, job.right.row};
+        product.right = {operand, lanes<E>, product.depth * lanes<E>};
         active_kernels<E>().product(product);
         product.keep = 1;
         first += product.depth;
     } while (first < depth);
-    from_panels(result, product.out_panel, m, n, job.out.at(part.top, part.begin), job.out.row);
+    from_panels(result, n * lanes<E>, m, n, job.out.at(part.top, part.begin), job.out.row);
     finish(job, part);
 }
 
@@ -218,7 +204,7 @@ void multiply(Multiplication<E> job) {
         }
         Buffer buffer;
         Multiplication<E> in_rows = job;
-        in_rows.out = {room<E>(buffer, m * n), m, n, n, 1};
+        in_rows.out = {allocate<E>(buffer, m * n), m, n, n, 1};
         const auto copy = [&](auto assign) {
             for (ptrdiff_t i = 0; i < m; ++i)
                 for (ptrdiff_t j = 0; j < n; ++j) assign(*job.out.at(i, j), *in_rows.out.at(i, j));

@@ -35,7 +35,7 @@ void rows_to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, p
         job.from = from;
         job.row = row;
         job.to = to;
-        job.to_step = lanes<E>;
+        job.to_column = lanes<E>;
         job.to_panel = n * lanes<E>;
         job.whole = true;
         return active_kernels<E>().transpose(job);
@@ -68,7 +68,7 @@ void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to
     TransposeJob<E> job;
     job.rows = n;
     job.row = job.to_panel = lanes<E>;
-    job.to_step = row;
+    job.to_column = row;
     for (ptrdiff_t top = 0; top < m; top += lanes<E>) {
         job.columns = std::min(lanes<E>, m - top);
         job.from = from + top / lanes<E> * panel;
@@ -90,16 +90,14 @@ void transpose_left(ProductJob<E>& product, const E* from, ptrdiff_t step, Buffe
     TransposeJob<E> transposition;
     transposition.rows = product.depth;
     transposition.columns = product.rows;
-    transposition.to_step = row_stride<E>(transposition.rows);
+    transposition.to_column = row_stride<E>(transposition.rows);
     transposition.to_panel = lanes<E>;
     transposition.from = from;
     transposition.row = step;
-    transposition.to = room<E>(buffer, transposition.columns * transposition.to_step);
+    transposition.to = allocate<E>(buffer, transposition.columns * transposition.to_column);
     transposition.whole = true;
     active_kernels<E>().transpose(transposition);
-    product.left = transposition.to;
-    product.left_row = transposition.to_step;
-    product.left_step = 1;
+    product.left = {transposition.to, transposition.to_column, 1};
 }
 
 // The rows of a product go to threads by so many, if they take so many nanoseconds: in shorter ones another
@@ -123,8 +121,8 @@ void share_product(const ProductJob<E>& job, F f) {
         ProductJob<E> part = job;
         part.rows = end - begin;
         part.far = is_far<E>(job.rows, job.columns);
-        part.left += begin * job.left_row;
-        part.out = job.out ? job.out + begin * job.out_row : nullptr;
+        part.left.data += begin * job.left.row;
+        part.out.data = advanced(job.out.data, begin * job.out.row);
         part.start_of_row = advanced(job.start_of_row, begin);
         f(part, begin, end);
     });
@@ -137,7 +135,7 @@ void run_product(const ProductJob<E>& job) {
 
 // n contiguous elements, on the calling thread; out may be z or y.
 template <class E>
-void map(MapKernel<E> kernel, ptrdiff_t n, const E* z, E* out, const E* y = nullptr, double scale = 1) {
+void apply(MapKernel<E> kernel, ptrdiff_t n, const E* z, E* out, const E* y = nullptr, double scale = 1) {
     MapJob<E> job;
     job.n = n;
     job.z = z;

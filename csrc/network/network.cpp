@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "affine.h"
-
 namespace nndl_fast {
 namespace {
 
@@ -52,8 +50,8 @@ template <class E>
 void Network<E>::use(const std::vector<const E*>& weights, const std::vector<const E*>& biases) {
     for (size_t i = 0; i < layers_.size(); ++i) {
         Layer& layer = layers_[i];
-        E* const b = room<E>(layer.biases, whole_vectors<E>(layer.neurons));
-        put(layer, weights[i], biases[i], room<E>(layer.weights, room_of_weights(layer)), b);
+        E* const b = allocate<E>(layer.biases, whole_vectors<E>(layer.neurons));
+        put(layer, weights[i], biases[i], allocate<E>(layer.weights, room_of_weights(layer)), b);
     }
 }
 
@@ -70,7 +68,7 @@ void Network<E>::use_moment(int moment, const std::vector<const E*>& weights, co
     for (size_t i = 0; i < layers_.size(); ++i) {
         Layer& layer = layers_[i];
         const ptrdiff_t of_weights = room_of_weights(layer);
-        E* const kept = room<E>(layer.moment(moment), of_weights + whole_vectors<E>(layer.neurons));
+        E* const kept = allocate<E>(layer.moment(moment), of_weights + whole_vectors<E>(layer.neurons));
         put(layer, weights[i], biases[i], kept, kept + of_weights);
     }
 }
@@ -103,13 +101,13 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
     Buffer own;
     const ptrdiff_t columns = is_wide() ? last_layer.inputs : last_layer.neurons;
     const ptrdiff_t row = is_wide() ? row_stride<E>(columns) : columns;
-    E* const result = is_wide() && layers ? room<E>(own, n * row) : z;
+    E* const result = is_wide() && layers ? allocate<E>(own, n * row) : z;
     const ptrdiff_t units = (n + examples_at_once - 1) / examples_at_once;
     const double time = time_of_products(n, layers);
     if (layers)
         share_out(units, threads_for(units, time), time, [&](ptrdiff_t first, ptrdiff_t last) {
             E* place[2];
-            for (int i = 0; i < 2; ++i) place[i] = room_of_zeros<E>(thread_activations[i], examples_at_once * widest);
+            for (int i = 0; i < 2; ++i) place[i] = allocate_zeros<E>(thread_activations[i], examples_at_once * widest);
             for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once);
                  start += examples_at_once) {
                 const ptrdiff_t m = std::min(examples_at_once, n - start);

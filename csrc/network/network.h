@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "../common/buffer.h"
-#include "activation.h"
+#include "layers.h"
 #include "matrix.h"
 #include "optimizer.h"
 
@@ -107,7 +107,7 @@ private:
     Powers powers_;
 };
 
-// The product that gives z: left (m, depth) times weights in panels, plus biases where there are any.
+// The product that gives z: left, m rows of them, times weights in panels, plus biases where there are any.
 template <class E>
 ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row,
                                   ptrdiff_t left_step, const E* weights, const E* biases, E* z) {
@@ -115,15 +115,9 @@ ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neuron
     job.rows = m;
     job.columns = whole_vectors<E>(neurons);
     job.depth = depth;
-    job.left = left;
-    job.left_row = left_row;
-    job.left_step = left_step;
-    job.right = weights;
-    job.right_step = lanes<E>;
-    job.right_panel = depth * lanes<E>;
-    job.out = z;
-    job.out_row = row_stride<E>(neurons);
-    job.out_panel = lanes<E>;
+    job.left = {left, left_row, left_step};
+    job.right = {weights, lanes<E>, depth * lanes<E>};
+    job.out = {z, row_stride<E>(neurons), lanes<E>};
     job.start_of_column = biases;
     return job;
 }
@@ -140,7 +134,7 @@ Examples<E> Network<E>::forward(Examples<E> examples, ptrdiff_t m, F place) cons
         active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, examples.x, examples.row,
                                                         examples.step, layer.data(layer.weights),
                                                         layer.data(layer.biases), a));
-        if (i + 1 < layers_.size()) map(activation_of<E>(hidden_), m * row, a, a);
+        if (i + 1 < layers_.size()) apply(activation_of<E>(hidden_), m * row, a, a);
         examples = {a, row};
     }
     return examples;

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "../batch/batch.h"
-#include "linear.h"
 #include "network.h"
 
 namespace nndl_fast {
@@ -18,23 +17,23 @@ thread_local Buffer thread_gradient;
 
 template <class E>
 void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, const Examples<E>& examples) {
-    room<E>(x_, mini_batch * row_stride<E>(layers_.front().inputs));
-    room<int64_t>(labels_, mini_batch);
-    if (examples.weights) room<double>(weights_, mini_batch);
-    if (examples.targets) room<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
+    allocate<E>(x_, mini_batch * row_stride<E>(layers_.front().inputs));
+    allocate<int64_t>(labels_, mini_batch);
+    if (examples.weights) allocate<double>(weights_, mini_batch);
+    if (examples.targets) allocate<E>(targets_, mini_batch * row_stride<E>(layers_.back().neurons));
     for (Layer& layer : layers_) {
         const bool wide_one = is_wide() && &layer == &layers_.back();
         if (&layer != &layers_.front() && !wide_one)
-            room<E>(layer.transposed, whole_vectors<E>(layer.inputs) * layer.neurons);
+            allocate<E>(layer.transposed, whole_vectors<E>(layer.inputs) * layer.neurons);
         if (wide_one)
-            room_of_zeros<E>(layer.gradient,
-                             whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
+            allocate_zeros<E>(layer.gradient,
+                              whole_vectors<E>(layer.inputs * layer.neurons) + whole_vectors<E>(layer.neurons));
         else
             for (Buffer* buffer : {&layer.a, &layer.delta})
-                room_of_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
+                allocate_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
         const ptrdiff_t parameters = room_of_weights(layer) + whole_vectors<E>(layer.neurons);
-        if (keeps_first(rule.optimizer)) room_of_zeros<E>(layer.first, parameters);
-        if (keeps_second(rule.optimizer)) room_of_zeros<E>(layer.second, parameters);
+        if (keeps_first(rule.optimizer)) allocate_zeros<E>(layer.first, parameters);
+        if (keeps_second(rule.optimizer)) allocate_zeros<E>(layer.second, parameters);
     }
 }
 
@@ -94,11 +93,11 @@ void Network<E>::output_error(ptrdiff_t m, const Examples<E>& examples, double s
         const E* const y = targets + r * stride;
         const double of_row = weights ? scale * weights[r] : scale;
         if (cost_ == Cost::cross_entropy) {
-            map(kernels.binary_cross_entropy, last.neurons, row_z, row_delta, y, of_row);
+            apply(kernels.binary_cross_entropy, last.neurons, row_z, row_delta, y, of_row);
             continue;
         }
-        map(kernels.sigmoid, last.neurons, row_z, row_delta);
-        map(kernels.sigmoid_prime, last.neurons, row_z, row_z);
+        apply(kernels.sigmoid, last.neurons, row_z, row_delta);
+        apply(kernels.sigmoid_prime, last.neurons, row_z, row_z);
         for (ptrdiff_t j = 0; j < last.neurons; ++j) row_delta[j] = (row_delta[j] - y[j]) * row_z[j] * E(of_row);
     }
 }
@@ -123,13 +122,8 @@ void Network<E>::train_wide(ptrdiff_t m, const Examples<E>& examples, double sca
     E* const gradient = layer.data(layer.gradient);
     std::vector<double> costs(static_cast<size_t>(m));
     LinearJob<E> job;
-    job.n = m;
-    job.features = layer.inputs;
-    job.classes = layer.neurons;
-    job.a = before ? before->data(before->a) : static_cast<const E*>(x_.data());
-    job.a_row = stride;
-    job.w = layer.data(layer.weights);
-    job.w_row = layer.inputs;
+    job.a = {before ? before->data(before->a) : static_cast<const E*>(x_.data()), m, layer.inputs, stride, 1};
+    job.w = {layer.data(layer.weights), layer.neurons, layer.inputs, layer.inputs, 1};
     job.b = layer.data(layer.biases);
     job.nabla_w = gradient;
     job.nabla_b = gradient + weights;
@@ -144,7 +138,7 @@ void Network<E>::train_wide(ptrdiff_t m, const Examples<E>& examples, double sca
     run_linear(job);
     if (before) {
         E *const a = before->data(before->a), *const delta = before->data(before->delta);
-        map(times_derivative_of<E>(hidden_), m * stride, a, delta, delta);
+        apply(times_derivative_of<E>(hidden_), m * stride, a, delta, delta);
     }
     const ptrdiff_t units = weights / lanes<E>;
     const double time = nanoseconds(active_kernels<E>().rectifier, weights);
@@ -167,7 +161,7 @@ void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
         transposition.from = layer.data(layer.weights) + j * layer.inputs;
         transposition.row = lanes<E>;
         transposition.to = transposed + j * lanes<E>;
-        transposition.to_step = lanes<E>;
+        transposition.to_column = lanes<E>;
         transposition.to_panel = layer.neurons * lanes<E>;
         transposition.whole = true;
         active_kernels<E>().transpose(transposition);
@@ -178,8 +172,8 @@ void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
                                          row_stride<E>(layer.neurons), 1, transposed, nullptr, delta),
                   [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
                       active_kernels<E>().product(part);
-                      map(times_derivative_of<E>(hidden_), (end - first) * stride, a + first * stride,
-                          delta + first * stride, delta + first * stride);
+                      apply(times_derivative_of<E>(hidden_), (end - first) * stride, a + first * stride,
+                            delta + first * stride, delta + first * stride);
                   });
 }
 
@@ -207,41 +201,34 @@ void Network<E>::update(Layer& layer, const E* inputs, ptrdiff_t m, const Rule& 
     ProductJob<E> job;
     job.columns = neurons;
     job.depth = m;
-    job.right = layer.data(layer.delta);
-    job.right_step = row_stride<E>(layer.neurons);
-    job.right_panel = lanes<E>;
+    job.right = {layer.data(layer.delta), row_stride<E>(layer.neurons), lanes<E>};
 
     ProductJob<E> of_biases = job;
     of_biases.rows = 1;
-    of_biases.left = &one;
-    of_biases.out_panel = lanes<E>;
+    of_biases.left.data = &one;
     of_biases.keep = plain ? E(1) : E(0);
-    of_biases.out = plain ? layer.data(layer.biases) : room<E>(thread_gradient, neurons);
+    of_biases.out = {plain ? layer.data(layer.biases) : allocate<E>(thread_gradient, neurons), 0, lanes<E>};
     active_kernels<E>().product(of_biases);
 
     job.rows = layer.inputs;
-    job.left = inputs;
-    job.left_row = 1;
-    job.left_step = row_stride<E>(layer.inputs);
-    job.out = layer.data(layer.weights);
-    job.out_row = lanes<E>;
-    job.out_panel = layer.inputs * lanes<E>;
+    job.left = {inputs, 1, row_stride<E>(layer.inputs)};
+    job.out = {layer.data(layer.weights), lanes<E>, layer.inputs * lanes<E>};
     if (plain) job.keep = E(1 - rule.eta * rule.weight_decay);  // the weights shrink and move in the product itself
-    else step(layer, rule, 0, neurons, weights, layer.data(layer.biases), of_biases.out);
+    else step(layer, rule, 0, neurons, weights, layer.data(layer.biases), of_biases.out.data);
     share_product(job, [&](const ProductJob<E>& part, ptrdiff_t first, ptrdiff_t end) {
         const ptrdiff_t at_once = plain ? 4 * strip : strip;
         for (ptrdiff_t top = first; top < end; top += at_once) {
             ProductJob<E> some = part;
             some.rows = std::min(at_once, end - top);
-            some.left = inputs + top;
-            some.out = job.out + top * lanes<E>;
+            some.left.data = inputs + top;
+            some.out.data = job.out.data + top * lanes<E>;
             if (&layer == &layers_.front()) fetch_next(top, top + some.rows);
             if (plain) {
                 active_kernels<E>().product(some);
                 continue;
             }
-            E* const gradient = some.out = room<E>(thread_gradient, strip * neurons);
-            some.out_panel = some.rows * lanes<E>;
+            E* const gradient = allocate<E>(thread_gradient, strip * neurons);
+            some.out = {gradient, lanes<E>, some.rows * lanes<E>};
             active_kernels<E>().product(some);
             for (ptrdiff_t j = 0; j < neurons; j += lanes<E>) {
                 const ptrdiff_t place = j * layer.inputs + top * lanes<E>;

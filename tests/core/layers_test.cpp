@@ -1,5 +1,7 @@
 // Products of matrices that stand in memory in any way, and steps of arrays, without Python: in memory that ends where
 // the arrays do, so that sanitizers see what is read beyond them.
+#include "../../csrc/network/layers.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -8,8 +10,6 @@
 #include <vector>
 
 #include "../../csrc/isa/dispatch.h"
-#include "../../csrc/network/activation.h"
-#include "../../csrc/network/affine.h"
 #include "../../csrc/network/optimizer.h"
 #include "../../csrc/threads/threads.h"
 #include "check.h"

@@ -44,13 +44,13 @@ struct Matrices {
 
     ptrdiff_t left_at(ptrdiff_t i, ptrdiff_t k) const {
         constexpr ptrdiff_t size = lanes<E>;
-        return i * job.left_row + (job.left_panel ? k / size * job.left_panel + k % size : k * job.left_step);
+        return i * job.left.row + (job.left.panel ? k / size * job.left.panel + k % size : k * job.left.term);
     }
     ptrdiff_t right_at(ptrdiff_t k, ptrdiff_t j) const {
-        return k * job.right_step + j / lanes<E> * job.right_panel + j % lanes<E>;
+        return k * job.right.term + j / lanes<E> * job.right.panel + j % lanes<E>;
     }
     ptrdiff_t out_at(ptrdiff_t i, ptrdiff_t j) const {
-        return i * job.out_row + j / lanes<E> * job.out_panel + j % lanes<E>;
+        return i * job.out.row + j / lanes<E> * job.out.panel + j % lanes<E>;
     }
 
     // A result of rows, for which the last panel is not filled, or of whole panels.
@@ -61,13 +61,13 @@ struct Matrices {
         job.rows = rows;
         job.columns = columns;
         job.depth = depth;
-        job.left_row = form == Left::rows ? depth + 3 : form == Left::columns ? 1 : size;
-        job.left_step = form == Left::columns ? rows + 5 : 1;
-        job.left_panel = form == Left::panels ? rows * size : 0;
-        job.right_step = size;
-        job.right_panel = depth * size;
-        job.out_row = in_panels ? size : columns;
-        job.out_panel = in_panels ? rows * size : size;
+        job.left.row = form == Left::rows ? depth + 3 : form == Left::columns ? 1 : size;
+        job.left.term = form == Left::columns ? rows + 5 : 1;
+        job.left.panel = form == Left::panels ? rows * size : 0;
+        job.right.term = size;
+        job.right.panel = depth * size;
+        job.out.row = in_panels ? size : columns;
+        job.out.panel = in_panels ? rows * size : size;
         left = numbers<E>(depth ? left_at(rows - 1, depth - 1) + 1 : 1, 1);
         right = numbers<E>(panels * depth * size + 1, 2);
         out = numbers<E>(in_panels ? panels * rows * size : rows * columns, 3);
@@ -94,9 +94,9 @@ struct Matrices {
     bool agrees() {
         std::vector<E> result = out;
         ProductJob<E> now = job;
-        now.left = left.data();
-        now.right = right.data();
-        now.out = result.data();
+        now.left.data = left.data();
+        now.right.data = right.data();
+        now.out.data = result.data();
         if (begin == Begin::row) now.start_of_row = start.data();
         if (begin == Begin::column) now.start_of_column = start.data();
         run_product(now);
@@ -153,7 +153,7 @@ void check_transpositions(const char* type) {
                     job.from = from.data();
                     job.row = columns + 2;
                     job.to = to.data();
-                    job.to_step = size;
+                    job.to_column = size;
                     job.to_panel = columns * size;
                     job.whole = whole;
                     active_kernels<E>().transpose(job);

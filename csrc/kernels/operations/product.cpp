@@ -58,25 +58,26 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
                                  ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
     // Strides in bytes: of steps in elements compilers make a second loop for a step of 1.
     constexpr ptrdiff_t bytes = sizeof(E);
-    const ptrdiff_t left_row = Adjacent ? bytes : job.left_row * bytes, left_step = job.left_step * bytes;
-    const ptrdiff_t right_step = job.right_step * bytes, right_panel = job.right_panel * bytes;
-    const ptrdiff_t out_row = job.out_row * bytes, out_panel = job.out_panel * bytes;
+    const ptrdiff_t left_row = Adjacent ? bytes : job.left.row * bytes, left_step = job.left.term * bytes;
+    const ptrdiff_t right_step = job.right.term * bytes, right_panel = job.right.panel * bytes;
+    const ptrdiff_t out_row = job.out.row * bytes, out_panel = job.out.panel * bytes;
     const ptrdiff_t number_row = start.number_row * bytes, vector_row = start.vector_row * bytes,
                     vector_panel = start.vector_panel * bytes;
     const ptrdiff_t left_over = job.columns - (panel + Panels - 1) * V::size;
     const int columns = left_over < V::size ? int(left_over) : V::size;  // of the last panel
     const bool whole = columns == V::size;
     const char* tile_left =
-        at(job.left, row * left_row + (job.left_panel ? first / V::size * job.left_panel * bytes : first * left_step));
-    const char* const panel_right = at(job.right, panel * right_panel + first * right_step);
-    char* out = const_cast<char*>(at(job.out, row * out_row + panel * out_panel));
+        at(job.left.data,
+           row * left_row + (job.left.panel ? first / V::size * job.left.panel * bytes : first * left_step));
+    const char* const panel_right = at(job.right.data, panel * right_panel + first * right_step);
+    char* out = const_cast<char*>(at(job.out.data, row * out_row + panel * out_panel));
     const char* number = at(start.number, row * number_row);
     const char* vector = at(start.vector, row * vector_row + panel * vector_panel);
-    const ptrdiff_t depth = last - first, at_once = job.left_panel ? V::size : depth;
+    const ptrdiff_t depth = last - first, at_once = job.left.panel ? V::size : depth;
     // How far ahead the left operand is fetched: its steps may stand far apart. Not in short products, where this would
     // be beyond the array, and a prefetch from there takes long.
     const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
-    const ptrdiff_t jump = job.left_panel ? job.left_panel * bytes - V::size * left_step : 0;
+    const ptrdiff_t jump = job.left.panel ? job.left.panel * bytes - V::size * left_step : 0;
     do {
         // The next tile begins with what stands there. (Of the last tile this is beyond the array: no prefetch minds.)
         if (job.far)
@@ -139,7 +140,7 @@ NNDL_INLINE void product_strip(const ProductJob<E>& job, const Start<E>& start, 
     const ptrdiff_t rows = bottom - top, tiles = (rows + most - 1) / most, taller = rows % tiles;
     const auto some = [&](ptrdiff_t of, int height) NNDL_LAMBDA {
         if (!of) return;
-        if (job.left_row == 1) product_rows<V, most, Panels, true>(job, start, height, of, top, panel, first, last);
+        if (job.left.row == 1) product_rows<V, most, Panels, true>(job, start, height, of, top, panel, first, last);
         else product_rows<V, most, Panels, false>(job, start, height, of, top, panel, first, last);
         top += of * height;
     };
@@ -160,21 +161,21 @@ void product(const ProductJob<E>& job) {
         alignas(64) static const E nothing[V::size] = {};
         ProductJob<E> start = job;
         start.depth = 1;
-        start.left = start.right = nothing;
-        start.left_row = start.right_panel = start.left_panel = 0;
+        start.left.data = start.right.data = nothing;
+        start.left.row = start.right.panel = start.left.panel = 0;
         return product<V>(start);
     }
     const ptrdiff_t panels = (job.columns + V::size - 1) / V::size;
     constexpr ptrdiff_t step = tile_panels<V>() * V::size * sizeof(E);
     const ptrdiff_t deepest =
-        (job.left_row == 1 ? right_block_beside_adjacent : right_block) / step / V::size * V::size;
+        (job.left.row == 1 ? right_block_beside_adjacent : right_block) / step / V::size * V::size;
     const ptrdiff_t deep = (even_part(job.depth, deepest) + V::size - 1) / V::size * V::size;
     const ptrdiff_t tall = left_block / ptrdiff_t(sizeof(E)) / deep;
     const E one = 1;
     alignas(64) E ones[V::size];
     V::all(job.start_of_row ? E(1) : E(0)).store(ones);
-    const Start<E> kept = {&job.keep, job.out, 0, job.out_row, job.out_panel},
-                   begun = {&one, job.out, 0, job.out_row, job.out_panel},
+    const Start<E> kept = {&job.keep, job.out.data, 0, job.out.row, job.out.panel},
+                   begun = {&one, job.out.data, 0, job.out.row, job.out.panel},
                    of_rows = {job.start_of_row, job.start_of_row ? ones : nullptr, job.start_of_row ? 1 : 0, 0, 0},
                    of_columns = {&one, job.start_of_column, 0, 0, V::size};
     const Start<E>& fresh = job.keep != E(0) ? kept : job.start_of_column ? of_columns : of_rows;
@@ -205,7 +206,7 @@ ptrdiff_t tile_columns(const ProductJob<E>&) {
 
 // A whole panel of rows to lanes; columns that are no whole group are left.
 template <class V, class E = typename V::Element>
-NNDL_INLINE ptrdiff_t transpose_panel(const E* from, ptrdiff_t row, ptrdiff_t columns, E* to, ptrdiff_t to_step) {
+NNDL_INLINE ptrdiff_t transpose_panel(const E* from, ptrdiff_t row, ptrdiff_t columns, E* to, ptrdiff_t to_column) {
     using R = typename V::Register;
     constexpr int group = R::group;
     ptrdiff_t j = 0;
@@ -214,12 +215,12 @@ NNDL_INLINE ptrdiff_t transpose_panel(const E* from, ptrdiff_t row, ptrdiff_t co
             R v[group];
             for (int i = 0; i < group; ++i) v[i] = R::load_groups(from + (lane + i) * row + j, group * row);
             transpose_groups(v);
-            for (int i = 0; i < group; ++i) v[i].store(to + (j + i) * to_step + lane);
+            for (int i = 0; i < group; ++i) v[i].store(to + (j + i) * to_column + lane);
         }
     return j;
 }
 
-// Element (row i, column j) stands at from[i * row + j] and goes to to[i / size * to_panel + j * to_step + i % size]:
+// Element (row i, column j) stands at from[i * row + j] and goes to to[i / size * to_panel + j * to_column + i % size]:
 // rows become lanes. Lanes beyond the last row get 0 if `whole` says that there is room for them.
 template <class V, class E = typename V::Element>
 void transpose(const TransposeJob<E>& job) {
@@ -229,7 +230,7 @@ void transpose(const TransposeJob<E>& job) {
         const int rows = job.rows - top < V::size ? int(job.rows - top) : V::size;
         const E* const from = job.from + top * job.row;
         ptrdiff_t j = 0;
-        if (rows == V::size) j = transpose_panel<V>(from, job.row, job.columns, to, job.to_step);
+        if (rows == V::size) j = transpose_panel<V>(from, job.row, job.columns, to, job.to_column);
         else if (job.whole) {  // some columns at a time are made a whole panel
             alignas(64) E copy[V::size * some] = {};
             for (ptrdiff_t n; (n = job.columns - j < some ? job.columns - j : some) >= some / 4; j += n) {
@@ -240,13 +241,13 @@ void transpose(const TransposeJob<E>& job) {
                         for (int of = 0; of < some / 4; of += V::size)
                             V::load(part + of).store(copy + i * some + k + of);
                     }
-                transpose_panel<V>(copy, some, n, to + j * job.to_step, job.to_step);
+                transpose_panel<V>(copy, some, n, to + j * job.to_column, job.to_column);
             }
         }
         for (; j < job.columns; ++j) {
-            for (int i = 0; i < rows; ++i) to[j * job.to_step + i] = from[i * job.row + j];
+            for (int i = 0; i < rows; ++i) to[j * job.to_column + i] = from[i * job.row + j];
             if (job.whole)
-                for (int i = rows; i < V::size; ++i) to[j * job.to_step + i] = 0;
+                for (int i = rows; i < V::size; ++i) to[j * job.to_column + i] = 0;
         }
     }
 }
