@@ -6,8 +6,6 @@
 #include "../network/layers.h"
 #include "array.h"
 #include "call.h"
-#include "module.h"
-#include "names.h"
 
 namespace nndl_fast {
 namespace {
@@ -22,26 +20,19 @@ bool in_columns(py::handle axis, const char* function) {
     const py::int_ index = integer(axis, {function, "axis"});
     const bool columns = index.equal(py::int_(0));
     if (!columns && !index.equal(py::int_(-1)))
-        throw py::value_error(std::string(function) + ": axis is " + std::string(py::str(index)) +
+        throw py::value_error(std::string(function) + ": axis is " + text_of(index) +
                               "; it must be -1 (examples in rows) or 0 (examples in columns)");
     return columns;
 }
 
-[[noreturn]] void refuse_shape(Argument argument, const py::array& array, const std::string& wanted) {
-    throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be " + wanted);
-}
-
 // Rows and columns of an array of one or two dimensions; one dimension is a row, or a column.
-template <class T, class A>
-Matrix<T> matrix(A& array, bool column) {
-    T* data;
-    if constexpr (std::is_const_v<T>) data = static_cast<T*>(array.data());
-    else data = static_cast<T*>(array.mutable_data());
-    const auto step = [&](int d) { return ptrdiff_t(array.strides(d) / array.itemsize()); };
-    if (array.ndim() == 2) return {data, array.shape(0), array.shape(1), step(0), step(1)};
+template <class T>
+Matrix<T> matrix(const py::array& array, bool column) {
+    T* const data = data_of<T>(array);
     const ptrdiff_t n = array.shape(0);
-    if (column) return {data, n, 1, step(0), 1};
-    return {data, 1, n, n, step(0)};
+    if (array.ndim() == 2) return {data, n, array.shape(1), stride(array, 0), stride(array, 1)};
+    if (column) return {data, n, 1, stride(array, 0), 1};
+    return {data, 1, n, n, stride(array, 0)};
 }
 
 // An array of more dimensions than two as one of two: all but the last are examples.
@@ -93,8 +84,7 @@ public:
     py::array& array() { return array_; }
     template <class E>
     Matrix<E> matrix(bool column) {
-        py::array two = in_two(array_);
-        return nndl_fast::matrix<E>(two, column);
+        return nndl_fast::matrix<E>(in_two(array_), column);
     }
     py::object finish() {
         if (!array_.is(result_.array())) py::module_::import("numpy").attr("copyto")(result_.array(), array_);
@@ -143,7 +133,7 @@ py::object affine(py::handle x, py::handle w, py::handle b, py::handle axis, py:
     with_type(inputs, [&](auto zero) {
         using E = decltype(zero);
         const py::array of_neurons = biases && !each ? contiguous<E>(biases->array) : py::array();
-        const E* const b_data = biases && !each ? static_cast<const E*>(of_neurons.data()) : nullptr;
+        const E* const b_data = biases && !each ? data_of<const E>(of_neurons) : nullptr;
         Multiplication<E> job;
         job.out = result.matrix<E>(columns);
         job.left = columns ? matrix<const E>(weights.array, false) : matrix<const E>(rows, false);
@@ -205,14 +195,13 @@ py::object affine_backward(py::handle delta, py::handle x, py::handle w, py::han
         if (turned) of_weights.out = of_weights.out.transposed();
         of_weights.left = columns ? error : input.transposed();
         of_weights.right = columns ? input.transposed() : error;
-        of_biases.out = {static_cast<E*>(nabla_b.mutable_data()), 1, neurons, neurons, 1};
+        of_biases.out = {data_of<E>(nabla_b), 1, neurons, neurons, 1};
         of_biases.left = ones;
         of_biases.right = columns ? error.transposed() : error;
         run(of_weights);
         run(of_biases);
         if (!below) return;
-        py::array out = in_two(*below);
-        of_inputs.out = matrix<E>(out, columns);
+        of_inputs.out = matrix<E>(in_two(*below), columns);
         of_inputs.left = columns ? weight.transposed() : error;
         of_inputs.right = columns ? error : weight.transposed();
         if (before) {
@@ -253,7 +242,7 @@ py::object matmul(py::handle a, py::handle b, py::handle out) {
         job.left = matrix<const E>(left.array, false);
         job.right = matrix<const E>(right.array, true);
         if (shape.ndim) job.out = result.matrix<E>(vector_b);
-        else job.out = {static_cast<E*>(result.array().mutable_data()), 1, 1, 1, 1};
+        else job.out = {data_of<E>(result.array()), 1, 1, 1, 1};
         run(job);
     });
     return result.finish();

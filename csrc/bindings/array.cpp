@@ -12,7 +12,7 @@ namespace nndl_fast {
 using py::detail::npy_api;
 
 Extent extent_of(const py::array& array) {
-    Extent e{static_cast<const char*>(array.data()), static_cast<const char*>(array.data())};
+    Extent e{data_of<const char>(array), data_of<const char>(array)};
     if (!array.size()) return e;
     for (int d = 0; d < array.ndim(); ++d) {
         const ptrdiff_t reach = (array.shape(d) - 1) * array.strides(d);
@@ -82,7 +82,7 @@ py::array converted(py::handle object, Argument argument) {
         numpy.PyArray_FromAny_(object.ptr(), nullptr, 0, 0, npy_api::NPY_ARRAY_ENSUREARRAY_, nullptr);
     if (!array) {
         Cause cause;
-        cause.type_error(argument + " is no array of numbers: " + std::string(py::str(py::type::of(object))) + ", " +
+        cause.type_error(argument + " is no array of numbers: " + text_of(py::type::of(object)) + ", " +
                          cause.text());  // which of a tensor that requires a gradient is PyTorch's own advice
     }
     const py::array result = py::reinterpret_steal<py::array>(array);
@@ -93,11 +93,17 @@ py::array converted(py::handle object, Argument argument) {
     return py::module_::import("nndl_fast._runtime._foreign").attr("as_numbers")(object, result, argument + "");
 }
 
+void require_size(const py::array& array, Argument argument) {
+    if (array.size() > most_elements)
+        throw py::value_error(argument + " has shape " + shape_of(array) + ", more than " +
+                              std::to_string(most_elements) + " elements");
+}
+
 }  // namespace
 
 py::array own_array(py::handle object, Argument argument) {
     if (!py::isinstance<py::array>(object))
-        throw py::type_error(argument + " is no NumPy array: " + std::string(py::str(py::type::of(object))));
+        throw py::type_error(argument + " is no NumPy array: " + text_of(py::type::of(object)));
     if (is_masked(object)) throw py::type_error(argument + " is a masked array");
     return py::reinterpret_borrow<py::array>(object);
 }
@@ -116,10 +122,13 @@ py::array usable(const py::array& array) {
     return py::array(array.attr("astype")(array.dtype().attr("newbyteorder")("=")));
 }
 
+void refuse_shape(Argument argument, const py::array& array, const std::string& wanted) {
+    throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be " + wanted);
+}
+
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose) {
     if (!same_shape(array, like))
-        throw py::value_error(argument + " has shape " + shape_of(array) + "; it must be that of " + whose + ", " +
-                              shape_of(like));
+        refuse_shape(argument, array, std::string("that of ") + whose + ", " + shape_of(like));
 }
 
 std::string shape_of(const Shape& shape) {
@@ -130,15 +139,18 @@ std::string shape_of(const py::array& array) { return py::str(array.attr("shape"
 
 std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }
 
-py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) {
+namespace {
+
+// Of new memory, or of an array's own.
+py::array new_array(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape, const ptrdiff_t* strides = nullptr,
+                    const void* data = nullptr, int flags = 0) {
     const npy_api& numpy = npy_api::get();
-    PyObject* const array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype(dtype).release().ptr(),
-                                                        int(ndim), shape, nullptr, nullptr, 0, nullptr);
+    PyObject* const array =
+        numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype(dtype).release().ptr(), int(ndim), shape, strides,
+                                    const_cast<void*>(data), flags, nullptr);
     if (!array) throw py::error_already_set();
     return py::reinterpret_steal<py::array>(array);
 }
-
-namespace {
 
 // As float32, rounded to the neighbour whose last bit is 1 if it is not exact: what is rounded to 16 bits afterwards is
 // then what the number itself would have been.
@@ -167,19 +179,33 @@ void for_each_real(const py::array& array, F f) {
     // NumPy would raise or warn of overflow and underflow if its error state, which is the caller's, says so.
     const bool real = array.dtype().num() == npy_api::NPY_FLOAT_ || array.dtype().num() == npy_api::NPY_DOUBLE_;
     if (real && dtype.num() == npy_api::NPY_FLOAT_) {
-        float* const to = static_cast<float*>(result.mutable_data());
+        float* const to = data_of<float>(result);
         for_each_real(usable(array), [to](double x, ptrdiff_t i) { to[i] = float(x); });
     } else if (real && is_half(result)) {
         std::vector<float> floats(size_t(array.size()));
         for_each_real(usable(array), [&floats](double x, ptrdiff_t i) { floats[size_t(i)] = rounded_to_odd(x); });
-        half_kernels_of(result).narrow(floats.data(), array.size(), static_cast<uint16_t*>(result.mutable_data()), 1);
+        half_kernels_of(result).narrow(floats.data(), array.size(), data_of<uint16_t>(result), 1);
     } else if (npy_api::get().PyArray_CopyInto_(result.ptr(), array.ptr())) {
         throw py::error_already_set();
     }
     return result;
 }
 
+// The caller's array for a result.
+py::array checked_out(py::handle out, const Shape& shape, const py::dtype& asked, Argument argument) {
+    const py::array given = own_array(out, argument);
+    if (!shape.is_of(given)) refuse_shape(argument, given, shape_of(shape));
+    if (!given.dtype().equal(asked))
+        throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " + text_of(py::object(asked)));
+    require_writable(given, argument);
+    return given;
+}
+
 }  // namespace
+
+py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) {
+    return new_array(dtype, ndim, shape);
+}
 
 py::array cast(const py::array& array, const py::dtype& dtype) {
     return array.dtype().equal(dtype) ? array : cast_elements(array, dtype);
@@ -203,27 +229,20 @@ double number(py::handle value, Argument argument) {
         PyErr_Clear();
         return value < py::int_(0) ? -HUGE_VAL : HUGE_VAL;
     }
-    Cause cause;
-    cause.type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be a number");
+    Cause().type_error(argument + " is " + text_of(py::repr(value)) + "; it must be a number");
 }
 
 py::int_ integer(py::handle value, Argument argument) {
     PyObject* const index = PyNumber_Index(value.ptr());
-    if (!index) {
-        Cause cause;
-        cause.type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be an integer");
-    }
+    if (!index) Cause().type_error(argument + " is " + text_of(py::repr(value)) + "; it must be an integer");
     return py::reinterpret_steal<py::int_>(index);
 }
 
 py::array own_view(const py::array& array) {
-    const npy_api& numpy = npy_api::get();
-    PyObject* const view = numpy.PyArray_NewFromDescr_(
-        numpy.PyArray_Type_, py::dtype(array.dtype()).release().ptr(), int(array.ndim()), array.shape(),
-        array.strides(), const_cast<void*>(array.data()), array.flags() & npy_api::NPY_ARRAY_WRITEABLE_, nullptr);
-    if (!view) throw py::error_already_set();
-    numpy.PyArray_SetBaseObject_(view, py::array(array).release().ptr());
-    return py::reinterpret_steal<py::array>(view);
+    py::array view = new_array(array.dtype(), array.ndim(), array.shape(), array.strides(), array.data(),
+                               array.flags() & npy_api::NPY_ARRAY_WRITEABLE_);
+    npy_api::get().PyArray_SetBaseObject_(view.ptr(), py::array(array).release().ptr());
+    return view;
 }
 
 py::array to_array(py::handle object, Argument argument) {
@@ -232,16 +251,6 @@ py::array to_array(py::handle object, Argument argument) {
     if (array.size() < elements_worth_the_gil && is_numpys(array.dtype())) return array;
     return own_view(array);
 }
-
-namespace {
-
-void require_size(const py::array& array, Argument argument) {
-    if (array.size() > most_elements)
-        throw py::value_error(argument + " has shape " + shape_of(array) + ", more than " +
-                              std::to_string(most_elements) + " elements");
-}
-
-}  // namespace
 
 Floats to_floats(py::handle object, Argument argument, bool keep_half) {
     py::array array = to_array(object, argument);
@@ -310,13 +319,18 @@ int normal_axis(py::handle axis, int ndim, Argument argument) {
     }
     const int dims = std::max(ndim, 1);  // a scalar is taken as one class
     if (value < -dims || value >= dims) {
-        const std::string text = argument + " is " + std::string(py::str(index)) + ", outside the " +
-                                 std::to_string(ndim) + " dimensions of the array";
+        const std::string text =
+            argument + " is " + text_of(index) + ", outside the " + std::to_string(ndim) + " dimensions of the array";
         const py::object type = py::module_::import("numpy.exceptions").attr("AxisError");
         PyErr_SetObject(type.ptr(), py::str(text).ptr());
         throw py::error_already_set();
     }
     return int(value < 0 ? value + dims : value);
+}
+
+int class_axis(py::handle axis, const py::array& array, Argument argument) {
+    if (!array.ndim()) throw py::value_error(argument + " has no class axis: it is a scalar");
+    return normal_axis(axis, int(array.ndim()), {argument.function, "axis"});
 }
 
 py::object plain_axis(py::handle axis, Argument argument) {
@@ -342,22 +356,6 @@ JoinedAxes joined_axes(py::handle axis, int ndim, Argument argument) {
     }
     return result;
 }
-
-namespace {
-
-// The caller's array for a result.
-py::array checked_out(py::handle out, const Shape& shape, const py::dtype& asked, Argument argument) {
-    const py::array given = own_array(out, argument);
-    if (!shape.is_of(given))
-        throw py::value_error(argument + " has shape " + shape_of(given) + "; it must be " + shape_of(shape));
-    if (!given.dtype().equal(asked))
-        throw py::type_error(argument + " has dtype " + dtype_of(given) + "; it must be " +
-                             std::string(py::str(py::object(asked))));
-    require_writable(given, argument);
-    return given;
-}
-
-}  // namespace
 
 Result::Result(py::handle out, const Shape& shape, const py::dtype& computed, const py::dtype& asked,
                std::initializer_list<const py::array*> inputs, Argument argument)
@@ -386,14 +384,10 @@ py::object Result::finish() {
 }
 
 py::object scalar_of(double value, const py::dtype& dtype) {
-    float narrow;
-    void* data = nullptr;
-    if (dtype.num() == npy_api::NPY_DOUBLE_) {
-        data = &value;
-    } else if (dtype.num() == npy_api::NPY_FLOAT_) {
-        narrow = float(value);
-        data = &narrow;
-    }
+    float narrow = float(value);
+    void* const data = dtype.num() == npy_api::NPY_DOUBLE_  ? static_cast<void*>(&value)
+                       : dtype.num() == npy_api::NPY_FLOAT_ ? &narrow
+                                                            : nullptr;
     if (!data) return cast(py::array(py::dtype::of<double>(), std::vector<ptrdiff_t>{}, &value), dtype)[py::tuple()];
     PyObject* const scalar = npy_api::get().PyArray_Scalar_(data, dtype.ptr(), nullptr);
     if (!scalar) throw py::error_already_set();

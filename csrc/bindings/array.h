@@ -37,8 +37,9 @@ struct Shape {
     Shape(std::initializer_list<ptrdiff_t> all) {
         for (ptrdiff_t size : all) append(size);
     }
-    explicit Shape(const py::array& array) : ndim(int(array.ndim())) {
-        std::copy_n(array.shape(), array.ndim(), sizes);
+    explicit Shape(const py::array& array, int without = -1) {
+        for (int d = 0; d < int(array.ndim()); ++d)
+            if (d != without) append(array.shape(d));
     }
     void append(ptrdiff_t size) { sizes[ndim++] = size; }
     bool is_of(const py::array& array) const {
@@ -46,9 +47,23 @@ struct Shape {
     }
 };
 
+inline std::string text_of(py::handle object) { return py::str(object); }
+inline std::string text_of(double x) { return py::str(py::float_(x)); }
 std::string shape_of(const Shape& shape);
 std::string shape_of(const py::array& array);
 std::string dtype_of(const py::array& array);
+
+// The elements of an array, and the stride of a dimension in elements; of no array null, and 0.
+template <class T>
+T* data_of(const py::array& array) {
+    return static_cast<T*>(const_cast<void*>(array.data()));
+}
+template <class T>
+T* data_of(const py::array* array) {
+    return array ? data_of<T>(*array) : nullptr;
+}
+inline ptrdiff_t stride(const py::array& array, int d) { return array.strides(d) / array.itemsize(); }
+inline ptrdiff_t stride(const py::array* array, int d) { return array ? stride(*array, d) : 0; }
 
 // An argument as an aligned array of the machine's byte order, of float32 or float64, or of a 16-bit type
 // if that is kept.
@@ -125,7 +140,9 @@ struct Extent {
 Extent extent_of(const py::array& array);
 bool same_view(const py::array& a, const py::array& b);
 bool same_shape(const py::array& a, const py::array& b);
-// Raises ValueError, naming both, if the shapes differ.
+// Raises ValueError, which says what shape the array may have.
+[[noreturn]] void refuse_shape(Argument argument, const py::array& array, const std::string& wanted);
+// The same, naming both, if the shapes differ.
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose);
 
 // The array as contiguous elements of T in C order: itself if it has them.
@@ -136,6 +153,20 @@ py::array contiguous(const py::array& array) {
     return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
 }
 
+// Options that are given by name.
+template <class T>
+using Name = std::pair<const char*, T>;
+
+// The value that has the name; `argument` says whose name it is, for the message.
+template <class T, size_t n>
+T named(py::handle name, const Name<T> (&names)[n], const std::string& argument) {
+    for (const auto& [text, value] : names)
+        if (PyUnicode_Check(name.ptr()) && !PyUnicode_CompareWithASCIIString(name.ptr(), text)) return value;
+    std::string known;
+    for (const auto& [text, value] : names) known += (known.empty() ? "'" : ", '") + std::string(text) + "'";
+    throw py::value_error(argument + " is " + text_of(py::repr(name)) + "; it must be one of " + known);
+}
+
 // Any number as a double, and any integer as an int.
 double number(py::handle value, Argument argument);
 py::int_ integer(py::handle value, Argument argument);
@@ -143,6 +174,8 @@ py::int_ integer(py::handle value, Argument argument);
 py::object plain_axis(py::handle axis, Argument argument);
 // The axis as a number from 0 to ndim - 1.
 int normal_axis(py::handle axis, int ndim, Argument argument);
+// The same of an array that must have one: `argument` is that array.
+int class_axis(py::handle axis, const py::array& array, Argument argument);
 
 // The axes that are taken as one, in order: a tuple's, or all of them if `axis` is None.
 struct JoinedAxes {
@@ -181,21 +214,20 @@ py::object scalar_of(double value, const py::dtype& dtype);
 // of the class axis into the job. Strides are in elements of each array's own size.
 template <class E>
 Batch view(Job<E>& job, int axis, const py::array& z, const py::array* y, py::array* out) {
-    const auto step = [&](const py::array* x, int d) { return x ? ptrdiff_t(x->strides(d) / x->itemsize()) : 0; };
     Batch batch;
     for (int d = 0; d < int(z.ndim()); ++d)
-        if (d != axis) batch.append(z.shape(d), step(&z, d), step(y, d), step(out, d));
+        if (d != axis) batch.append(z.shape(d), stride(z, d), stride(y, d), stride(out, d));
     job.classes = z.ndim() ? z.shape(axis) : 1;
-    const auto cls = [&](const py::array* x) { return x->ndim() ? step(x, axis) : 1; };
-    if (y) job.y = {static_cast<const E*>(y->data()), 0, cls(y)};
+    const auto cls = [&](const py::array* x) { return !x ? 0 : x->ndim() ? stride(x, axis) : 1; };
+    job.y = {data_of<const E>(y), 0, cls(y)};
     job.z.cls = cls(&z);
     if (is_half(z)) {
-        job.half = {half_kernels_of(z), {static_cast<const uint16_t*>(z.data()), 0, cls(&z)}, {}};
-        if (out) job.half.out = {static_cast<uint16_t*>(out->mutable_data()), 0, cls(out)};
+        job.half = {
+            half_kernels_of(z), {data_of<const uint16_t>(z), 0, cls(&z)}, {data_of<uint16_t>(out), 0, cls(out)}};
         return batch;
     }
-    job.z.data = static_cast<const E*>(z.data());
-    if (out) job.out = {static_cast<E*>(out->mutable_data()), 0, cls(out)};
+    job.z.data = data_of<const E>(z);
+    job.out = {data_of<E>(out), 0, cls(out)};
     return batch;
 }
 

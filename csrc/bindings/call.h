@@ -70,4 +70,13 @@ inline void add(py::module_& module, PyMethodDef* table) {
     if (PyModule_AddFunctions(module.ptr(), table)) throw py::error_already_set();
 }
 
+// What each file of the bindings adds to the module.
+void add_affine(py::module_& module);
+void add_softmax(py::module_& module);
+void add_cost(py::module_& module);
+void add_linear(py::module_& module);
+void add_sigmoid(py::module_& module);
+void add_optimizer(py::module_& module);
+void add_network(py::module_& module);
+
 }  // namespace nndl_fast

@@ -5,7 +5,6 @@
 #include "../isa/dispatch.h"
 #include "call.h"
 #include "cost_arguments.h"
-#include "module.h"
 
 namespace nndl_fast {
 namespace {
@@ -25,7 +24,7 @@ py::object run(const CostArguments<E>& given, const char* function, const Floats
     Batch batch = view(job, axis, z.array, given.targets(), delta ? &delta->array() : nullptr);
     const ptrdiff_t rows = batch.size();
     batch.simplify();
-    if (costs) job.row_result = static_cast<double*>(costs->mutable_data());
+    if (costs) job.row_result = data_of<double>(*costs);
     double total = 0;
     if (rows) {
         const ReleaseGil released(z.array.size());
@@ -47,12 +46,11 @@ py::object log_likelihood(py::handle z, py::handle y, py::handle axis, py::handl
     const py::object plain = plain_axis(axis, {function, "axis"});
     const py::array logits = to_array(z, {function, "z"}), targets = to_array(y, {function, "y"});
     const Floats floats = to_floats(logits, {function, "z"}, true);
-    if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": z has no class axis: it is a scalar");
-    const int one = normal_axis(plain, int(floats.array.ndim()), {function, "axis"});
-    if (floats.single)
-        return run(CostArguments<float>(options, floats, one, targets), function, floats, one, want_cost, want_delta,
-                   out);
-    return run(CostArguments<double>(options, floats, one, targets), function, floats, one, want_cost, want_delta, out);
+    const int one = class_axis(plain, floats.array, {function, "z"});
+    return with_type(floats, [&](auto zero) {
+        return run(CostArguments<decltype(zero)>(options, floats, one, targets), function, floats, one, want_cost,
+                   want_delta, out);
+    });
 }
 
 }  // namespace

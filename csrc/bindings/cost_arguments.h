@@ -1,17 +1,89 @@
-// The arguments of the log-likelihood cost: targets, weights and reductions are checked here, all of them before
-// anything is written.
+// The arguments of costs, reductions and weights, and of the log-likelihood cost: targets and weights are checked here,
+// all of them before anything is written.
 #pragma once
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <type_traits>
 
-#include "../batch/batch.h"
 #include "array.h"
-#include "reduction.h"
 
 namespace nndl_fast {
+
+// How the costs of the examples become one.
+enum class Reduction { mean, sum, none };
+
+inline Reduction reduction_named(py::handle name, const char* function) {
+    const bool text = PyUnicode_Check(name.ptr());
+    const auto is = [&](const char* known) { return text && !PyUnicode_CompareWithASCIIString(name.ptr(), known); };
+    if (is("mean")) return Reduction::mean;
+    if (is("sum")) return Reduction::sum;
+    if (is("none")) return Reduction::none;
+    const std::string message =
+        std::string(function) + ": reduction is " + text_of(py::repr(name)) + "; it must be 'mean', 'sum' or 'none'";
+    if (text) throw py::value_error(message);
+    throw py::type_error(message);
+}
+
+// What the mean multiplies the error by. If nothing counts, the mean is NaN, but there is no error.
+inline double share_of_mean(double divisor) { return divisor == 0 ? 0 : 1 / divisor; }
+
+// What a call returns: the cost, of one dtype; the error; or both. `costs` are those of the examples,
+// if one each is asked for, and `total` is their sum otherwise, or the only one of no dimensions.
+inline py::object answer(bool want_cost, const std::optional<py::array>& costs, double total,
+                         std::optional<Result>& delta, const py::dtype& dtype) {
+    py::object cost;
+    if (want_cost) cost = costs && costs->ndim() ? py::object(cast(*costs, dtype)) : scalar_of(total, dtype);
+    if (!delta) return cost;
+    py::object error = delta->finish();
+    return want_cost ? py::object(py::make_tuple(cost, error)) : error;
+}
+
+// A sum that keeps what rounding takes from it (Neumaier).
+class Total {
+public:
+    void add(double x) {
+        const double next = sum_ + x;
+        lost_ += std::fabs(sum_) >= std::fabs(x) ? (sum_ - next) + x : (x - next) + sum_;
+        sum_ = next;
+    }
+    // Of an infinite sum nothing finite is lost, and what was computed of it is NaN.
+    double value() const { return std::isfinite(sum_) ? sum_ + lost_ : sum_; }
+
+private:
+    double sum_ = 0, lost_ = 0;
+};
+
+// Whether the error's scale can be the inverse of this sum of weights, as a number of that type.
+template <class E>
+bool is_moderate(double divisor) {
+    constexpr double most = std::is_same_v<E, float> ? 0x1p100 : 0x1p1000;
+    return divisor == 0 || (divisor >= 1 / most && divisor <= most);
+}
+template <class E>
+E largest_of(const py::array& weights) {
+    E largest = 0;
+    for_each_element<E>(weights, [&](E w, ptrdiff_t) { largest = std::max(largest, w); });
+    return largest;
+}
+// Weights times a power of 2 that brings the largest that counts near 1: if all are multiplied, the mean is the same.
+template <class E>
+py::array brought_near_one(const py::array& weights, E largest) {
+    const int power = largest > 0 ? std::ilogb(largest) : 0;
+    py::array result = fresh(py::dtype::of<E>(), weights.ndim(), weights.shape());
+    E* const to = data_of<E>(result);
+    for_each_element<E>(
+        weights, [&](E w, ptrdiff_t i) { to[i] = std::min(std::scalbn(w, -power), std::numeric_limits<E>::max()); });
+    return result;
+}
+
+inline void check_weight(Argument argument, double weight, const char* what, ptrdiff_t index) {
+    if (!(weight >= 0 && std::isfinite(weight)))
+        throw py::value_error(argument + " is " + text_of(weight) + " at " + what + std::to_string(index) +
+                              "; weights must be finite and not negative");
+}
 
 // The indices of a batch's element as Python writes them, for messages.
 inline std::string place(ptrdiff_t row, const Shape& shape) {
@@ -36,7 +108,7 @@ inline CostOptions cost_options(const char* function, py::handle reduction, py::
                                 py::handle class_weight, py::handle ignore_index, py::handle smoothing) {
     const double s = number(smoothing, {function, "label_smoothing"});
     if (!(s >= 0 && s <= 1))
-        throw py::value_error(std::string(function) + ": label_smoothing is " + std::string(py::str(py::float_(s))) +
+        throw py::value_error(std::string(function) + ": label_smoothing is " + text_of(s) +
                               "; it must be from 0 to 1");
     CostOptions options{function,
                         reduction_named(reduction, function),
@@ -64,9 +136,7 @@ template <class E>
 class CostArguments {
 public:
     CostArguments(const CostOptions& options, const Floats& z, int axis, const py::array& y)
-        : options_(options), z_(z), axis_(axis) {
-        for (int d = 0; d < z.array.ndim(); ++d)
-            if (d != axis) rows_shape_.append(z.array.shape(d));
+        : options_(options), z_(z), axis_(axis), rows_shape_(z.array, axis) {
         if (!z.array.shape(axis))
             throw py::value_error(std::string(options.function) + ": z has no classes: its shape is " +
                                   shape_of(z.array));
@@ -112,15 +182,14 @@ private:
             const Argument argument{options_.function, "class_weight"};
             const py::array given = to_floats_like(z_, options_.class_weight, argument);
             if (given.ndim() != 1 || given.shape(0) != classes)
-                refuse("class_weight has shape " + shape_of(given) + "; it must be (" + std::to_string(classes) + ",)");
+                refuse_shape(argument, given, "(" + std::to_string(classes) + ",)");
             use_class_weight(contiguous<E>(given));
             for (ptrdiff_t k = 0; k < classes; ++k) check_weight(argument, double(job_.class_weight[k]), "class ", k);
         }
         if (!options_.sample_weight.is_none()) {
             const Argument argument{options_.function, "sample_weight"};
             const Floats given = to_floats(options_.sample_weight, argument);
-            if (!rows_shape_.is_of(given.array))
-                refuse("sample_weight has shape " + shape_of(given.array) + "; it must be " + shape_of(rows_shape_));
+            if (!rows_shape_.is_of(given.array)) refuse_shape(argument, given.array, shape_of(rows_shape_));
             use_sample_weight(contiguous<double>(given.array));
             for (ptrdiff_t i = 0; i < sample_weight_->size(); ++i)
                 check_weight(argument, job_.sample_weight[i], "example ", i);
@@ -129,7 +198,7 @@ private:
 
     void use_class_weight(const py::array& weights) {
         class_weight_ = weights;
-        job_.class_weight = static_cast<const E*>(class_weight_->data());
+        job_.class_weight = data_of<const E>(*class_weight_);
         job_.class_weight_sum = std::accumulate(job_.class_weight, job_.class_weight + weights.size(), 0.0);
     }
     // The largest weight of a class that counts: of any class if there are targets, else of those with a label.
@@ -143,7 +212,7 @@ private:
     }
     void use_sample_weight(const py::array& weights) {
         sample_weight_ = weights;
-        job_.sample_weight = static_cast<const double*>(sample_weight_->data());
+        job_.sample_weight = data_of<const double>(*sample_weight_);
     }
 
     void take_targets(const py::array& y) {
@@ -182,7 +251,7 @@ private:
                 ignore_index = int64_t(*options_.large_ignore_index);  // as such labels are signed
         }
         labels_ = contiguous<int64_t>(y);
-        const int64_t* const labels = static_cast<const int64_t*>(labels_->data());
+        const int64_t* const labels = data_of<const int64_t>(*labels_);
         job_.labels = labels;
         job_.ignore = ignore_index.has_value();
         job_.ignore_index = ignore_index.value_or(0);
@@ -199,7 +268,7 @@ private:
     void weigh() {
         Total total;
         if (targets_) {
-            const ptrdiff_t classes = targets_->shape(axis_), step = targets_->strides(axis_) / ptrdiff_t(sizeof(E));
+            const ptrdiff_t classes = targets_->shape(axis_), step = stride(*targets_, axis_);
             for_each_place<E>(*targets_, axis_, [&](const E* t, ptrdiff_t row) {
                 double weight = job_.class_weight ? 0 : 1;
                 bool good = true;
@@ -248,8 +317,8 @@ private:
     void refuse_target(const E* t, ptrdiff_t step, ptrdiff_t row, ptrdiff_t classes) const {
         for (ptrdiff_t k = 0; k < classes; ++k)
             if (const E target = t[k * step]; !(target >= 0 && std::isfinite(target)))
-                refuse("target " + std::string(py::str(py::float_(double(target)))) + " at " + place(row, rows_shape_) +
-                       ", class " + std::to_string(k) + "; targets must be finite and not negative");
+                refuse("target " + text_of(double(target)) + " at " + place(row, rows_shape_) + ", class " +
+                       std::to_string(k) + "; targets must be finite and not negative");
     }
 
     bool is_class(int64_t label) const { return nndl_fast::is_class(label, z_.array.shape(axis_)); }

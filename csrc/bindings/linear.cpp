@@ -6,7 +6,6 @@
 #include "../network/layers.h"
 #include "call.h"
 #include "cost_arguments.h"
-#include "module.h"
 
 namespace nndl_fast {
 namespace {
@@ -16,11 +15,10 @@ template <class E>
 py::object run(const CostArguments<E>& given, const py::dtype& asked, const py::array& a, const py::array& w,
                const py::array& b, bool gradients, ptrdiff_t room) {
     const ptrdiff_t n = a.shape(0), features = a.shape(1), classes = w.shape(0);
-    const auto step = [](const py::array& x, int d) { return ptrdiff_t(x.strides(d)) / ptrdiff_t(sizeof(E)); };
     LinearJob<E> job;
-    job.a = {static_cast<const E*>(a.data()), n, features, step(a, 0), step(a, 1)};
-    job.w = {static_cast<const E*>(w.data()), classes, features, step(w, 0), step(w, 1)};
-    job.b = static_cast<const E*>(b.data());
+    job.a = {data_of<const E>(a), n, features, stride(a, 0), stride(a, 1)};
+    job.w = {data_of<const E>(w), classes, features, stride(w, 0), stride(w, 1)};
+    job.b = data_of<const E>(b);
     job.room = room;
     job.cost = given.job();
     // Read many times: another thread may change the caller's own meanwhile, and then they would be no classes.
@@ -31,14 +29,13 @@ py::object run(const CostArguments<E>& given, const py::dtype& asked, const py::
             if (!is_class(label, classes) && !(job.cost.ignore && label == job.cost.ignore_index)) label = 0;
         job.cost.labels = labels.data();
     }
-    if (const py::array* const y = given.targets())
-        job.cost.y = {static_cast<const E*>(y->data()), step(*y, 0), step(*y, 1)};
+    if (const py::array* const y = given.targets()) job.cost.y = {data_of<const E>(y), stride(y, 0), stride(y, 1)};
     std::optional<py::array> costs = fresh(py::dtype::of<double>(), 1, &n), nabla_w, nabla_b, delta_a;
-    job.cost.row_result = static_cast<double*>(costs->mutable_data());
+    job.cost.row_result = data_of<double>(*costs);
     if (gradients) {
         const auto made = [&](std::initializer_list<ptrdiff_t> shape, std::optional<py::array>& array) {
             array = fresh(py::dtype::of<E>(), ptrdiff_t(shape.size()), shape.begin());
-            return static_cast<E*>(array->mutable_data());
+            return data_of<E>(*array);
         };
         job.nabla_w = made({classes, features}, nabla_w);
         job.nabla_b = made({classes}, nabla_b);
@@ -71,11 +68,10 @@ py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reductio
     const py::array inputs = given(a), weights = given(w), biases = given(b);
     const bool wanted = gradients.ptr() == Py_True;
     const ptrdiff_t bytes = py::cast<ptrdiff_t>(room);
-    if (floats.single)
-        return run(CostArguments<float>(options, floats, 1, targets), floats.asked, inputs, weights, biases, wanted,
-                   bytes);
-    return run(CostArguments<double>(options, floats, 1, targets), floats.asked, inputs, weights, biases, wanted,
-               bytes);
+    return with_type(floats, [&](auto zero) {
+        return run(CostArguments<decltype(zero)>(options, floats, 1, targets), floats.asked, inputs, weights, biases,
+                   wanted, bytes);
+    });
 }
 
 }  // namespace

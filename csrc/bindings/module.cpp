@@ -1,11 +1,10 @@
-#include "module.h"
-
 #include <cstdlib>
 #include <pybind11/stl.h>
 
 #include "../api.h"
 #include "../isa/dispatch.h"
 #include "../threads/threads.h"
+#include "call.h"
 
 namespace py = pybind11;
 using namespace nndl_fast;
@@ -33,7 +32,6 @@ PYBIND11_MODULE(core_of_one_interpreter, module, py::mod_gil_not_used()) {
     add_linear(module);
     add_sigmoid(module);
     add_optimizer(module);
-    add_plan(module);
     add_network(module);
 
     // of nndl_fast.h

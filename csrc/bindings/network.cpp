@@ -13,8 +13,7 @@
 #include "../batch/batch.h"
 #include "../common/floating_point.h"
 #include "array.h"
-#include "module.h"
-#include "names.h"
+#include "call.h"
 
 namespace nndl_fast {
 namespace {
@@ -23,7 +22,7 @@ constexpr int contiguous_flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | 
 
 // The data of an array that is as it has to be: what is not is a fault of the calling module.
 template <class T>
-T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* what) {
+T* checked_data(const py::array& array, std::vector<ptrdiff_t> shape, const char* what) {
     const bool good =
         py::isinstance<py::array_t<std::remove_const_t<T>>>(array) &&
         (array.flags() & contiguous_flags) == contiguous_flags && array.ndim() == ptrdiff_t(shape.size()) &&
@@ -31,7 +30,7 @@ T* data_of(const py::array& array, std::vector<ptrdiff_t> shape, const char* wha
     if (!good)
         throw py::value_error(std::string("_core.Network: ") + what + " has shape " + shape_of(array) + " and dtype " +
                               dtype_of(array));
-    return static_cast<T*>(const_cast<void*>(array.data()));
+    return data_of<T>(array);
 }
 
 constexpr Name<Activation> hidden_names[] = {
@@ -49,8 +48,7 @@ std::unique_ptr<Rule> make_rule(py::handle optimizer, double weight_decay, doubl
     auto rule = std::make_unique<Rule>();
     rule->optimizer = named(optimizer, optimizer_names, "SGD: optimizer");
     if (!(momentum >= 0 && momentum < 1))
-        throw py::value_error("SGD: momentum is " + std::string(py::repr(py::float_(momentum))) +
-                              "; it must be at least 0 and less than 1");
+        throw py::value_error("SGD: momentum is " + text_of(momentum) + "; it must be at least 0 and less than 1");
     rule->weight_decay = weight_decay;
     rule->momentum = momentum;
     return rule;
@@ -125,12 +123,12 @@ public:
         check_used();
         const ptrdiff_t examples = x.shape(0), n = order.shape(0);
         Examples<E> given;
-        given.x = data_of<const E>(x, {examples, sizes_.front()}, "x");
+        given.x = checked_data<const E>(x, {examples, sizes_.front()}, "x");
         given.row = sizes_.front();
-        if (y.ndim() == 1 && takes_labels_) given.labels = data_of<const int64_t>(y, {examples}, "y");
-        else given.targets = data_of<const E>(y, {examples, sizes_.back()}, "y");
-        if (weights) given.weights = data_of<const double>(*weights, {examples}, "weights");
-        const int64_t* const places = data_of<const int64_t>(order, {n}, "order");
+        if (y.ndim() == 1 && takes_labels_) given.labels = checked_data<const int64_t>(y, {examples}, "y");
+        else given.targets = checked_data<const E>(y, {examples, sizes_.back()}, "y");
+        if (weights) given.weights = checked_data<const double>(*weights, {examples}, "weights");
+        const int64_t* const places = checked_data<const int64_t>(order, {n}, "order");
         for (ptrdiff_t i = 0; i < n; ++i)
             if (uint64_t(places[i]) >= uint64_t(examples))
                 throw py::index_error("_core.Network: order has " + std::to_string(places[i]));
@@ -158,9 +156,9 @@ public:
         py::array_t<E> z({x.shape(0), sizes_.back()});
         E* const to = z.mutable_data();
         Examples<E> given;
-        given.x = static_cast<const E*>(rows.data());
-        given.row = rows.strides(0) / ptrdiff_t(sizeof(E));
-        given.step = rows.strides(1) / ptrdiff_t(sizeof(E));
+        given.x = data_of<const E>(rows);
+        given.row = stride(rows, 0);
+        given.step = stride(rows, 1);
         const ReleaseGil released(x.size());
         network_.weighted_inputs(given, x.shape(0), to);
         return std::move(z);
@@ -175,8 +173,8 @@ private:
                 throw py::value_error("_core.Network: there are " + std::to_string(network.layers()) + " layers");
             for (size_t i = 0; i < network.layers(); ++i) {
                 for (const py::list& list : {of_weights, of_biases}) kept.push_back(py::cast<py::array>(list[i]));
-                weights.push_back(data_of<const E>(kept[2 * i], {sizes[i + 1], sizes[i]}, "weights"));
-                biases.push_back(data_of<const E>(kept[2 * i + 1], {sizes[i + 1], 1}, "biases"));
+                weights.push_back(checked_data<const E>(kept[2 * i], {sizes[i + 1], sizes[i]}, "weights"));
+                biases.push_back(checked_data<const E>(kept[2 * i + 1], {sizes[i + 1], 1}, "biases"));
             }
         }
         std::vector<py::array> kept;  // a list may give up its arrays

@@ -12,8 +12,6 @@
 #include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"
-#include "module.h"
-#include "names.h"
 
 namespace nndl_fast {
 namespace {
@@ -32,7 +30,7 @@ double checked(const char* function, const char* name, py::handle value, bool be
     const double x = number(value, {function, name});
     if (x >= 0 && std::isfinite(x) && (!below_one || x < 1)) return x;
     throw py::value_error(
-        std::string(function) + ": " + name + " is " + std::string(py::str(value)) +
+        std::string(function) + ": " + name + " is " + text_of(value) +
         (below_one ? "; it must be at least 0 and less than 1" : "; it must be finite and at least 0"));
 }
 
@@ -42,7 +40,7 @@ std::string numbered(const char* name, size_t i) { return std::string(name) + "[
 std::vector<py::object> items_of(py::handle sequence, const char* function, const char* name) {
     if (!PyList_Check(sequence.ptr()) && !PyTuple_Check(sequence.ptr()))
         throw py::type_error(std::string(function) + ": " + name + " is a " +
-                             std::string(py::str(py::type::of(sequence).attr("__name__"))) +
+                             text_of(py::type::of(sequence).attr("__name__")) +
                              "; it must be a list, tuple or dictionary of arrays");
     std::vector<py::object> items;
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence.ptr()); ++i)
@@ -119,7 +117,7 @@ public:
         if (parameters_.empty()) return;
         const std::vector<StepArrays<float>> single = arrays<float>();
         const std::vector<StepArrays<double>> both = arrays<double>();
-        double* const powers = static_cast<double*>(powers_.mutable_data());
+        double* const powers = data_of<double>(powers_);
         const Powers now{powers[0] * rule_.momentum, powers[1] * rule_.beta2};
         ptrdiff_t elements = 0;
         for (const py::array& own : parameters_) elements += own.size();
@@ -195,23 +193,17 @@ private:
                              [&](int d, int e) { return std::abs(own.strides(d)) > std::abs(own.strides(e)); });
             const py::array* const kept[] = {moments_[0].empty() ? nullptr : &moments_[0][i],
                                              moments_[1].empty() ? nullptr : &moments_[1][i]};
-            const auto step = [](const py::array* x, int d) {
-                return x ? ptrdiff_t(x->strides(d) / ptrdiff_t(sizeof(E))) : 0;
-            };
-            const auto data = [](const py::array* x) {
-                return x ? static_cast<E*>(const_cast<void*>(x->data())) : nullptr;
-            };
             StepArrays<E>& one = result.emplace_back();
             for (int at = 0; at < int(own.ndim()); ++at) {
                 const int d = dims[size_t(at)];
-                one.batch.append(own.shape(d), step(&gradients_[i], d), step(kept[0], d), step(&own, d),
-                                 step(kept[1], d));
+                one.batch.append(own.shape(d), stride(gradients_[i], d), stride(kept[0], d), stride(own, d),
+                                 stride(kept[1], d));
             }
             one.batch.simplify();
-            one.parameters = data(&own);
-            one.gradient = data(&gradients_[i]);
-            one.first = data(kept[0]);
-            one.second = data(kept[1]);
+            one.parameters = data_of<E>(own);
+            one.gradient = data_of<E>(gradients_[i]);
+            one.first = data_of<E>(kept[0]);
+            one.second = data_of<E>(kept[1]);
         }
         return result;
     }
@@ -249,7 +241,7 @@ py::object step(py::handle name, py::handle lr, py::handle momentum, py::handle 
     if (!max_norm.is_none()) {
         most = number(max_norm, {function, "max_norm"});
         if (!(most > 0))
-            throw py::value_error(std::string(function) + ": max_norm is " + std::string(py::str(max_norm)) +
+            throw py::value_error(std::string(function) + ": max_norm is " + text_of(max_norm) +
                                   "; it must be None or more than 0");
     }
     Step whole(function, rule, most);

@@ -5,37 +5,24 @@
 #include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"
-#include "module.h"
-#include "names.h"
-#include "reduction.h"
+#include "cost_arguments.h"
 
 namespace nndl_fast {
 namespace {
 
-// A batch of single elements: z, y, weight and out of one shape.
-Batch elements(const py::array& z, const py::array* y, const py::array* weight, const py::array* out) {
-    const auto step = [](const py::array* x, int d) { return x ? ptrdiff_t(x->strides(d) / x->itemsize()) : 0; };
-    Batch batch;
-    for (int d = 0; d < int(z.ndim()); ++d)
-        batch.append(z.shape(d), step(&z, d), step(y, d), step(out, d), step(weight, d));
-    return batch;
-}
-
-template <class E>
-const E* data_of(const py::array* array) {
-    return array ? static_cast<const E*>(array->data()) : nullptr;
-}
-
+// Of single elements: z, y, weight and out of one shape, of which all but z may be null.
 template <class E>
 double run(MapKernel<E> kernel, MapJob<E> job, const py::array& z, const py::array* y, const py::array* weight,
            py::array* out) {
-    Batch batch = elements(z, y, weight, out);
     if (!z.size()) return 0;
+    Batch batch;
+    for (int d = 0; d < int(z.ndim()); ++d)
+        batch.append(z.shape(d), stride(z, d), stride(y, d), stride(out, d), stride(weight, d));
     batch.simplify();
-    job.z = data_of<E>(&z);
-    job.y = data_of<E>(y);
-    job.weight = data_of<E>(weight);
-    job.out = out ? static_cast<E*>(out->mutable_data()) : nullptr;
+    job.z = data_of<const E>(z);
+    job.y = data_of<const E>(y);
+    job.weight = data_of<const E>(weight);
+    job.out = data_of<E>(out);
     const ReleaseGil released(z.size());
     return run_elements<E>(kernel, job, batch);
 }
@@ -59,15 +46,15 @@ template <class E>
 void check_targets(const py::array& y, Argument argument) {
     constexpr ptrdiff_t few = 1 << 24;  // signals are not handled meanwhile
     if ((y.flags() & py::array::c_style) && y.size() < few) {
-        const E* const t = static_cast<const E*>(y.data());
+        const E* const t = data_of<const E>(y);
         bool good = true;
         for (ptrdiff_t i = 0; i < y.size(); ++i) good &= (t[i] >= 0) & (t[i] <= 1);
         if (good) return;
     }
     for_each_element<E>(y, [&](E t, ptrdiff_t i) {
         if (!(t >= 0 && t <= 1))
-            throw py::value_error(argument + " is " + std::string(py::str(py::float_(double(t)))) + " at element " +
-                                  std::to_string(i) + "; targets must be from 0 to 1");
+            throw py::value_error(argument + " is " + text_of(double(t)) + " at element " + std::to_string(i) +
+                                  "; targets must be from 0 to 1");
     });
 }
 
@@ -92,9 +79,8 @@ double sum_of_weights(const py::array& weight, Argument argument) {
 }
 
 template <class E>
-py::object binary_cross_entropy(const char* function, bool want_cost, bool want_delta, const Floats& z,
-                                const py::array& given_y, Reduction reduction, py::handle weight_object,
-                                py::handle out) {
+py::object run_cross_entropy(const char* function, bool want_cost, bool want_delta, const Floats& z,
+                             const py::array& given_y, Reduction reduction, py::handle weight_object, py::handle out) {
     const py::array y = to_targets(z, given_y, {function, "y"});
     require_shape(y, z.array, {function, "y"}, "z");
     check_targets<E>(y, {function, "y"});
@@ -119,7 +105,7 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
     const bool one_each = reduction == Reduction::none;
     if (want_cost && one_each) {
         costs = fresh(py::dtype::of<E>(), z.array.ndim(), z.array.shape());
-        job.cost = static_cast<E*>(costs->mutable_data());
+        job.cost = data_of<E>(*costs);
     }
     if (reduction == Reduction::mean) job.scale = share_of_mean(divisor);
     job.sums = want_cost;
@@ -129,13 +115,17 @@ py::object binary_cross_entropy(const char* function, bool want_cost, bool want_
     return answer(want_cost, costs, total, delta, z.asked);
 }
 
-py::object for_type(const char* function, bool want_cost, bool want_delta, py::handle z, py::handle y,
-                    py::handle reduction, py::handle weight, py::handle out) {
+// Any of the two may be left out.
+template <bool want_cost, bool want_delta>
+py::object binary_cross_entropy(py::handle z, py::handle y, py::handle reduction, py::handle weight, py::handle out) {
+    const char* const function = !want_delta ? "binary_cross_entropy_cost"
+                                 : want_cost ? "binary_cross_entropy_cost_and_delta"
+                                             : "binary_cross_entropy_delta";
     const Reduction how = reduction_named(reduction, function);
     const py::array given = to_array(z, {function, "z"}), targets = to_array(y, {function, "y"});
     const py::object weights = to_array_or_none(weight, {function, "sample_weight"});
     const Floats floats = to_floats(given, {function, "z"});
-    const auto run = floats.single ? binary_cross_entropy<float> : binary_cross_entropy<double>;
+    const auto run = floats.single ? run_cross_entropy<float> : run_cross_entropy<double>;
     return run(function, want_cost, want_delta, floats, targets, how, weights, out);
 }
 
@@ -186,27 +176,24 @@ py::object inverse_softmax(py::handle a, py::handle axis, py::handle constant) {
 // Targets of the activations' shape, or integer labels of that shape without the axis, which become one-hot.
 py::array targets_for(const Floats& a, const py::array& y, int axis, const char* function) {
     if (same_shape(y, a.array)) return to_targets(a, y, {function, "y"});
-    Shape rows;
-    for (int d = 0; d < int(a.array.ndim()); ++d)
-        if (d != axis) rows.append(a.array.shape(d));
+    const Shape rows(a.array, axis);
     if (!rows.is_of(y))
         throw py::value_error(std::string(function) + ": y has shape " + shape_of(y) + "; for a of shape " +
                               shape_of(a.array) + " it must be " + shape_of(rows) + " (labels) or that (targets)");
     if (y.dtype().kind() != 'i' && y.dtype().kind() != 'u' && y.size())  // an empty list has no type of its own
         throw py::type_error(std::string(function) + ": y has dtype " + dtype_of(y) + "; labels must be integers");
     const py::array labels = py::array(y.attr("astype")("int64", "C"));  // its own copy: nobody changes it meanwhile
-    const auto* const label = static_cast<const int64_t*>(labels.data());
+    const auto* const label = data_of<const int64_t>(labels);
     const ptrdiff_t n = labels.size(), classes = a.array.shape(axis), wrong = first_wrong_label(label, n, classes);
     if (wrong != n)
-        throw py::index_error(std::string(function) + ": label " +
-                              std::string(py::str(y.attr("flat")[py::int_(wrong)])) + " at row " +
-                              std::to_string(wrong) + " is outside 0.." + std::to_string(classes - 1));
+        throw py::index_error(std::string(function) + ": label " + text_of(y.attr("flat")[py::int_(wrong)]) +
+                              " at row " + std::to_string(wrong) + " is outside 0.." + std::to_string(classes - 1));
     py::array targets = fresh(real_dtype(a.single), a.array.ndim(), a.array.shape());
     std::memset(targets.mutable_data(), 0, size_t(targets.nbytes()));
     const auto set = [&](auto one) {
-        const ptrdiff_t step = targets.strides(axis) / targets.itemsize();
+        const ptrdiff_t cls = stride(targets, axis);
         for_each_place<decltype(one)>(
-            targets, axis, [&](const auto* at, ptrdiff_t i) { const_cast<decltype(one)*>(at)[label[i] * step] = one; });
+            targets, axis, [&](const auto* at, ptrdiff_t i) { const_cast<decltype(one)*>(at)[label[i] * cls] = one; });
     };
     if (n && classes) with_type(a, [&](auto zero) { set(zero + 1); });
     return targets;
@@ -221,8 +208,7 @@ py::object cost_and_delta_from_activations(py::handle a, py::handle y, py::handl
     const py::object plain = plain_axis(axis, {function, "axis"});
     const py::array given = to_array(a, {function, "a"}), wanted = to_array(y, {function, "y"});
     const Floats floats = to_floats(given, {function, "a"});
-    if (!floats.array.ndim()) throw py::value_error(std::string(function) + ": a has no class axis: it is a scalar");
-    const int one = normal_axis(plain, int(floats.array.ndim()), {function, "axis"});
+    const int one = class_axis(plain, floats.array, {function, "a"});
     const py::array targets = targets_for(floats, wanted, one, function);
     std::optional<Result> delta(std::in_place, out, floats,
                                 std::initializer_list<const py::array*>{&floats.array, &targets},
@@ -262,18 +248,6 @@ py::object difference(const char* function, bool wanted, py::handle a, py::handl
 py::object quadratic_cost(py::handle a, py::handle y) { return difference("QuadraticCost.fn", false, a, y); }
 py::object cross_entropy_delta(py::handle a, py::handle y) { return difference("CrossEntropyCost.delta", true, a, y); }
 
-py::object binary_cross_entropy_cost(py::handle z, py::handle y, py::handle reduction, py::handle weight) {
-    return for_type("binary_cross_entropy_cost", true, false, z, y, reduction, weight, py::none());
-}
-py::object binary_cross_entropy_delta(py::handle z, py::handle y, py::handle reduction, py::handle weight,
-                                      py::handle out) {
-    return for_type("binary_cross_entropy_delta", false, true, z, y, reduction, weight, out);
-}
-py::object binary_cross_entropy_cost_and_delta(py::handle z, py::handle y, py::handle reduction, py::handle weight,
-                                               py::handle out) {
-    return for_type("binary_cross_entropy_cost_and_delta", true, true, z, y, reduction, weight, out);
-}
-
 }  // namespace
 
 void add_sigmoid(py::module_& module) {
@@ -285,9 +259,9 @@ void add_sigmoid(py::module_& module) {
                                   direct<quadratic_cost>("quadratic_cost"),
                                   direct<cross_entropy_delta>("cross_entropy_delta"),
                                   direct<activation_backward>("activation_backward"),
-                                  direct<binary_cross_entropy_cost>("binary_cross_entropy_cost"),
-                                  direct<binary_cross_entropy_delta>("binary_cross_entropy_delta"),
-                                  direct<binary_cross_entropy_cost_and_delta>("binary_cross_entropy_cost_and_delta"),
+                                  direct<binary_cross_entropy<true, false>>("binary_cross_entropy_cost"),
+                                  direct<binary_cross_entropy<false, true>>("binary_cross_entropy_delta"),
+                                  direct<binary_cross_entropy<true, true>>("binary_cross_entropy_cost_and_delta"),
                                   {}};
     add(module, table);
     module.def("as_targets_of", &as_targets_of);

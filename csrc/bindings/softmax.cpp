@@ -7,7 +7,6 @@
 #include "../isa/dispatch.h"
 #include "array.h"
 #include "call.h"
-#include "module.h"
 
 namespace nndl_fast {
 namespace {
@@ -15,8 +14,7 @@ namespace {
 // c as z's type has it: infinity if it is too large, the smallest number if it would be 0
 double checked_sharpness(double c, const Floats& z, const char* function) {
     if (!(c > 0))  // a NaN as well
-        throw py::value_error(std::string(function) + ": c is " + std::string(py::str(py::float_(c))) +
-                              "; it must be finite and > 0, or inf");
+        throw py::value_error(std::string(function) + ": c is " + text_of(c) + "; it must be finite and > 0, or inf");
     return z.single ? std::max(double(float(c)), double(std::numeric_limits<float>::denorm_min())) : c;
 }
 
@@ -171,7 +169,7 @@ void run_logsumexp(const py::array& z, int axis, double* results) {
 bool truth(py::handle value, Argument argument) {
     const PyNumberMethods* const methods = Py_TYPE(value.ptr())->tp_as_number;
     if (!methods || !methods->nb_bool)
-        throw py::type_error(argument + " is " + std::string(py::str(py::repr(value))) + "; it must be True or False");
+        throw py::type_error(argument + " is " + text_of(py::repr(value)) + "; it must be True or False");
     const int truth = PyObject_IsTrue(value.ptr());
     if (truth < 0) throw py::error_already_set();
     return truth;
@@ -194,7 +192,7 @@ py::object logsumexp(py::handle object, py::handle given_axis, py::handle keepdi
         if (!reduced || keep) shape.append(reduced ? 1 : z.array.shape(d));
     }
     py::array results = fresh(py::dtype::of<double>(), shape.ndim, shape.sizes);
-    double* const data = static_cast<double*>(results.mutable_data());
+    double* const data = data_of<double>(results);
     z.single ? run_logsumexp<float>(from, one, data) : run_logsumexp<double>(from, one, data);
     return results.ndim() ? py::object(cast(results, z.asked)) : scalar_of(*data, z.asked);
 }
@@ -202,10 +200,10 @@ py::object logsumexp(py::handle object, py::handle given_axis, py::handle keepdi
 // (..., n, n): a_j (1[j = k] - a_k)
 template <class E>
 void write_jacobians(const py::array& a, int axis, E* to) {
-    const ptrdiff_t n = a.shape(axis), step = a.strides(axis) / ptrdiff_t(sizeof(E));
+    const ptrdiff_t n = a.shape(axis), cls = stride(a, axis);
     std::vector<E> row(static_cast<size_t>(n));
     for_each_place<E>(a, axis, [&](const E* at, ptrdiff_t) {
-        for (ptrdiff_t k = 0; k < n; ++k) row[size_t(k)] = at[k * step];
+        for (ptrdiff_t k = 0; k < n; ++k) row[size_t(k)] = at[k * cls];
         for (ptrdiff_t j = 0; j < n; ++j, to += n) {
             const E own = row[size_t(j)];
             for (ptrdiff_t k = 0; k < n; ++k) to[k] = own * (0 - row[size_t(k)]);
@@ -218,11 +216,8 @@ py::object softmax_jacobian(py::handle object, py::handle axis) {
     const Argument argument{"softmax_jacobian", "a"};
     const py::object plain = plain_axis(axis, {"softmax_jacobian", "axis"});
     const Floats a = to_floats(object, argument);
-    if (!a.array.ndim()) throw py::value_error(argument + " has no class axis: it is a scalar");
-    const int one = normal_axis(plain, int(a.array.ndim()), {"softmax_jacobian", "axis"});
-    Shape shape;
-    for (int d = 0; d < int(a.array.ndim()); ++d)
-        if (d != one) shape.append(a.array.shape(d));
+    const int one = class_axis(plain, a.array, argument);
+    Shape shape(a.array, one);
     const ptrdiff_t n = a.array.shape(one);
     if (n && a.array.size() > most_elements / n)
         throw py::value_error(argument + " has shape " + shape_of(a.array) + ", too much for its derivatives");
@@ -233,7 +228,7 @@ py::object softmax_jacobian(py::handle object, py::handle axis) {
     if (result.size())
         with_type(a, [&](auto zero) {
             using E = decltype(zero);
-            write_jacobians<E>(own, one, static_cast<E*>(result.mutable_data()));
+            write_jacobians<E>(own, one, data_of<E>(result));
         });
     return cast(result, a.asked);
 }
@@ -257,6 +252,55 @@ py::tuple as_floats(py::handle object, const std::string& function, const std::s
     return py::make_tuple(own_view(floats.array), floats.asked);
 }
 
+// Shows the plan of a call, for whoever wants to know why it is as fast as it is.
+struct Words {
+    const char *name, *reason;
+};
+
+Words words_for(Path path) {
+    switch (path) {
+        case Path::tiles_in_place:
+            return {"tiles in place", "rows stand side by side: a vector holds a class of each"};
+        case Path::packed_tiles:
+            return {"packed tiles", "few classes: rows are packed so that a vector holds a class of each"};
+        case Path::panels:
+            return {"panels", "columns of some classes: all classes of some columns are packed"};
+        case Path::rows:
+            return {"rows", "the classes of z and of the result are contiguous"};
+        case Path::copied_rows:
+            return {"copied rows", "many classes that are not contiguous: some rows at a time are copied"};
+        case Path::slice_of_row:
+            break;  // of a part that one thread has, never of a call
+    }
+    return {"", ""};
+}
+
+template <class E>
+py::dict plan_for(const py::array& z, int axis, py::array& out) {
+    Job<E> job;
+    Batch batch = view(job, axis, z, nullptr, &out);
+    batch.simplify();
+    const Plan plan = plan_of_rows(job, batch);
+    py::dict shown;
+    shown["path"] = words_for(plan.path).name;
+    shown["reason"] = words_for(plan.path).reason;
+    shown["rows_by_path"] = plan.rows_by_path;
+    shown["path_of_the_rest"] = words_for(plan.rest).name;
+    shown["scratch_bytes"] = plan.scratch * ptrdiff_t(sizeof(E));
+    shown["rows_per_unit"] = plan.unit;
+    shown["divisible_by_classes"] = plan.divisible;
+    return shown;
+}
+
+// The plan of softmax(z, axis, out=out): of as many of its rows as stand at one stride.
+py::dict plan(py::handle given, py::handle axis, py::handle out) {
+    const Floats z = to_floats(given, {"plan", "z"}, true);
+    if (!z.array.size()) throw py::value_error("plan: z is empty");
+    const int one = z.array.ndim() ? normal_axis(axis, int(z.array.ndim()), {"plan", "axis"}) : 0;
+    Result result(out, z, {&z.array}, {"plan", "out"});
+    return z.single ? plan_for<float>(z.array, one, result.array()) : plan_for<double>(z.array, one, result.array());
+}
+
 }  // namespace
 
 void add_softmax(py::module_& module) {
@@ -271,6 +315,7 @@ void add_softmax(py::module_& module) {
     module.def("as_array", &as_array);
     module.def("as_floats", &as_floats);
     module.def("as_real", &as_real);
+    module.def("plan", &plan, py::arg("z"), py::arg("axis") = -1, py::arg("out") = py::none());
 }
 
 }  // namespace nndl_fast

@@ -1,11 +1,17 @@
 // What layers of neurons compute: activations, products with biases, and a last layer of very many classes.
 #pragma once
+#include <utility>
+
 #include "../isa/dispatch.h"
 
 namespace nndl_fast {
 
 // The kernels are in kernels/operations/neuron.cpp and sigmoid.cpp.
 enum class Activation { sigmoid, tanh, relu, leaky_relu };
+constexpr std::pair<const char*, Activation> activation_names[] = {{"relu", Activation::relu},
+                                                                   {"sigmoid", Activation::sigmoid},
+                                                                   {"tanh", Activation::tanh},
+                                                                   {"leaky_relu", Activation::leaky_relu}};
 
 template <class E>
 MapKernel<E> activation_of(Activation activation) {

@@ -145,7 +145,7 @@ def binary_cross_entropy_cost(
     >>> float(nf.binary_cross_entropy_cost([0.0, 0.0], [1.0, 0.0]))
     0.6931471805599453
     """
-    return _core.binary_cross_entropy_cost(z, y, reduction, sample_weight)
+    return _core.binary_cross_entropy_cost(z, y, reduction, sample_weight, None)
 
 
 def binary_cross_entropy_delta(
