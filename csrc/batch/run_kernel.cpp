@@ -136,33 +136,39 @@ void run_half_precision(RowKernel<float> kernel, const Job<float>& job) {
 }
 void run_half_precision(RowKernel<double>, const Job<double>&) {}  // there is no such job
 
-// Some rows, of which copies stand at z and y and what becomes of them at out, each `row` elements long.
-template <class E>
-Job<E> of_copies(const Job<E>& some, E* z, E* y, E* out, ptrdiff_t row) {
-    Job<E> copy = some;
-    copy.half = {};
-    copy.z = {z, row, 1};
-    copy.y = {some.y.data ? y : nullptr, row, 1};
-    copy.out = {some.out.data || some.half.out.data ? out : nullptr, row, 1};
-    return copy;
+// Rows that are all to be copied, some at a time: share(some, copy) calls copy(begin, end) for all classes of these,
+// and run(copies) runs the kernel. Results that are to be `apart` do not overwrite the copy of z.
+template <class E, class Share, class Run>
+void run_in_copies(const Job<E>& job, ptrdiff_t at_once, Buffer& memory, bool apart, Share share, Run run) {
+    const ptrdiff_t row = scratch_area(job.classes), area = at_once * row;
+    const bool targets = job.y.data, stores = job.out.data || job.half.out.data;
+    E* const z = allocate<E>(memory, area * (1 + targets + (stores && apart)));
+    E *const y = z + area, *const out = stores && apart ? y + area * targets : z;
+    for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
+        const Job<E> some = rows_of(job, first, std::min(at_once, job.rows - first));
+        share(some, [&](ptrdiff_t begin, ptrdiff_t end) {
+            take_z(some, begin, end, z, row);
+            if (targets) take(some.y, some.rows, begin, end, y, row);
+        });
+        Job<E> copies = some;
+        copies.half = {};
+        copies.z = {z, row, 1};
+        copies.y = {targets ? y : nullptr, row, 1};
+        copies.out = {stores ? out : nullptr, row, 1};
+        run(copies);
+        if (stores) share(some, [&](ptrdiff_t begin, ptrdiff_t end) { give_out(some, out, row, begin, end); });
+    }
 }
 
 // A line of columns at a time, in memory that lives with the thread.
 template <class E>
 void run_copied_alone(RowKernel<E> kernel, const Job<E>& job) {
     static thread_local Buffer thread_copy;
-    const ptrdiff_t row = scratch_area(job.classes), most = bytes_at_once / (row * ptrdiff_t(sizeof(E)));
-    const ptrdiff_t at_once = std::clamp<ptrdiff_t>(std::min(most, lanes<E>), 1, job.rows);
-    E* const z = allocate<E>(thread_copy, at_once * row * (1 + bool(job.y.data)));
-    E* const y = z + at_once * row;
-    for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
-        const Job<E> some = rows_of(job, first, std::min(at_once, job.rows - first));
-        take(some.z, some.rows, 0, job.classes, z, row);
-        if (some.y.data) take(some.y, some.rows, 0, job.classes, y, row);
-        Job<E> copy = of_copies(some, z, y, z, row);
-        run_kernel(kernel, copy);
-        if (some.out.data) give(z, row, some.rows, 0, job.classes, some.out);
-    }
+    const ptrdiff_t most = bytes_at_once / (scratch_area(job.classes) * ptrdiff_t(sizeof(E)));
+    run_in_copies(
+        job, std::clamp<ptrdiff_t>(std::min(most, lanes<E>), 1, job.rows), thread_copy, false,
+        [](const Job<E>& some, auto copy) { copy(0, some.classes); },
+        [&](Job<E>& copies) { run_kernel(kernel, copies); });
 }
 
 }  // namespace
@@ -183,33 +189,22 @@ void run_strided(RowKernel<E> kernel, Job<E>& job) {
 
 template <class E>
 void run_copied(RowKernel<E> kernel, const Job<E>& job) {
-    const ptrdiff_t row = scratch_area(job.classes), at_once = rows_of_copy(job);
-    const bool stores = job.out.data || job.half.out.data;
-    // Where threads divide the classes of a row, its result must not overwrite it.
-    const bool apart = stores && at_once <= get_num_threads();
+    const ptrdiff_t at_once = rows_of_copy(job), units = (job.classes + classes_of_unit - 1) / classes_of_unit;
     Buffer own;  // not the thread's: what interrupts long work may call again
-    E *const z = allocate<E>(own, at_once * row * (1 + bool(job.y.data) + apart)), *const y = z + at_once * row,
-             *const out = apart ? y + (job.y.data ? at_once * row : 0) : z;
-    for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
-        const Job<E> some = rows_of(job, first, std::min(at_once, job.rows - first));
+    const auto share = [&](const Job<E>& some, auto copy) {
         const double time = nanoseconds(some, some.rows) / 4;
-        const ptrdiff_t units = (job.classes + classes_of_unit - 1) / classes_of_unit;
-        const auto share = [&](auto f) {
-            share_out(units, threads_for(units, time), time, [&](ptrdiff_t begin, ptrdiff_t end) {
-                for (ptrdiff_t j = begin * classes_of_unit; j < std::min(job.classes, end * classes_of_unit);
-                     j += classes_of_unit)
-                    f(j, std::min(job.classes, j + classes_of_unit));
-            });
-        };
-        share([&](ptrdiff_t begin, ptrdiff_t end) {
-            take_z(some, begin, end, z, row);
-            if (some.y.data) take(some.y, some.rows, begin, end, y, row);
+        share_out(units, threads_for(units, time), time, [&](ptrdiff_t begin, ptrdiff_t end) {
+            for (ptrdiff_t j = begin * classes_of_unit; j < std::min(job.classes, end * classes_of_unit);
+                 j += classes_of_unit)
+                copy(j, std::min(job.classes, j + classes_of_unit));
         });
+    };
+    // Where threads divide the classes of a row, its result must not overwrite it.
+    run_in_copies(job, at_once, own, at_once <= get_num_threads(), share, [&](const Job<E>& copies) {
         Batch rows;
-        rows.append(some.rows, row, row, row);
-        run_rows(kernel, of_copies(some, z, y, out, row), rows);
-        if (stores) share([&](ptrdiff_t begin, ptrdiff_t end) { give_out(some, out, row, begin, end); });
-    }
+        rows.append(copies.rows, copies.z.row, copies.z.row, copies.z.row);
+        run_rows(kernel, copies, rows);
+    });
 }
 
 template <class E>

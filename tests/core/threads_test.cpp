@@ -2,11 +2,10 @@
 // in the caller; a child of fork has threads of its own. And the limits that control groups set.
 #include "../../csrc/threads/threads.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <new>
@@ -34,15 +33,17 @@ constexpr double long_work = 1e7;  // nanoseconds, as the caller says: worth wak
 
 void pass(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
 
+const std::string by = threads_by();
+
+// How often each unit of some work was done.
+using Counts = std::vector<std::atomic<int>>;
+
 bool each_once(ptrdiff_t units, int threads, double nanoseconds) {
-    std::vector<std::atomic<int>> done(static_cast<size_t>(units));
-    for (auto& d : done) d = 0;
+    Counts done(static_cast<size_t>(units));
     share_out(units, threads, nanoseconds, [&](ptrdiff_t first, ptrdiff_t last) {
         for (ptrdiff_t i = first; i < last; ++i) ++done[size_t(i)];
     });
-    for (auto& d : done)
-        if (d != 1) return false;
-    return true;
+    return std::all_of(done.begin(), done.end(), [](int times) { return times == 1; });
 }
 
 void check_units() {
@@ -57,42 +58,41 @@ void check_units() {
     }
 }
 
-// The threads that take part in a call, each of whose units takes a while.
-std::set<std::thread::id> those_who_work(int threads) {
-    std::mutex mutex;
-    std::set<std::thread::id> ids;
-    share_out(64, threads, long_work, [&](ptrdiff_t first, ptrdiff_t last) {
-        for (ptrdiff_t i = first; i < last; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        const std::lock_guard<std::mutex> lock(mutex);
-        ids.insert(std::this_thread::get_id());
-    });
-    return ids;
+// How many threads take part in a call, each of whose units takes a while: the most in so many calls.
+size_t workers(int threads, int calls = 1) {
+    size_t most = 0;
+    for (; calls > 0; --calls) {
+        std::mutex mutex;
+        std::set<std::thread::id> ids;
+        share_out(64, threads, long_work, [&](ptrdiff_t first, ptrdiff_t last) {
+            for (ptrdiff_t i = first; i < last; ++i) pass(1);
+            const std::lock_guard<std::mutex> lock(mutex);
+            ids.insert(std::this_thread::get_id());
+        });
+        most = std::max(most, ids.size());
+    }
+    return most;
 }
 
 void check_parallel() {
-    const size_t expected = std::string(threads_by()) == "none" ? 1 : 4;
     assume_processors(4);
-    size_t most = 0, limited = 0;
-    for (int round = 0; round < 5; ++round) {
-        most = std::max(most, those_who_work(4).size());
-        limited = std::max(limited, those_who_work(2).size());
-    }
+    const size_t expected = by == "none" ? 1 : 4, most = workers(4, 5), limited = workers(2, 5);
     check(most == expected, "four threads work: " + std::to_string(most));
     check(limited == std::min(expected, size_t(2)), "not more than are allowed work: " + std::to_string(limited));
-    if (std::string(threads_by()) != "pool") return;
+    if (by != "pool") return;
     assume_processors(2);
-    check(those_who_work(32).size() <= 2, "not more than there are processors work");
+    check(workers(32) <= 2, "not more than there are processors work");
 }
 
 // Helpers are started for a call that wants more of them than sleep. (No call before has wanted as many.)
 void check_more_helpers() {
-    if (std::string(threads_by()) != "pool") return;
+    if (by != "pool") return;
     assume_processors(12);
-    check(those_who_work(3).size() <= 3, "few threads at first");
+    check(workers(3) <= 3, "few threads at first");
     size_t most = 0;
     for (int round = 0; round < 20 && most < 12; ++round) {
         pass(5);  // they fall asleep
-        most = std::max(most, those_who_work(12).size());
+        most = std::max(most, workers(12));
     }
     check(most == 12, "more threads when they are wanted: " + std::to_string(most));
 }
@@ -135,9 +135,7 @@ void check_fork() {
         std::fflush(stdout);
         const pid_t child = fork();
         if (!child) {
-            size_t most = 0;
-            for (int i = 0; i < 5; ++i) most = std::max(most, those_who_work(4).size());
-            const bool parallel = std::string(threads_by()) != "pool" || most > 1;
+            const bool parallel = by != "pool" || workers(4, 5) > 1;
             _exit(each_once(1000, 4, long_work) && parallel ? 0 : 1);
         }
         int status = 1;
@@ -154,7 +152,7 @@ void check_signals() {
     main_thread = std::this_thread::get_id();
     signal(SIGUSR1, [](int) { in_a_helper = in_a_helper || std::this_thread::get_id() != main_thread; });
     assume_processors(4);
-    those_who_work(4);
+    workers(4);
     for (int i = 0; i < 100; ++i) kill(getpid(), SIGUSR1);
     check(!in_a_helper, "signals are not for helpers");
 }
@@ -193,20 +191,26 @@ void check_quota(const std::string& folder) {
 #endif
 
 #if defined(__linux__)
-cpu_set_t processors_of_this_thread() {
+// Those that this thread may use; none if there are more than 1024.
+std::vector<int> processors_of_this_thread() {
     cpu_set_t set{};
     sched_getaffinity(0, sizeof set, &set);
-    return set;
+    std::vector<int> all;
+    for (int processor = 0; processor < CPU_SETSIZE; ++processor)
+        if (CPU_ISSET(processor, &set)) all.push_back(processor);
+    return all;
 }
-bool is_only(int processor, const cpu_set_t& set) { return CPU_COUNT(&set) == 1 && CPU_ISSET(processor, &set); }
+void may_use(const std::vector<int>& processors) {
+    cpu_set_t set{};
+    for (int processor : processors) CPU_SET(processor, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
 
 // Runs f on a thread of its own, which may use these processors.
 template <class F>
 void with_processors(std::vector<int> allowed, F f) {
     std::thread([&] {
-        cpu_set_t set{};
-        for (int processor : allowed) CPU_SET(processor, &set);
-        sched_setaffinity(0, sizeof set, &set);
+        may_use(allowed);
         f();
     }).join();
 }
@@ -223,11 +227,11 @@ void check_places(const std::vector<int>& all) {
         const Place place = Place::only(b);
         for (bool by_itself : {true, false}) {
             helper.stay(place);
-            check(is_only(b, processors_of_this_thread()), "a helper stays where it is put");
+            check(processors_of_this_thread() == std::vector<int>{b}, "a helper stays where it is put");
             std::thread([&] { check(helper.move_to(a), "a helper is moved"); }).join();
-            check(is_only(a, processors_of_this_thread()), "to its caller's processor");
+            check(processors_of_this_thread() == std::vector<int>{a}, "to its caller's processor");
             by_itself ? helper.go_back() : helper.stay(place);
-            check(is_only(b, processors_of_this_thread()), "and goes back");
+            check(processors_of_this_thread() == std::vector<int>{b}, "and goes back");
         }
     });
 }
@@ -242,16 +246,15 @@ void check_handing_over() {
         std::atomic<bool> helper_is_in{false};
         share_out(2, 2, long_work, [&](ptrdiff_t, ptrdiff_t) {
             if (std::this_thread::get_id() == caller) {
-                for (int i = 0; i < 1000 && !helper_is_in; ++i)
-                    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                for (int i = 0; i < 1000 && !helper_is_in; ++i) pass(1);
                 return;
             }
             helper_is_in = true;
-            const cpu_set_t before = processors_of_this_thread();
+            const std::vector<int> before = processors_of_this_thread();
             for (int i = 0; i < 1000 && !moved; ++i) {
-                std::this_thread::sleep_for(std::chrono::milliseconds(1));
-                const cpu_set_t now = processors_of_this_thread();
-                moved = CPU_COUNT(&now) == 1 && !CPU_EQUAL(&now, &before);
+                pass(1);
+                const std::vector<int> now = processors_of_this_thread();
+                moved = now.size() == 1 && now != before;
             }
         });
     }
@@ -264,25 +267,19 @@ void check_processors(const std::vector<int>& all) {
     with_processors(all, [&] {
         check(processors() == before, "the same for another thread");
         with_processors({all[0]}, [&] { check(processors() == 1, "one for a thread that may use one"); });
-        cpu_set_t set{};
-        CPU_SET(all[0], &set);
-        sched_setaffinity(0, sizeof set, &set);
+        may_use({all[0]});
         pass(20);
         check(processors() == 1, "what was true once is not taken for true for ever");
-        for (int processor : all) CPU_SET(processor, &set);
-        sched_setaffinity(0, sizeof set, &set);
+        may_use(all);
         forget_processors();
         check(processors() == before, "what is forgotten is looked for");
     });
 }
 
 void check_affinities() {
-    if (std::string(threads_by()) != "pool") return;
-    std::vector<int> all;
-    const cpu_set_t set = processors_of_this_thread();
-    for (int processor = 0; processor < CPU_SETSIZE; ++processor)
-        if (CPU_ISSET(processor, &set)) all.push_back(processor);
-    if (all.empty()) return;  // more than 1024 processors
+    if (by != "pool") return;
+    const std::vector<int> all = processors_of_this_thread();
+    if (all.empty()) return;
     check_processors(all);
     if (all.size() < 2 || !may_set_affinity) return;
     check_places(all);
@@ -292,7 +289,7 @@ void check_affinities() {
 
 void check_limits() {
     assume_processors(4);
-    if (std::string(threads_by()) != "pool") return;
+    if (by != "pool") return;
     check(wished(nullptr) == 0 && wished("") == 0 && wished("many") == 0 && wished("-1") == 0,
           "what is no number does not count");
     check(wished("3") == 3 && wished("3,2") == 3, "OMP_NUM_THREADS");
@@ -302,9 +299,7 @@ void check_limits() {
     check(get_num_threads() == 3, "a limit below the processors holds");
     set_thread_limit(1);
     check(get_num_threads() == 1, "a limit that was set");
-    int elsewhere = 0;
-    std::thread([&] { elsewhere = get_num_threads(); }).join();
-    check(elsewhere == 8, "it is one of its thread");
+    std::thread([] { check(get_num_threads() == 8, "it is one of its thread"); }).join();
     set_thread_limit(4);
     set_num_threads(0);
     check(get_num_threads() == 4, "no setting");
@@ -328,8 +323,7 @@ void check_wake_price() {
 // Work of so many units, each of a millisecond, until its watch says no at the question of that number. How many
 // units were done, or -1 where one was left out or done twice.
 ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bool& interrupted) {
-    std::vector<std::atomic<int>> done(static_cast<size_t>(units));
-    for (auto& d : done) d = 0;
+    Counts done(static_cast<size_t>(units));
     const auto goes_on = [](void* left) { return --*static_cast<int*>(left) > 0; };
     interrupted = false;
     try {
@@ -345,11 +339,8 @@ ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bo
     } catch (const Interrupted&) {
         interrupted = true;
     }
-    ptrdiff_t count = 0;
-    while (count < units && done[size_t(count)] == 1) ++count;
-    for (ptrdiff_t i = count; i < units; ++i)
-        if (done[size_t(i)]) return -1;
-    return count;
+    const auto end = std::find_if(done.begin(), done.end(), [](int times) { return times != 1; });
+    return std::any_of(end, done.end(), [](int times) { return times; }) ? -1 : end - done.begin();
 }
 
 // Two units that take longer than what is done before a watch is asked: each waits, for a while, until both have begun.
@@ -369,15 +360,16 @@ bool are_done_at_once() {
 
 void check_watch() {
     assume_processors(4);
-    if (std::strcmp(threads_by(), "none")) check(are_done_at_once(), "two long units that are watched, at once");
+    if (by != "none") check(are_done_at_once(), "two long units that are watched, at once");
     bool interrupted;
     for (int threads : {1, 4}) {
-        const std::string by = " by " + std::to_string(threads) + " threads";
-        check(watched(600, threads, 1000, false, interrupted) == 600 && !interrupted, "watched work" + by);
+        const std::string by_some = " by " + std::to_string(threads) + " threads";
+        check(watched(600, threads, 1000, false, interrupted) == 600 && !interrupted, "watched work" + by_some);
         const ptrdiff_t done = watched(600, threads, 1, false, interrupted);
-        check(interrupted && done > 0 && done < 600, "interrupted work" + by + ": " + std::to_string(done) + " units");
-        check(watched(600, threads, 1, true, interrupted) == 600 && !interrupted, "work that nobody watches" + by);
-        check(watched(3, threads, 0, false, interrupted) == 3 && !interrupted, "short work" + by);
+        check(interrupted && done > 0 && done < 600,
+              "interrupted work" + by_some + ": " + std::to_string(done) + " units");
+        check(watched(600, threads, 1, true, interrupted) == 600 && !interrupted, "work that nobody watches" + by_some);
+        check(watched(3, threads, 0, false, interrupted) == 3 && !interrupted, "short work" + by_some);
     }
     int asked = 0;
     {
