@@ -44,7 +44,7 @@ public:
         for (int d = 0; d < batch_.dims; ++d) sum += index_[d] * batch_.stride[operand][d];
         return sum;
     }
-    ptrdiff_t step(Batch::Operand operand) const { return batch_.dims ? batch_.stride[operand][batch_.dims - 1] : 0; }
+    ptrdiff_t stride(Batch::Operand operand) const { return batch_.dims ? batch_.stride[operand][batch_.dims - 1] : 0; }
     void advance(ptrdiff_t n) {
         for (int d = batch_.dims - 1; d >= 0; --d) {
             index_[d] += d == batch_.dims - 1 ? n : 1;
@@ -63,8 +63,8 @@ template <class F>
 void for_each_offset(const Batch& batch, Batch::Operand operand, ptrdiff_t begin, ptrdiff_t n, F f) {
     Walk walk(batch, begin);
     for (ptrdiff_t done = 0; done < n;) {
-        const ptrdiff_t run = walk.run(n - done), offset = walk.offset(operand), step = walk.step(operand);
-        for (ptrdiff_t i = 0; i < run; ++i) f(offset + i * step, done + i);
+        const ptrdiff_t run = walk.run(n - done), offset = walk.offset(operand), stride = walk.stride(operand);
+        for (ptrdiff_t i = 0; i < run; ++i) f(offset + i * stride, done + i);
         walk.advance(run);
         done += run;
     }

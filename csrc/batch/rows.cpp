@@ -20,7 +20,7 @@ Job<E> rows_at(const Walk& walk, const Job<E>& job, ptrdiff_t first, ptrdiff_t l
     part.rows = walk.run(last - first);
     const auto there = [&](auto& x, Batch::Operand operand) {
         x.data = advanced(x.data, walk.offset(operand));
-        x.row = walk.step(operand);
+        x.row = walk.stride(operand);
     };
     there(part.z, Batch::z);
     there(part.y, Batch::y);

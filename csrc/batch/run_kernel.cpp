@@ -43,18 +43,10 @@ void take(const MatrixView<const E>& x, ptrdiff_t rows, ptrdiff_t first, ptrdiff
             for (ptrdiff_t j = first; j < last; ++j) copy[r * row + j] = x.data[r * x.row + j * x.cls];
         return;
     }
-    TransposeJob<E> job;
-    job.columns = rows;
-    job.row = x.cls;
-    job.to_column = row;
-    job.to_panel = lanes<E>;
     for (ptrdiff_t j = first, end; j < last; j = end) {
         end = std::min(last, j + lanes<E>);
         fetch<false>(x, rows, end, std::min(last, end + lanes<E>));
-        job.rows = end - j;
-        job.from = x.data + j * x.cls;
-        job.to = copy + j;
-        active_kernels<E>().transpose(job);
+        active_kernels<E>().transpose({end - j, rows, x.data + j * x.cls, x.cls, copy + j, row, lanes<E>});
     }
 }
 template <class E>
@@ -64,18 +56,10 @@ void give(const E* copy, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first, ptrdiff
             for (ptrdiff_t j = first; j < last; ++j) x.data[r * x.row + j * x.cls] = copy[r * row + j];
         return;
     }
-    TransposeJob<E> job;
-    job.rows = rows;
-    job.row = row;
-    job.to_column = x.cls;
-    job.to_panel = lanes<E>;
     for (ptrdiff_t j = first, end; j < last; j = end) {
         end = std::min(last, j + lanes<E>);
         fetch<true>(x, rows, end, std::min(last, end + lanes<E>));
-        job.columns = end - j;
-        job.from = copy + j;
-        job.to = x.data + j * x.cls;
-        active_kernels<E>().transpose(job);
+        active_kernels<E>().transpose({rows, end - j, copy + j, row, x.data + j * x.cls, x.cls, lanes<E>});
     }
 }
 
@@ -120,9 +104,9 @@ void run_half_precision(RowKernel<float> kernel, const Job<float>& job) {
         // all of them if they stand one after the other
         const auto for_each_line = [&](auto half, auto f) {
             ptrdiff_t lines = columns ? classes : part.rows, length = columns ? part.rows : classes;
-            const ptrdiff_t step = columns ? half.cls : half.row, stride = columns ? half.row : half.cls;
-            if (stride == 1 && step == length) length *= std::exchange(lines, 1);
-            for (ptrdiff_t i = 0; i < lines; ++i) f(half.data + i * step, stride, length, copy + i * length);
+            const ptrdiff_t line = columns ? half.cls : half.row, stride = columns ? half.row : half.cls;
+            if (stride == 1 && line == length) length *= std::exchange(lines, 1);
+            for (ptrdiff_t i = 0; i < lines; ++i) f(half.data + i * line, stride, length, copy + i * length);
         };
         for_each_line(some.half.z, [&](const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) {
             job.half.convert.widen(from, stride, n, to);

@@ -268,16 +268,16 @@ private:
     void weigh() {
         Total total;
         if (targets_) {
-            const ptrdiff_t classes = targets_->shape(axis_), step = stride(*targets_, axis_);
+            const ptrdiff_t classes = targets_->shape(axis_), cls = stride(*targets_, axis_);
             for_each_place<E>(*targets_, axis_, [&](const E* t, ptrdiff_t row) {
                 double weight = job_.class_weight ? 0 : 1;
                 bool good = true;
                 for (ptrdiff_t k = 0; k < classes; ++k) {
-                    const E target = t[k * step];
+                    const E target = t[k * cls];
                     good &= target >= 0 && target <= std::numeric_limits<E>::max();
                     if (job_.class_weight) weight += double(target) * double(job_.class_weight[k]);
                 }
-                if (!good) refuse_target(t, step, row, classes);
+                if (!good) refuse_target(t, cls, row, classes);
                 total.add(weight * weight_of(row));
             });
         } else if (job_.ignore || job_.class_weight || job_.sample_weight) {
@@ -314,9 +314,9 @@ private:
         targets_ = y;
     }
 
-    void refuse_target(const E* t, ptrdiff_t step, ptrdiff_t row, ptrdiff_t classes) const {
+    void refuse_target(const E* t, ptrdiff_t cls, ptrdiff_t row, ptrdiff_t classes) const {
         for (ptrdiff_t k = 0; k < classes; ++k)
-            if (const E target = t[k * step]; !(target >= 0 && std::isfinite(target)))
+            if (const E target = t[k * cls]; !(target >= 0 && std::isfinite(target)))
                 refuse("target " + text_of(double(target)) + " at " + place(row, rows_shape_) + ", class " +
                        std::to_string(k) + "; targets must be finite and not negative");
     }

@@ -158,7 +158,7 @@ public:
         Examples<E> given;
         given.x = data_of<const E>(rows);
         given.row = stride(rows, 0);
-        given.step = stride(rows, 1);
+        given.column = stride(rows, 1);
         const ReleaseGil released(x.size());
         network_.weighted_inputs(given, x.shape(0), to);
         return std::move(z);

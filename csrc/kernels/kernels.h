@@ -91,27 +91,35 @@ struct MapJob {
     bool sums = true;                   // whether the sum of the costs is wanted
 };
 
-// out = start + left right, of shape (rows, columns); `depth` is the number of terms of each sum, and `size` below the
-// number of lanes of a vector. See operations/product.cpp.
+// The operands of a product and its result; `size` is the number of lanes of a vector. Element (i, k) of the left one
+// stands at data[i * row + k * term], or, if `panel` is set and the depth is in panels, at
+// data[i * row + k / size * panel + k % size * term].
+template <class E>
+struct LeftOperand {
+    const E* data = nullptr;
+    ptrdiff_t row = 0, term = 0, panel = 0;
+};
+// Element (k, j) stands at data[k * term + j / size * panel + j % size].
+template <class E>
+struct RightOperand {
+    const E* data = nullptr;
+    ptrdiff_t term = 0, panel = 0;
+};
+// Element (i, j) stands at data[i * row + j / size * panel + j % size].
+template <class E>
+struct ProductResult {
+    E* data = nullptr;
+    ptrdiff_t row = 0, panel = 0;
+};
+
+// out = start + left right, of shape (rows, columns); `depth` is the number of terms of each sum. See
+// operations/product.cpp.
 template <class E>
 struct ProductJob {
     ptrdiff_t rows = 0, columns = 0, depth = 0;
-    // Element (i, k) of the left operand stands at data[i * row + k * term], or, if `panel` is set and the depth is in
-    // panels, at data[i * row + k / size * panel + k % size * term].
-    struct {
-        const E* data = nullptr;
-        ptrdiff_t row = 0, term = 0, panel = 0;
-    } left;
-    // Element (k, j) of the right operand stands at data[k * term + j / size * panel + j % size].
-    struct {
-        const E* data = nullptr;
-        ptrdiff_t term = 0, panel = 0;
-    } right;
-    // Element (i, j) of the result stands at data[i * row + j / size * panel + j % size].
-    struct {
-        E* data = nullptr;
-        ptrdiff_t row = 0, panel = 0;
-    } out;
+    LeftOperand<E> left = {};
+    RightOperand<E> right = {};
+    ProductResult<E> out = {};
     // The initial value of the sums: keep times the element of out; or, if keep is 0, a number per row, a number per
     // column (in whole panels), or 0.
     E keep = 0;

@@ -146,11 +146,7 @@ struct Cut {
 // f(part) for all parts of the result, which become smaller if else some threads would have more of them than others.
 template <class E, class F>
 void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
-    ProductJob<E> all;
-    all.rows = rows.n;
-    all.columns = columns.n;
-    all.depth = job.left.columns;
-    const double time = nanoseconds(all);
+    const double time = nanoseconds(ProductJob<E>{rows.n, columns.n, job.left.columns});
     const int threads = time < worth_threads ? 1 : threads_for(rows.n, time);
     const auto parts = [&] { return rows.parts * columns.parts; };
     while (parts() % threads && parts() < 4 * threads) {

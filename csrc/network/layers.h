@@ -6,7 +6,7 @@
 
 namespace nndl_fast {
 
-// The kernels are in kernels/operations/neuron.cpp and sigmoid.cpp.
+// The kernels are in kernels/operations/neuron.cpp.
 enum class Activation { sigmoid, tanh, relu, leaky_relu };
 constexpr std::pair<const char*, Activation> activation_names[] = {{"relu", Activation::relu},
                                                                    {"sigmoid", Activation::sigmoid},

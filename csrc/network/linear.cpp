@@ -86,10 +86,7 @@ private:
     }
 
     ProductJob<E> weighted_inputs() const {
-        ProductJob<E> product;
-        product.rows = classes_;
-        product.columns = panels() * size;
-        product.depth = features_;
+        ProductJob<E> product{classes_, panels() * size, features_};
         product.left = {job_.w.data, job_.w.row, job_.w.column};
         product.right = {transposed_, size, features_ * size};
         product.out = {z_, size, panel_};
@@ -118,10 +115,7 @@ private:
 
     // (82): the errors are broadcast, the features in lanes
     ProductJob<E> of_weights() const {
-        ProductJob<E> product;
-        product.rows = classes_;
-        product.columns = features_;
-        product.depth = m_;
+        ProductJob<E> product{classes_, features_, m_};
         product.left = {z_, size, 1, panel_};
         product.right = {a_, size, m_ * size};
         product.out = {job_.nabla_w, features_, size};
@@ -138,10 +132,7 @@ private:
     }
     // The error handed down: the weights are broadcast, the examples in lanes.
     ProductJob<E> of_inputs() const {
-        ProductJob<E> product;
-        product.rows = features_;
-        product.columns = panels() * size;
-        product.depth = classes_;
+        ProductJob<E> product{features_, panels() * size, classes_};
         product.left = {job_.w.data, job_.w.column, job_.w.row};
         product.right = {z_, size, panel_};
         product.out = {handed_down_, size, features_ * size};

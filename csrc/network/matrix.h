@@ -24,32 +24,23 @@ constexpr ptrdiff_t row_stride(ptrdiff_t columns) {
     return (vectors < 8 ? vectors : vectors | 1) * lanes<E>;
 }
 
-// Rows to lanes: (m, n), element (i, j) at from[i * row + j * step], to panels [i / lanes][j][i % lanes] that are
+// Rows to lanes: (m, n), element (i, j) at from[i * row + j * column], to panels [i / lanes][j][i % lanes] that are
 // whole.
 template <class E>
-void rows_to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
-    if (step == 1) {
-        TransposeJob<E> job;
-        job.rows = m;
-        job.columns = n;
-        job.from = from;
-        job.row = row;
-        job.to = to;
-        job.to_column = lanes<E>;
-        job.to_panel = n * lanes<E>;
-        job.whole = true;
-        return active_kernels<E>().transpose(job);
+void rows_to_panels(const E* from, ptrdiff_t row, ptrdiff_t column, ptrdiff_t m, ptrdiff_t n, E* to) {
+    if (column == 1) {
+        return active_kernels<E>().transpose({m, n, from, row, to, lanes<E>, n * lanes<E>, true});
     }
     for (ptrdiff_t top = 0; top < m; top += lanes<E>, to += n * lanes<E>)
         for (ptrdiff_t j = 0; j < n; ++j)
             for (ptrdiff_t lane = 0; lane < lanes<E>; ++lane)
-                to[j * lanes<E> + lane] = top + lane < m ? from[(top + lane) * row + j * step] : E(0);
+                to[j * lanes<E> + lane] = top + lane < m ? from[(top + lane) * row + j * column] : E(0);
 }
 
 // Columns to lanes: the same matrix to panels [j / lanes][i][j % lanes].
 template <class E>
-void columns_to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, E* to) {
-    if (step != 1) return rows_to_panels(from, step, row, n, m, to);
+void columns_to_panels(const E* from, ptrdiff_t row, ptrdiff_t column, ptrdiff_t m, ptrdiff_t n, E* to) {
+    if (column != 1) return rows_to_panels(from, column, row, n, m, to);
     constexpr ptrdiff_t ahead = 4;  // rows: they are too far apart, and too short, to be fetched unasked
     for (ptrdiff_t i = 0; i < m; ++i, from += row) {
         E* panel = to + i * lanes<E>;
@@ -65,16 +56,9 @@ void columns_to_panels(const E* from, ptrdiff_t row, ptrdiff_t step, ptrdiff_t m
 // And rows back: panels that are `panel` apart to (m, n), element (i, j) to to[i * row + j].
 template <class E>
 void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to, ptrdiff_t row) {
-    TransposeJob<E> job;
-    job.rows = n;
-    job.row = job.to_panel = lanes<E>;
-    job.to_column = row;
-    for (ptrdiff_t top = 0; top < m; top += lanes<E>) {
-        job.columns = std::min(lanes<E>, m - top);
-        job.from = from + top / lanes<E> * panel;
-        job.to = to + top * row;
-        active_kernels<E>().transpose(job);
-    }
+    for (ptrdiff_t top = 0; top < m; top += lanes<E>)
+        active_kernels<E>().transpose(
+            {n, std::min(lanes<E>, m - top), from + top / lanes<E> * panel, lanes<E>, to + top * row, row, lanes<E>});
 }
 
 // Whether a left operand whose rows stand side by side is transposed for a result of so many columns: each step of a
@@ -84,20 +68,13 @@ constexpr bool is_worth_transposing(ptrdiff_t columns) {
     return columns * ptrdiff_t(sizeof(E)) >= 768;
 }
 
-// Makes (depth, rows) from `from` on, `step` apart, the left operand of the product: each of its rows in one piece.
+// Makes (depth, rows) from `from` on, `stride` apart, the left operand of the product: each of its rows in one piece.
 template <class E>
-void transpose_left(ProductJob<E>& product, const E* from, ptrdiff_t step, Buffer& buffer) {
-    TransposeJob<E> transposition;
-    transposition.rows = product.depth;
-    transposition.columns = product.rows;
-    transposition.to_column = row_stride<E>(transposition.rows);
-    transposition.to_panel = lanes<E>;
-    transposition.from = from;
-    transposition.row = step;
-    transposition.to = allocate<E>(buffer, transposition.columns * transposition.to_column);
-    transposition.whole = true;
-    active_kernels<E>().transpose(transposition);
-    product.left = {transposition.to, transposition.to_column, 1};
+void transpose_left(ProductJob<E>& product, const E* from, ptrdiff_t stride, Buffer& buffer) {
+    const ptrdiff_t row = row_stride<E>(product.depth);
+    E* const to = allocate<E>(buffer, product.rows * row);
+    active_kernels<E>().transpose({product.depth, product.rows, from, stride, to, row, lanes<E>, true});
+    product.left = {to, row, 1};
 }
 
 // The rows of a product go to threads by so many, if they take so many nanoseconds: in shorter ones another

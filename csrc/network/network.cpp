@@ -84,11 +84,9 @@ void Network<E>::give_moment(int moment, const std::vector<E*>& weights, const s
 
 template <class E>
 double Network<E>::time_of_products(ptrdiff_t m, size_t layers) const {
-    ProductJob<E> all;
-    for (size_t i = 0; i < layers; ++i) all.depth += layers_[i].inputs * layers_[i].neurons;
-    all.rows = m;
-    all.columns = 1;
-    return nanoseconds(all);
+    ptrdiff_t depth = 0;
+    for (size_t i = 0; i < layers; ++i) depth += layers_[i].inputs * layers_[i].neurons;
+    return nanoseconds(ProductJob<E>{m, 1, depth});
 }
 
 template <class E>
@@ -111,7 +109,7 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
             for (ptrdiff_t start = first * examples_at_once; start < std::min(n, last * examples_at_once);
                  start += examples_at_once) {
                 const ptrdiff_t m = std::min(examples_at_once, n - start);
-                const Examples<E> a = forward({examples.x + start * examples.row, examples.row, examples.step}, m,
+                const Examples<E> a = forward({examples.x + start * examples.row, examples.row, examples.column}, m,
                                               [&](size_t layer) { return place[layer % 2]; });
                 for (ptrdiff_t r = 0; r < m; ++r) std::copy_n(a.x + r * a.row, columns, result + (start + r) * row);
             }
@@ -119,7 +117,7 @@ void Network<E>::weighted_inputs(const Examples<E>& examples, ptrdiff_t n, E* z)
     if (!is_wide()) return;
     const Examples<E> into_wide = layers ? Examples<E>{result, row} : examples;
     Multiplication<E> product;
-    product.left = {into_wide.x, n, last_layer.inputs, into_wide.row, into_wide.step};
+    product.left = {into_wide.x, n, last_layer.inputs, into_wide.row, into_wide.column};
     product.right = {last_layer.data(last_layer.weights), last_layer.inputs, last_layer.neurons, 1, last_layer.inputs};
     product.out = {z, n, last_layer.neurons, last_layer.neurons, 1};
     product.of_columns = last_layer.data(last_layer.biases);

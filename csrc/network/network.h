@@ -17,11 +17,11 @@ namespace nndl_fast {
 // The output layer is softmax with the first, sigmoid neurons with the others.
 enum class Cost { log_likelihood, cross_entropy, quadratic };
 
-// (n, features), element (i, k) at x[i * row + k * step]; labels (n,) or targets (n, outputs), contiguous
+// (n, features), element (i, k) at x[i * row + k * column]; labels (n,) or targets (n, outputs), contiguous
 template <class E>
 struct Examples {
     const E* x = nullptr;
-    ptrdiff_t row = 0, step = 1;
+    ptrdiff_t row = 0, column = 1;
     const int64_t* labels = nullptr;
     const E* targets = nullptr;
     const double* weights = nullptr;  // (n,), by which the cost of each is multiplied, if there are any
@@ -110,12 +110,9 @@ private:
 // The product that gives z: left, m rows of them, times weights in panels, plus biases where there are any.
 template <class E>
 ProductJob<E> weighted_inputs_job(ptrdiff_t m, ptrdiff_t depth, ptrdiff_t neurons, const E* left, ptrdiff_t left_row,
-                                  ptrdiff_t left_step, const E* weights, const E* biases, E* z) {
-    ProductJob<E> job;
-    job.rows = m;
-    job.columns = whole_vectors<E>(neurons);
-    job.depth = depth;
-    job.left = {left, left_row, left_step};
+                                  ptrdiff_t left_column, const E* weights, const E* biases, E* z) {
+    ProductJob<E> job{m, whole_vectors<E>(neurons), depth};
+    job.left = {left, left_row, left_column};
     job.right = {weights, lanes<E>, depth * lanes<E>};
     job.out = {z, row_stride<E>(neurons), lanes<E>};
     job.start_of_column = biases;
@@ -132,7 +129,7 @@ Examples<E> Network<E>::forward(Examples<E> examples, ptrdiff_t m, F place) cons
         E* const a = place(i);
         const ptrdiff_t row = row_stride<E>(layer.neurons);
         active_kernels<E>().product(weighted_inputs_job(m, layer.inputs, layer.neurons, examples.x, examples.row,
-                                                        examples.step, layer.data(layer.weights),
+                                                        examples.column, layer.data(layer.weights),
                                                         layer.data(layer.biases), a));
         if (i + 1 < layers_.size()) apply(activation_of<E>(hidden_), m * row, a, a);
         examples = {a, row};

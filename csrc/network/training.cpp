@@ -154,18 +154,10 @@ void Network<E>::train_wide(ptrdiff_t m, const Examples<E>& examples, double sca
 template <class E>
 void Network<E>::hand_down(Layer& layer, Layer& before, ptrdiff_t m) {
     E* const transposed = layer.data(layer.transposed);
-    for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>) {
-        TransposeJob<E> transposition;
-        transposition.rows = layer.inputs;
-        transposition.columns = std::min(lanes<E>, layer.neurons - j);
-        transposition.from = layer.data(layer.weights) + j * layer.inputs;
-        transposition.row = lanes<E>;
-        transposition.to = transposed + j * lanes<E>;
-        transposition.to_column = lanes<E>;
-        transposition.to_panel = layer.neurons * lanes<E>;
-        transposition.whole = true;
-        active_kernels<E>().transpose(transposition);
-    }
+    for (ptrdiff_t j = 0; j < layer.neurons; j += lanes<E>)
+        active_kernels<E>().transpose({layer.inputs, std::min(lanes<E>, layer.neurons - j),
+                                       layer.data(layer.weights) + j * layer.inputs, lanes<E>,
+                                       transposed + j * lanes<E>, lanes<E>, layer.neurons * lanes<E>, true});
     E *const a = before.data(before.a), *const delta = before.data(before.delta);
     const ptrdiff_t stride = row_stride<E>(before.neurons);
     share_product(weighted_inputs_job<E>(m, layer.neurons, layer.inputs, layer.data(layer.delta),

@@ -1,14 +1,55 @@
-// Hidden neurons: activations of weighted inputs, and errors times the derivative. The sigmoid itself is in
-// sigmoid.cpp. Each element stands alone; z, y and out are contiguous, and out may be z or y.
+// Neurons: their activations, errors times the derivative of one, and for sigmoid ones the binary cross-entropy with
+// its error. Each element stands alone; z, y and out are contiguous, and out may be z or y.
 //
-// The derivative is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0, else 0 or the slope of a leaky
-// one.
+// The derivative that an error is multiplied by is taken from the activation a: a (1 - a), 1 - a^2, and 1 if a > 0,
+// else 0 or the slope of a leaky one.
 #include "../layout.h"
 
+#include "../../math/logistic.h"
 #include "../../math/tanh.h"
 
 namespace nndl_fast {
 namespace {
+
+template <class V, class E = typename V::Element>
+double sigmoid(const MapJob<E>& job) {
+    return map<V>(job, [](V z) NNDL_LAMBDA { return logistic(z); });
+}
+
+template <class V, class E = typename V::Element>
+double sigmoid_prime(const MapJob<E>& job) {
+    return map<V>(job, [](V z) NNDL_LAMBDA { return logistic_prime(z); });
+}
+
+// cost  = |z| (1 - y) + log(1 + e^-|z|) for z >= 0, |z| y + log(1 + e^-|z|) for z < 0
+// delta = sigma(z) - y, as (1 - y) - sigma(-z) if y > 1/2, because the smaller numbers lose less
+template <class V, class E = typename V::Element>
+double binary_cross_entropy(const MapJob<E>& job) {
+    const RowLayout<V> line{job.n};
+    const V zero = V::all(0), one = V::all(1), down = V::all(ExpConstants<E>::down), scale = V::all(E(job.scale));
+    const auto total = line.template sum<1>([&](auto step) NNDL_LAMBDA {
+        const V z = line.load(Strided<const E>{job.z, 1}, step, E(0)),
+                y = line.load(Strided<const E>{job.y, 1}, step, E(0));
+        const V w = job.weight ? line.load(Strided<const E>{job.weight, 1}, step, E(0)) : one;
+        const Logistic<V> l(z);
+        const auto negative = less(z, zero);
+        if (job.out) {
+            const V smaller = l.smaller_lifted() * down, larger = l.larger();
+            const V of_z = select(negative, smaller, larger), of_minus_z = select(negative, larger, smaller);
+            const V delta = select(less(V::all(E(0.5)), y), (one - y) - of_minus_z, of_z - y);
+            line.store(Strided<E>{job.out, 1}, step, delta * (w * scale));
+        }
+        if (!job.sums) return Terms<V, 1>{{zero}};
+        const V slope = select(negative, y, one - y);
+        const V linear = select(equal(slope, zero), zero, slope * max(zero - z, z));
+        const V full = linear + l.log_sum();
+        const V nothing = select(is_nan(full), full, zero);  // a weight of 0 hides an infinity, not a NaN
+        const V cost = select(equal(w, zero), nothing, w * full);
+        if (job.cost) line.store(Strided<E>{job.cost, 1}, step, cost);
+        return Terms<V, 1>{{line.trim(step, cost)}};
+    });
+    return reduce_add(total.of[0].value());
+}
 
 template <class V, class E = typename V::Element>
 double hyperbolic_tangent(const MapJob<E>& job) {
@@ -62,6 +103,9 @@ double times_leaky_relu_prime(const MapJob<E>& job) {
 
 }  // namespace
 
+NNDL_EXPORT(double, sigmoid, MapJob)
+NNDL_EXPORT(double, sigmoid_prime, MapJob)
+NNDL_EXPORT(double, binary_cross_entropy, MapJob)
 NNDL_EXPORT(double, hyperbolic_tangent, MapJob)
 NNDL_EXPORT(double, rectifier, MapJob)
 NNDL_EXPORT(double, leaky_rectifier, MapJob)
