@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <new>
@@ -20,7 +21,6 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
@@ -35,14 +35,20 @@ void pass(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseco
 
 const std::string by = threads_by();
 
+// f(unit) for each unit of some work.
+template <class F>
+void share_each(ptrdiff_t units, int threads, double nanoseconds, F f) {
+    share_out(units, threads, nanoseconds, [&](ptrdiff_t first, ptrdiff_t last) {
+        for (ptrdiff_t i = first; i < last; ++i) f(size_t(i));
+    });
+}
+
 // How often each unit of some work was done.
 using Counts = std::vector<std::atomic<int>>;
 
 bool each_once(ptrdiff_t units, int threads, double nanoseconds) {
     Counts done(static_cast<size_t>(units));
-    share_out(units, threads, nanoseconds, [&](ptrdiff_t first, ptrdiff_t last) {
-        for (ptrdiff_t i = first; i < last; ++i) ++done[size_t(i)];
-    });
+    share_each(units, threads, nanoseconds, [&](size_t i) { ++done[i]; });
     return std::all_of(done.begin(), done.end(), [](int times) { return times == 1; });
 }
 
@@ -64,8 +70,8 @@ size_t workers(int threads, int calls = 1) {
     for (; calls > 0; --calls) {
         std::mutex mutex;
         std::set<std::thread::id> ids;
-        share_out(64, threads, long_work, [&](ptrdiff_t first, ptrdiff_t last) {
-            for (ptrdiff_t i = first; i < last; ++i) pass(1);
+        share_each(64, threads, long_work, [&](size_t) {
+            pass(1);
             const std::lock_guard<std::mutex> lock(mutex);
             ids.insert(std::this_thread::get_id());
         });
@@ -134,10 +140,7 @@ void check_fork() {
         check(each_once(1000, 4, long_work), "before fork");
         std::fflush(stdout);
         const pid_t child = fork();
-        if (!child) {
-            const bool parallel = by != "pool" || workers(4, 5) > 1;
-            _exit(each_once(1000, 4, long_work) && parallel ? 0 : 1);
-        }
+        if (!child) _exit(each_once(1000, 4, long_work) && (by != "pool" || workers(4, 5) > 1) ? 0 : 1);
         int status = 1;
         check(each_once(1000, 4, long_work), "after fork");
         waitpid(child, &status, 0);
@@ -158,8 +161,7 @@ void check_signals() {
 }
 
 void write(const std::string& path, const std::string& text) {
-    for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
-        mkdir(path.substr(0, slash).c_str(), 0700);
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     std::ofstream(path) << text;
 }
 
@@ -324,17 +326,14 @@ void check_wake_price() {
 // units were done, or -1 where one was left out or done twice.
 ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bool& interrupted) {
     Counts done(static_cast<size_t>(units));
-    const auto goes_on = [](void* left) { return --*static_cast<int*>(left) > 0; };
     interrupted = false;
     try {
-        const Watch watch(goes_on, &answers);
+        const Watch watch([](void* left) { return --*static_cast<int*>(left) > 0; }, &answers);
         std::optional<Watch> nobody;
         if (outer_only) nobody.emplace(nullptr, nullptr);
-        share_out(units, threads, 1e6 * double(units), [&](ptrdiff_t first, ptrdiff_t last) {
-            for (ptrdiff_t i = first; i < last; ++i) {
-                pass(1);
-                ++done[size_t(i)];
-            }
+        share_each(units, threads, 1e6 * double(units), [&](size_t i) {
+            pass(1);
+            ++done[i];
         });
     } catch (const Interrupted&) {
         interrupted = true;
@@ -343,24 +342,18 @@ ptrdiff_t watched(ptrdiff_t units, int threads, int answers, bool outer_only, bo
     return std::any_of(end, done.end(), [](int times) { return times; }) ? -1 : end - done.begin();
 }
 
-// Two units that take longer than what is done before a watch is asked: each waits, for a while, until both have begun.
-bool are_done_at_once() {
-    const auto goes_on = [](void*) { return true; };
-    const Watch watch(goes_on, nullptr);
-    std::atomic<int> begun{0}, met{0};
-    share_out(2, 2, 4 * Watch::first_part, [&](ptrdiff_t first, ptrdiff_t last) {
-        for (; first < last; ++first) {
+void check_watch() {
+    assume_processors(4);
+    if (by != "none") {  // two units, each longer than what is done before a watch is asked, which wait for each other
+        const Watch watch([](void*) { return true; }, nullptr);
+        std::atomic<int> begun{0}, met{0};
+        share_each(2, 2, 4 * Watch::first_part, [&](size_t) {
             ++begun;
             for (int i = 0; i < 2000 && begun < 2; ++i) pass(1);
             met += begun == 2;
-        }
-    });
-    return met == 2;
-}
-
-void check_watch() {
-    assume_processors(4);
-    if (by != "none") check(are_done_at_once(), "two long units that are watched, at once");
+        });
+        check(met == 2, "two long units that are watched, at once");
+    }
     bool interrupted;
     for (int threads : {1, 4}) {
         const std::string by_some = " by " + std::to_string(threads) + " threads";
@@ -373,8 +366,7 @@ void check_watch() {
     }
     int asked = 0;
     {
-        const auto count = [](void* n) { return ++*static_cast<int*>(n) > 0; };
-        const Watch watch(count, &asked);
+        const Watch watch([](void* n) { return ++*static_cast<int*>(n) > 0; }, &asked);
         for (int i = 0; i < 100; ++i) Watch::done(Watch::interval / 10);
     }
     check(asked == 10, "asked " + std::to_string(asked) + " times");
