@@ -40,9 +40,9 @@ def installed(others: dict[str, Other]) -> dict[str, Other]:
     return {name: other for name, other in others.items() if not peers.missing(other.library)}
 
 
-def product_of_numpy(layer: last_layer.Layer) -> Call:
-    z = np.empty_like(layer.z)
-    return lambda: np.matmul(layer.a, layer.w.T, out=z)
+def product_of_numpy(a: Array, w: Array) -> Call:
+    z = np.empty((len(a), len(w)), a.dtype)
+    return lambda: np.matmul(a, w.T, out=z)
 
 
 def product_of_pytorch(layer: last_layer.Layer) -> Call:
@@ -71,7 +71,7 @@ def product_of_onnxruntime(layer: last_layer.Layer) -> Call:
 
 
 AFTER = {
-    "NumPy's product": Other("NumPy", product_of_numpy),
+    "NumPy's product": Other("NumPy", lambda layer: product_of_numpy(layer.a, layer.w)),
     "PyTorch's product": Other("PyTorch", product_of_pytorch),
     "ONNX Runtime's product": Other("ONNX Runtime", product_of_onnxruntime),
     summary.LEFT_OUT: Other("scikit-learn", lambda layer: peers.cost_and_delta_sklearn(layer.z, layer.y)),
@@ -101,9 +101,10 @@ def spread(seconds: Iterable[float]) -> dict[str, float]:
     return {"median": float(np.median(its)), "mean": mean, "late": late}
 
 
-def alone(call: Call, seconds: float) -> list[tuple[float, ...]]:
+def alone(measurement: Callable[..., Any], *arguments: Any) -> Any:
+    """What it returns, with one thread of ours."""
     with nf.num_threads(1):
-        return timed([call], seconds)
+        return measurement(*arguments)
 
 
 def after_others(shape: tuple[int, int, int], rounds: int, seconds: float) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def after_others(shape: tuple[int, int, int], rounds: int, seconds: float) -> di
         return nf.log_likelihood_cost_and_delta(layer.z, layer.y, out=out)
 
     plan: dict[str, Callable[[float], list[tuple[float, ...]]]] = {
-        "one thread": partial(alone, call),
+        "one thread": partial(alone, timed, [call]),
         "products": partial(timed, [last_layer.products_alone(layer)]),
         **{f"step {name}": partial(timed, [step]) for name, step in whole.items()},
     }
@@ -146,9 +147,9 @@ class Turns(NamedTuple):
     started: Array
     took: Array
 
-    def mean(self, first: float = 0.0, last: float = np.inf) -> float:
-        """Of the calls that began within a part of their turn; of all if none did, each being too long."""
-        its = self.took[(self.started >= first) & (self.started < last)]
+    def mean(self, first: float = 0.0) -> float:
+        """Of the calls that began so late in their turn; of all if none did, each being too long."""
+        its = self.took[self.started >= first]
         return float(np.mean(its if its.size else self.took))
 
 
@@ -176,26 +177,19 @@ def taking_turns(players: list[tuple[Call, float]], turns: int) -> list[Turns]:
     return [Turns(*np.array(calls).T) for calls in found]
 
 
-def in_turn_numpy(batch: peers.Batch) -> Call:
-    n, classes = batch.z.shape
+def product_before(batch: peers.Batch) -> Call:
+    """Of a layer whose result would be the batch."""
     rng = np.random.default_rng(0)
-    a, w = (rng.standard_normal((rows, FEATURES), np.float32) for rows in (n, classes))
-    z = np.empty_like(batch.z)
-    return lambda: np.matmul(a, w.T, out=z)
+    return product_of_numpy(*(rng.standard_normal((rows, FEATURES), np.float32) for rows in batch.z.shape))
 
 
 IN_TURN = {
-    "NumPy's product": Other("NumPy", in_turn_numpy),
+    "NumPy's product": Other("NumPy", product_before),
     "PyTorch": Other("PyTorch", lambda batch: peers.softmax_pytorch(batch.z)),
     "ONNX Runtime": Other("ONNX Runtime", lambda batch: peers.softmax_onnxruntime(batch.z, spinning=True)),
     summary.LEFT_OUT: Other("scikit-learn", lambda batch: peers.cost_and_delta_sklearn(batch.z, batch.y)),
     "Numba": Other("Numba", lambda batch: peers.cost_and_delta_numba(batch.z, batch.y)),
 }
-
-
-def on_one_thread(players: list[tuple[Call, float]], turns: int) -> list[Turns]:
-    with nf.num_threads(1):
-        return taking_turns(players, turns)
 
 
 def in_turn(shape: tuple[int, int], rounds: int, turns: int, names: Iterable[str]) -> dict[str, Any]:
@@ -208,10 +202,10 @@ def in_turn(shape: tuple[int, int], rounds: int, turns: int, names: Iterable[str
     }
     for call, _ in others.values():
         call()  # Numba and JAX compile in the first one
-    plan: dict[str, Callable[[], list[Turns]]] = {"one thread": partial(on_one_thread, [ours], turns)}
+    plan: dict[str, Callable[[], list[Turns]]] = {"one thread": partial(alone, taking_turns, [ours], turns)}
     for name, other in others.items():
         plan[name] = partial(taking_turns, [other, ours], turns)
-        plan[f"{name}, one thread"] = partial(on_one_thread, [other, ours], turns)
+        plan[f"{name}, one thread"] = partial(alone, taking_turns, [other, ours], turns)
     found: dict[str, list[list[Turns]]] = {}
     for _ in range(rounds):
         for name, run in plan.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import machine
 import measure
 import peers
 import pytest
@@ -33,7 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NxCLASSES",
         help="only this shape (may be given again); without it all, and training",
     )
-    group.addoption("--beside", choices=measure.BESIDE, help="keep all cores busy in other processes; means")
+    group.addoption(
+        "--beside",
+        choices=measure.BESIDE,
+        help="keep all cores busy in other processes meanwhile; rounds then count by their means",
+    )
     group.addoption(
         "--keep-memory",
         action="store_true",
@@ -43,14 +48,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes; left out unless asked for (-m slow)")
-    config.addinivalue_line("markers", "rounds(most): fewer than --rounds, as one takes long")
+    config.addinivalue_line("markers", "rounds(most): at most so many rounds, since one takes long")
     if config.getoption("keep_memory"):
         measure.keep_freed_memory()
     # scikit-learn's estimators say that they have not converged, which is not asked of them.
     # Its ConvergenceWarning is named by its base class, so that scikit-learn need not be installed.
     config.addinivalue_line("filterwarnings", "ignore:Stochastic Optimizer. Maximum iterations:UserWarning")
     rounds, beside = config.getoption("rounds"), config.getoption("beside")
-    config.stash[measure.SESSION] = measure.Session(bool(rounds), means=beside is not None)
+    config.stash[measure.SESSION] = measure.Session(bool(rounds), beside is not None)
+
+
+def pytest_report_header() -> str:
+    found = ", ".join(f"{name}={value}" for name, value in machine.settings().items())
+    return f"set in the environment, and changing how fast libraries are: {found or 'nothing'}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -75,11 +85,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if chosen and its_shape not in chosen:
             dropped.append(item)
             continue
-        # What stands beside each other: everything of a shape, or all who do the same.
+        # What takes turns: everything of a shape; a test of other shapes; or whoever does the same as others.
         place: Any = its_shape
-        if its_shape not in peers.SHAPES:
-            what = (name for name in parameters if name not in ("turn", "peer"))
-            place = item.nodeid.partition("[")[0], *(str(parameters[name]) for name in what)
+        if None in its_shape:
+            what = (str(value) for name, value in parameters.items() if name not in ("turn", "peer"))
+            place = item.nodeid.partition("[")[0], *what
+        elif its_shape not in peers.SHAPES:
+            place = item.nodeid.partition("[")[0]
         position = places.setdefault(place, len(places))
         keyed.append(((position, parameters.get("turn", 0)), item))
     keyed.sort(key=lambda pair: pair[0])

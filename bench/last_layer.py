@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import peers
 from peers import Array, Call
+from results import PARTS
 
 import nndl_fast as nf
 
@@ -40,11 +41,7 @@ def layer(n: int, features: int, classes: int) -> Layer:
     w = rng.standard_normal((classes, features), np.float32) / np.float32(np.sqrt(features))
     y = rng.integers(classes, size=n)
     z = a @ w.T
-    delta, shifted, sums = peers.in_float64(z)
-    rows = np.arange(n)
-    cost = float(np.mean(np.log(sums[:, 0]) - shifted[rows, y]))
-    delta[rows, y] -= 1
-    delta /= n
+    cost, delta, _ = peers.cost_and_error(z, y)
     return Layer(a, w, y, z, cost, delta, delta.T @ a)
 
 
@@ -177,9 +174,9 @@ def by_torch(linear_cross_entropy: Callable[..., Any], layer: Wide) -> Call:
 
 LAST_LAYER: dict[str, Callable[[Wide], Call]] = {
     "nndl_fast": lambda layer: lambda: nf.linear_log_likelihood(*layer),
-    "the cost alone": lambda layer: lambda: nf.linear_log_likelihood(*layer, gradients=False),
-    "products alone": wide_products,
-    "the bridge to PyTorch": wide_by_bridge,
+    PARTS[1]: lambda layer: lambda: nf.linear_log_likelihood(*layer, gradients=False),
+    PARTS[0]: wide_products,
+    PARTS[2]: wide_by_bridge,
     "PyTorch": wide_in_pytorch,
 }
 
@@ -243,7 +240,10 @@ def by_bridge(batch: peers.Batch) -> Call:
     return stepping(bridge.cross_entropy, [batch.z], batch.y)
 
 
-BRIDGE: dict[str, Callable[[peers.Batch], Call]] = {
-    "nndl_fast": by_bridge,
-    "PyTorch": lambda batch: peers.cost_and_delta_pytorch(batch.z, batch.y),
-}
+def without_bridge(batch: peers.Batch) -> Call:
+    import torch
+
+    return stepping(torch.nn.functional.cross_entropy, [batch.z], batch.y)
+
+
+BRIDGE = {"nndl_fast": by_bridge, "PyTorch": without_bridge}

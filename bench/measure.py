@@ -16,9 +16,13 @@ import peers
 import pytest
 import results
 
+from nndl_fast import _core
+
 BIG = 500_000  # elements from which every call is timed; the calls of a smaller shape are timed together
 MEASUREMENT = 0.02  # seconds that calls are repeated for in a round
 BIG_MEASUREMENT = 0.05  # seconds, the same for big shapes
+# The same beside other processes: the system favours a thread that has just slept, for a while.
+MEASUREMENT_BESIDE = 0.2
 # Seconds asleep between two looks at whether threads still spin. Linux counts the time of a thread that runs
 # on another processor once per tick, and a tick may take 10 ms.
 PAUSE = 0.012
@@ -84,6 +88,16 @@ BESIDE = {"multiply": [MULTIPLY], "count": [COUNT] * machine.usable_processors()
 
 
 @contextmanager
+def instruction_set(name: str) -> Iterator[None]:
+    before = _core.isa()
+    _core.use_isa(name)
+    try:
+        yield
+    finally:
+        _core.use_isa(before)
+
+
+@contextmanager
 def beside(programs: list[str]) -> Iterator[None]:
     """They work meanwhile."""
     started = [
@@ -105,9 +119,8 @@ class Session:
     or an ONNX session takes longer to prepare than to measure. Those of the shape before are dropped, as all
     of them would hold gigabytes."""
 
-    def __init__(self, interleaved: bool = False, means: bool = False) -> None:
-        self.interleaved = interleaved
-        self.of_a_round = "mean" if means else "median"
+    def __init__(self, interleaved: bool = False, beside: bool = False) -> None:
+        self.interleaved, self.beside = interleaved, beside
         self.rounds: dict[results.Key, list[float]] = {}
         self.shape = (0, 0)
         self.calls: dict[tuple[str, str], peers.Call] = {}
@@ -131,7 +144,8 @@ class Session:
         if key not in self.repetitions:
             # The best of three: a call that was held up would make every measurement after it too short.
             seconds = min(seconds_of_a_call(self.calls[key]) for _ in range(3))
-            self.repetitions[key] = max(1, round((BIG_MEASUREMENT if self.big else MEASUREMENT) / seconds))
+            whole = MEASUREMENT_BESIDE if self.beside else BIG_MEASUREMENT if self.big else MEASUREMENT
+            self.repetitions[key] = max(1, round(whole / seconds))
         return self.repetitions[key]
 
     @property
@@ -196,7 +210,7 @@ class Timed:
         self.benchmark.group = f"{key.operation}, {key.n} x {key.classes}"
         self.benchmark.extra_info.update(key._asdict())
         if self.benchmark.stats is not None:  # None with --benchmark-disable
-            seconds = getattr(self.benchmark.stats.stats, self.session.of_a_round)
+            seconds = getattr(self.benchmark.stats.stats, "mean" if self.session.beside else "median")
             self.session.rounds.setdefault(key, []).append(seconds)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
-from summary import Table, markdown, markdown_rows
+from summary import Table, markdown_rows
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 76rem;
@@ -28,24 +28,21 @@ td.good { color: #00632e; background: #effaf1; }
 img { max-width: 100%; }
 summary { cursor: pointer; font-weight: 600; margin-top: 2.5rem; }
 """
-# Words that mark a cell, so that a colour never says anything alone.
-MARKS = {"bad": r"slower|regression", "good": "faster"}
+# Cells that get a colour, which never says anything alone.
+MARKS = {"bad": r"(?:[\d.]+ )?(?:slower|regression)", "good": "faster"}
+MEANT = re.compile(r"([\\`*_\[\]<|!])")  # by Markdown, and not by who wrote a cell
 READER = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def text(content: str) -> str:
-    """Markdown, in which no HTML counts."""
-    html = READER.render(content)
-    for mark, words in MARKS.items():
-        html = re.sub(rf"<td>(?=[^<]*\b(?:{words})\b)", f'<td class="{mark}">', html)
-    return html
-
-
 def table(content: Table, folded: bool = False) -> str:
+    header, *rows = ([MEANT.sub(r"\\\1", cell) for cell in row] for row in (content.header, *content.rows))
+    html = READER.render(markdown_rows(header, rows))
+    for mark, words in MARKS.items():
+        html = re.sub(rf"<td>(?={words}[ <])", f'<td class="{mark}">', html)
+    html = f"<p>{escape(content.note)}</p>\n{html}"
     if folded:
-        inside = text(f"{content.note}\n\n{markdown_rows(content.header, content.rows)}")
-        return f"<details><summary>{escape(content.title)}</summary>\n{inside}</details>\n"
-    return text(markdown(content))
+        return f"<details><summary>{escape(content.title)}</summary>\n{html}</details>\n"
+    return f"<h2>{escape(content.title)}</h2>\n{html}"
 
 
 def picture(path: Path) -> str:

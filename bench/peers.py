@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
+import results
 from numpy.typing import ArrayLike, NDArray
 
 import nndl_fast as nf
@@ -36,25 +37,29 @@ RTOL = 2e-5
 BLOCK = 1 << 18  # elements that are checked at a time, in cache
 
 # A fresh result in every call, as a user has it, and the same array given as out= again and again.
-OURS = ["nndl_fast", "nndl_fast, out="]
+OURS = [results.OURS, results.OURS_OUT]
 
-MODULES = {
-    **{name: ["nndl_fast"] for name in OURS},
-    "NumPy": ["numpy"],
+MODULES: dict[str, list[str]] = {
+    **{name: [] for name in OURS},
+    "NumPy": [],
+    "example by example": [],
     "SciPy": ["scipy"],
     "PyTorch": ["torch"],
     "PyTorch, one thread": ["torch"],
-    "the bridge to PyTorch": ["torch"],
     "ONNX Runtime": ["onnxruntime", "onnx"],
     "scikit-learn": ["sklearn"],
     "Numba": ["numba"],
     "JAX": ["jax"],
+    # of a last layer, beside it
+    results.PARTS[0]: [],
+    results.PARTS[1]: [],
+    results.PARTS[2]: ["torch"],
 }
 
 
 def missing(peer: str) -> list[str]:
     """The modules that this peer needs and that are not installed."""
-    return [module for module in MODULES.get(peer, []) if find_spec(module) is None]
+    return [module for module in MODULES[peer] if find_spec(module) is None]
 
 
 class Batch(NamedTuple):
@@ -77,18 +82,23 @@ def in_float64(z: Array) -> tuple[Array, Array, Array]:
     return a, shifted, sums
 
 
+def cost_and_error(z: Array, y: Array) -> tuple[float, Array, Array]:
+    """By plain NumPy in float64: the mean log-likelihood cost, its gradient, and the softmax of z."""
+    a, shifted, sums = in_float64(z)
+    rows = np.arange(len(y))
+    delta = a.copy()
+    delta[rows, y] -= 1
+    delta /= len(y)
+    return float(np.mean(np.log(sums[:, 0]) - shifted[rows, y])), delta, a
+
+
 @lru_cache(maxsize=1)  # one at a time: all nine would hold half a gigabyte
 def batch(n: int, classes: int) -> Batch:
     """Seeded logits, N(0, 2^2), and labels, with their results by plain NumPy in float64."""
     rng = np.random.default_rng([n, classes])
     z = rng.standard_normal((n, classes), np.float32) * np.float32(2)
     y = rng.integers(classes, size=n)
-    a, shifted, sums = in_float64(z)
-    rows = np.arange(n)
-    cost = float(np.mean(np.log(sums[:, 0]) - shifted[rows, y]))
-    delta = a.copy()
-    delta[rows, y] -= 1
-    delta /= n
+    cost, delta, a = cost_and_error(z, y)
     return Batch(z, y, a, cost, delta)
 
 

@@ -45,7 +45,7 @@ def reduced(record: dict[str, Any], read: dict[str, list[str]]) -> dict[str, Any
 
 
 def kept(report: dict[str, Any]) -> dict[str, Any]:
-    """What the pages, ``history.py`` and ``report.py --against`` read of a report."""
+    """What the pages, ``pictures.py`` and ``report.py --against`` read of a report."""
     names = ["format", "date", *results.DESCRIBED, *results.SETTINGS, "blas", "times"]
     found = {name: report[name] for name in names}
     found["machine"] = {key: value for key, value in report["machine"].items() if key != results.LOAD}

@@ -70,8 +70,9 @@ def measured(rounds: int, quick: bool, keep_memory: bool) -> results.Times:
 
 def notes(rounds: int, quick: bool, keep_memory: bool, load: float | None) -> list[str]:
     lines = [
-        f"One process; in each of {rounds} rounds all that belongs to a shape is measured in turn, after a "
-        "warm-up, when the threads of the library before have gone to sleep. Each result is checked.",
+        f"One process; in each of {rounds} rounds (fewer of what takes long) all that belongs to a shape is "
+        "measured in turn, after a warm-up, when the threads of the library before have gone to sleep. Each "
+        "result is checked.",
         "malloc gives nothing back to the system: page faults would depend on what ran before."
         if keep_memory
         else "malloc as it is: what large results cost depends on the page faults of fresh memory.",

@@ -92,11 +92,11 @@ def seconds(times: Times, operation: str, shape: Shape, library: str) -> float |
     return None if time is None else time.seconds
 
 
-def ratios(times: Times, operation: str, library: str, over: str = OURS) -> dict[Shape, float]:
-    """How many times as long as ``over`` the library takes, for each shape that has both."""
+def ratios(times: Times, operation: str, library: str) -> dict[Shape, float]:
+    """How many times as long as ours the library takes, for each shape that has both."""
     found = {}
     for shape in shapes(times, operation):
-        its, ours = (seconds(times, operation, shape, name) for name in (library, over))
+        its, ours = (seconds(times, operation, shape, name) for name in (library, OURS))
         if its is not None and ours is not None:
             found[shape] = its / ours
     return found
@@ -229,16 +229,15 @@ class Change(NamedTuple):
 DRIFT_SHARE = 0.9
 
 # What is varied in these is ours, although a number of threads or an instruction set stands for the library.
-VARIED = (", threads", ", instruction sets", ", nearest caches")
-LIKEWISE = ("layouts: ", "callers: ", "oversubscription: ")
+VARIED = (", threads", ", instruction sets", ", nearest caches", ", layouts")
+LIKEWISE = ("callers: ", "oversubscription: ")
+WRITTEN = "as written"  # of the stages of a network, the one that has nothing of ours
 
 
 def is_ours(key: Key) -> bool:
-    return (
-        key.library in (OURS, OURS_OUT)
-        or key.operation.endswith(VARIED)
-        or key.operation.startswith(LIKEWISE)
-    )
+    stage = key.operation.startswith("epoch: ") and key.library != WRITTEN
+    varied = key.operation.endswith(VARIED) or key.operation.startswith(LIKEWISE)
+    return key.library in (OURS, OURS_OUT, *PARTS[1:]) or varied or stage
 
 
 def changes(new: Times, old: Times) -> list[Change]:

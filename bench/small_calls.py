@@ -65,9 +65,9 @@ class Data:
         classes = np.arange(self.z.shape[axis]).reshape(
             [-1 if d == axis % self.z.ndim else 1 for d in range(self.z.ndim)]
         )
-        self.labels = rng.integers(self.z.shape[axis], size=self.a.sum(axis).shape)
+        labels = rng.integers(self.z.shape[axis], size=self.a.sum(axis).shape)
         targets = case.targets if case.targets is np.int8 else case.dtype
-        self.y = (np.expand_dims(self.labels, axis) == classes).astype(targets)
+        self.y = (np.expand_dims(labels, axis) == classes).astype(targets)
         self.x, inputs = self.z, self.z.shape[axis]
         self.w: Array = rng.standard_normal((inputs, 10)).astype(case.dtype)
         if axis == 0 and self.z.ndim == 2:
@@ -79,13 +79,6 @@ class Data:
 def softmax(z: Array, axis: int) -> Array:
     e = np.exp(z - z.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
-
-
-def pick(x: Array, d: Data) -> Array:
-    """The element of each example's label."""
-    if d.axis == 0:
-        return x[d.labels, np.arange(d.n)] if x.ndim == 2 else x[d.labels]
-    return x[np.arange(d.n), d.labels] if x.ndim == 2 else x[d.labels]
 
 
 def cost_numpy(z: Array, y: Array, axis: int, n: int) -> Any:

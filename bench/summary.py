@@ -45,8 +45,8 @@ def markdown(table: Table) -> str:
     return f"## {table.title}\n\n{table.note}\n\n{markdown_rows(table.header, table.rows)}"
 
 
-def markdown_rows(header: list[str], rows: list[list[str]], align: str = "---") -> str:
-    lines = [header, [align] * len(header), *rows]
+def markdown_rows(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
@@ -69,36 +69,32 @@ def sentence(times: Times, company: Sequence[Mapping[str, Any]]) -> str:
     steps: dict[str, list[float]] = {}
     for name, _, ratio in results.steps_in_company(company):
         steps.setdefault(name, []).append(ratio)
-    by_peer = {
-        operation: {
-            name: list(ratios.values())
-            for name in results.peers_of(times, operation)
-            if (ratios := results.ratios(times, operation, name))
-        }
-        for operation in (results.STEP, COST_AND_DELTA)
-    }
     said = []
-    for what, of in (
-        ("for a whole step of a last layer", steps if company else by_peer[results.STEP]),
-        ("for cost and delta alone", by_peer[COST_AND_DELTA]),
-    ):
-        if of:
-            means = (f"{name} {number(geometric_mean(ratios))}" for name, ratios in of.items())
-            said.append(f"{what} {', '.join(means)}")
-    times_as_long = "; ".join(said) or "nothing"
+    titles = {results.STEP: "a whole step of a last layer", COST_AND_DELTA: "cost and delta alone"}
+    for operation, what in titles.items():
+        of = steps if company and operation == results.STEP else {}
+        for name in [] if of else results.peers_of(times, operation):
+            of[name] = list(results.ratios(times, operation, name).values())
+        means = [f"{name} {number(geometric_mean(ratios))}" for name, ratios in of.items() if ratios]
+        said += [f"for {what} {', '.join(means)}"] if means else []
     found = results.comparisons(times, company)
     return (
-        f"How many times as long as {OURS} others take, geometric means over the shapes: {times_as_long}. In "
-        f"{sum(comparison.is_loss for comparison in found)} of {len(found)} comparisons {OURS} takes longer."
+        f"How many times as long as {OURS} others take, geometric means over the shapes: "
+        f"{'; '.join(said) or 'nothing'}. In {sum(its.is_loss for its in found)} of {len(found)} comparisons "
+        f"{OURS} takes longer."
     )
 
 
 def ratio_table(times: Times, operation: str) -> Table:
     columns = {}
     for name in results.peers_of(times, operation):
-        columns[name] = results.ratios(times, operation, name)
+        if its := results.ratios(times, operation, name):
+            columns[name] = its
         if awake := results.ratios(times, results.in_turn(operation, name), name):
             columns[f"{name}, awake"] = awake
+    header = ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *columns]
+    if not columns:
+        return Table(TITLES[operation], "", header, [])
     rows = []
     for shape in results.shapes(times, operation):
         ours = [microseconds(results.seconds(times, operation, shape, name)) for name in (OURS, OURS_OUT)]
@@ -113,14 +109,13 @@ def ratio_table(times: Times, operation: str) -> Table:
     )
     if any(name.endswith(", awake") for name in columns):
         note += f" Awake: in turn with {OURS}, without a pause, while the threads of both may spin; means."
-    header = ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *columns]
     return Table(TITLES[operation], note, header, rows)
 
 
-# Operations whose names begin so are compared in one table, a row each; what it says of them.
+# Operations whose names begin with a family, or end with it, are compared in one table, a row each.
 FAMILIES = {
     "training": "An epoch on 5,000 images, in mini-batches of 10 unless said otherwise.",
-    "fit": "Whole fits of estimators.",
+    "fit": "Whole fits of estimators, in seconds.",
     "product": "Matrix products by nf.matmul and by NumPy, as the operands stand in programs.",
     "call": "Small calls beside the lines of NumPy that they replace.",
     "layouts": "The same batch in rows (axis=1) and in columns (axis=0), with out=.",
@@ -129,26 +124,34 @@ FAMILIES = {
 }
 
 
+def is_of(family: str, operation: str) -> bool:
+    return operation.startswith((f"{family}:", f"{family} ")) or operation.endswith(f", {family}")
+
+
 def family_table(times: Times, family: str) -> Table:
-    """Every operation of a family over the library that the first one begins with, as a rule ours."""
-    names = [name for name in results.operations(times) if name.partition(" ")[0].rstrip(":") == family]
-    libraries = list(dict.fromkeys(key.library for key in times if key.operation in names))
-    show = against_us if OURS in libraries else number
-    columns: dict[str, list[float]] = {}
+    """Every operation of a family, over the library that the first one begins with, as a rule ours."""
+    names = [operation for operation in results.operations(times) if is_of(family, operation)]
+    first, *others = dict.fromkeys(key.library for key in times if key.operation in names) or [""]
+    show, time = against_us if first == OURS else number, number if family == "fit" else microseconds
+    columns: dict[str, list[float]] = {library: [] for library in others}
     rows = []
     for operation in names:
         for shape in results.shapes(times, operation):
-            its = {library: results.seconds(times, operation, shape, library) for library in libraries}
-            ratios = {library: limits.quotient(its[library], its[libraries[0]]) for library in libraries[1:]}
-            for library, ratio in ratios.items():
-                if ratio is not None:
-                    columns.setdefault(library, []).append(ratio)
-            place = [operation.removeprefix(f"{family}: "), shape_name(shape)]
-            rows.append([*place, microseconds(its[libraries[0]]), *map(show, ratios.values())])
+            ours = results.seconds(times, operation, shape, first)
+            row = [
+                operation.removeprefix(f"{family}: ").removesuffix(f", {family}"),
+                shape_name(shape),
+                time(ours),
+            ]
+            for library, ratios in columns.items():
+                ratio = limits.quotient(results.seconds(times, operation, shape, library), ours)
+                row.append("" if ratio is None else show(ratio))
+                ratios += [] if ratio is None else [ratio]
+            rows.append(row)
     if len(rows) > 1:
         for what, value in (("geometric mean", geometric_mean), ("the least", min)):
-            rows.append([what, "", "", *(show(value(columns[library])) for library in libraries[1:])])
-    header = [family, "shape", *(f"{name}, µs" if i == 0 else name for i, name in enumerate(libraries))]
+            rows.append([what, "", "", *(show(value(its)) if its else "" for its in columns.values())])
+    header = [family, "shape", f"{first}, {'s' if family == 'fit' else 'µs'}", *others]
     note = f"{FAMILIES[family]} How many times as long as the first the others take."
     return Table(family.capitalize(), note, header, rows)
 
@@ -231,19 +234,17 @@ def threads_table(times: Times) -> Table:
 
 
 def instruction_sets_table(times: Times) -> Table:
-    names = results.libraries(times, f"{SOFTMAX}, instruction sets") or [""]
-    best, others = names[0], names[1:]
+    best, *others = results.libraries(times, f"{SOFTMAX}, instruction sets") or [""]
     rows = []
     for operation, shapes in varied(times, "instruction sets").items():
-        ratios: dict[str, list[float]] = {
-            name: [row[name] / row[best] for row in shapes.values()] for name in others
-        }
-        for i, (shape, row) in enumerate(shapes.items()):
-            cells = [number(ratios[name][i]) for name in others]
-            rows.append([operation, shape_name(shape), microseconds(row[best]), *cells])
-        rows.append(
-            [operation, "geometric mean", "", *(number(geometric_mean(ratios[name])) for name in others)]
-        )
+        columns: dict[str, list[float]] = {name: [] for name in others}
+        for shape, row in shapes.items():
+            ratios = [limits.quotient(row.get(name), row.get(best)) for name in others]
+            rows.append([operation, shape_name(shape), microseconds(row.get(best)), *map(number, ratios)])
+            for its, ratio in zip(columns.values(), ratios):
+                its += [] if ratio is None else [ratio]
+        means = (geometric_mean(its) if its else None for its in columns.values())
+        rows.append([operation, "geometric mean", "", *map(number, means)])
     return Table(
         "Instruction sets",
         f"How many times as long as with {best}, with out=.",

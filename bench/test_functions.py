@@ -18,9 +18,8 @@ CALLS = [(case, name) for case in CASES for name in small_calls.calls(case)]
 def test_call(timed: measure.Timed, case: Case, name: str, peer: str) -> None:
     ours, theirs = small_calls.calls(case)[name]
     n, classes = case.shape if len(case.shape) == 2 else (1, *case.shape)
-    options = str(case).partition(",")[2]
     call = theirs if peer == "NumPy" else ours
-    result = timed(f"call: {name}{options and ',' + options}", peer, n, classes, lambda: call)
+    result = timed(f"call: {name}, {case}", peer, n, classes, lambda: call)
     if peer == "nndl_fast" and not name.endswith(".step"):  # a step changes what the next one begins with
         small_calls.check(name, result, theirs())
 

@@ -9,6 +9,7 @@ import measure
 import numpy as np
 import peers
 import pytest
+import results
 import training
 from last_layer import (
     BRIDGE,
@@ -23,8 +24,6 @@ from last_layer import (
     memory,
     wide,
 )
-from results import BRIDGE as BRIDGE_NAME
-from results import LAST_LAYER as LAST_LAYER_NAME
 from results import Key
 
 import nndl_fast as nf
@@ -37,7 +36,7 @@ N = 5000  # examples of an epoch
 @Shape
 def test_softmax(timed: measure.Timed, installed: str, n: int, classes: int) -> None:
     batch = peers.batch(n, classes)
-    result = timed("softmax", installed, n, classes, lambda: peers.SOFTMAX[installed](batch.z))
+    result = timed(results.SOFTMAX, installed, n, classes, lambda: peers.SOFTMAX[installed](batch.z))
     peers.check_softmax(result, batch.a)
 
 
@@ -73,7 +72,7 @@ def test_softmax_of_types(timed: measure.Timed, installed: str, dtype: str, n: i
 def test_cost_and_delta(timed: measure.Timed, installed: str, n: int, classes: int) -> None:
     batch = peers.batch(n, classes)
     make = peers.COST_AND_DELTA[installed]
-    result = timed("cost and delta", installed, n, classes, lambda: make(batch.z, batch.y))
+    result = timed(results.COST_AND_DELTA, installed, n, classes, lambda: make(batch.z, batch.y))
     peers.check_cost_and_delta(result, batch)
 
 
@@ -90,7 +89,7 @@ def test_cost_and_delta_of_float64(timed: measure.Timed, installed: str, n: int,
 @pytest.mark.parametrize(("n", "classes"), FEATURES)
 def test_step(timed: measure.Timed, n: int, classes: int, installed: str) -> None:
     its = layer(n, FEATURES[n, classes], classes)
-    check(timed("step", installed, n, classes, lambda: STEP[installed](its)), its)
+    check(timed(results.STEP, installed, n, classes, lambda: STEP[installed](its)), its)
 
 
 def test_a_wrong_step_is_seen() -> None:
@@ -108,7 +107,7 @@ def test_a_wrong_step_is_seen() -> None:
 def test_last_layer(timed: measure.Timed, installed: str, n: int, features: int, classes: int) -> None:
     its = wide(n, features, classes)
     call = LAST_LAYER[installed](its)
-    result = timed.long(Key(LAST_LAYER_NAME, n, classes, installed), call)
+    result = timed.long(Key(results.LAST_LAYER, n, classes, installed), call)
     if result is not None:  # the products alone are none
         check_wide(result, its)
 
@@ -126,7 +125,7 @@ def test_memory_of_a_last_layer(installed: str) -> None:
 def test_bridge_to_pytorch(timed: measure.Timed, installed: str, n: int, classes: int) -> None:
     pytest.importorskip("torch")
     batch = peers.batch(n, classes)
-    result = timed(BRIDGE_NAME, installed, n, classes, lambda: BRIDGE[installed](batch))
+    result = timed(results.BRIDGE, installed, n, classes, lambda: BRIDGE[installed](batch))
     peers.check_cost_and_delta(result, batch)
 
 
@@ -134,8 +133,7 @@ def cost(weights: list[peers.Array], biases: list[peers.Array]) -> float:
     """The mean log-likelihood cost without regularisation, by plain NumPy in float64."""
     x, y = (array[:N] for array in training.images())
     a = 1 / (1 + np.exp(-(x @ weights[0].T.astype(np.float64) + biases[0].T)))
-    _, shifted, sums = peers.in_float64(a @ weights[1].T + biases[1].T)
-    return float(np.mean(np.log(sums[:, 0]) - shifted[np.arange(len(y)), y]))
+    return peers.cost_and_error(a @ weights[1].T + biases[1].T, y)[0]
 
 
 @pytest.mark.rounds(5)

@@ -13,12 +13,13 @@ import numpy as np
 import peers
 import pytest
 import summary
+from results import COST_AND_DELTA, OURS_OUT, SOFTMAX
 
 import nndl_fast as nf
 from nndl_fast import _core
 
 
-@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize("operation", [SOFTMAX, COST_AND_DELTA])
 @pytest.mark.parametrize(("n", "classes"), [limits.NEAREST])
 def test_nearest_caches(timed: measure.Timed, operation: str, n: int, classes: int) -> None:
     """Array and result stay in the caches of one core."""
@@ -67,14 +68,14 @@ def np_copyto(z: peers.Array) -> peers.Call:
 @pytest.mark.parametrize(("n", "classes"), peers.SHAPES)
 def test_np_copyto(timed: measure.Timed, n: int, classes: int) -> None:
     z = peers.batch(n, classes).z
-    result = timed("limits", "np.copyto", n, classes, lambda: np_copyto(z))
+    result = timed("limits", limits.NP_COPYTO, n, classes, lambda: np_copyto(z))
     np.testing.assert_array_equal(result, z)
 
 
 @pytest.mark.parametrize(("n", "classes"), [(10, 10)])
 def test_np_exp(timed: measure.Timed, n: int, classes: int) -> None:
     z = peers.batch(n, classes).z
-    result = timed("limits", "np.exp", n, classes, lambda: lambda: np.exp(z))
+    result = timed("limits", limits.NP_EXP, n, classes, lambda: lambda: np.exp(z))
     peers.check_close(result, np.exp(z.astype(np.float64)), peers.RTOL)
 
 
@@ -82,8 +83,8 @@ def run_and_check(
     timed: measure.Timed, operation: str, varied: str, library: str, n: int, classes: int
 ) -> None:
     """Ours with out=, so that the page faults of a fresh result do not hide what is varied."""
-    batch, name, ours = peers.batch(n, classes), f"{operation}, {varied}", peers.OURS[1]
-    if operation == "softmax":
+    batch, name, ours = peers.batch(n, classes), f"{operation}, {varied}", OURS_OUT
+    if operation == SOFTMAX:
         result = timed(name, library, n, classes, lambda: peers.SOFTMAX[ours](batch.z))
         peers.check_softmax(result, batch.a)
     else:
@@ -92,17 +93,19 @@ def run_and_check(
 
 
 @pytest.mark.parametrize("threads", range(1, nf.get_num_threads() + 1))
-@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
-@pytest.mark.parametrize(("n", "classes"), [(60000, 10), (1024, 1000), (64, 128256), (1, 1000000)])
+@pytest.mark.parametrize("operation", [SOFTMAX, COST_AND_DELTA])
+@pytest.mark.parametrize(
+    ("n", "classes"), [(60000, 10), (256, 100), (1024, 1000), (64, 128256), (1, 1000000)]
+)
 def test_threads(timed: measure.Timed, operation: str, threads: int, n: int, classes: int) -> None:
     with nf.num_threads(threads):
         run_and_check(timed, operation, "threads", str(threads), n, classes)
 
 
-@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize("operation", [SOFTMAX, COST_AND_DELTA])
 @pytest.mark.parametrize(("n", "classes"), [(n, c) for n, *both in summary.WIDTHS for c in both])
 def test_widths(timed: measure.Timed, operation: str, n: int, classes: int) -> None:
-    run_and_check(timed, operation, "widths", peers.OURS[1], n, classes)
+    run_and_check(timed, operation, "widths", OURS_OUT, n, classes)
 
 
 LAYOUTS = {"rows": 1, "columns": 0}  # the axis of the classes
@@ -110,14 +113,14 @@ MANY_CLASSES = [(1024, 1000), (17, 5000), (256, 32000), (64, 128256)]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize("operation", [SOFTMAX, COST_AND_DELTA])
 @pytest.mark.parametrize(("n", "classes"), MANY_CLASSES)
 def test_layouts(timed: measure.Timed, operation: str, layout: str, n: int, classes: int) -> None:
     batch, axis = peers.batch(n, classes), LAYOUTS[layout]
     z = batch.z if axis else np.ascontiguousarray(batch.z.T)
-    name = f"layouts: {operation}"
-    if operation == "softmax":
-        result = timed(name, layout, n, classes, lambda: peers.SOFTMAX[peers.OURS[1]](z, axis=axis))
+    name = f"{operation}, layouts"
+    if operation == SOFTMAX:
+        result = timed(name, layout, n, classes, lambda: peers.SOFTMAX[OURS_OUT](z, axis=axis))
         peers.check_softmax(result if axis else result.T, batch.a)
         return
     out, call = np.empty_like(z), nf.log_likelihood_cost_and_delta
@@ -125,19 +128,12 @@ def test_layouts(timed: measure.Timed, operation: str, layout: str, n: int, clas
     peers.check_cost_and_delta((cost, delta if axis else delta.T), batch)
 
 
-@pytest.fixture
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _core.isa()
-    _core.use_isa(request.param)
-    yield request.param
-    _core.use_isa(before)
-
-
-@pytest.mark.parametrize("isa", _core.isas(), indirect=True)
-@pytest.mark.parametrize("operation", ["softmax", "cost and delta"])
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("operation", [SOFTMAX, COST_AND_DELTA])
 @pytest.mark.parametrize(("n", "classes"), peers.SHAPES)
 def test_instruction_sets(timed: measure.Timed, operation: str, isa: str, n: int, classes: int) -> None:
-    run_and_check(timed, operation, "instruction sets", isa, n, classes)
+    with measure.instruction_set(isa):
+        run_and_check(timed, operation, "instruction sets", isa, n, classes)
 
 
 CALLERS = 8
@@ -167,12 +163,12 @@ def test_callers(timed: measure.Timed, n: int, classes: int, library: str, many:
     peers.check_cost_and_delta(timed(f"callers: {CALLERS} calls", library, n, classes, lambda: make), batch)
 
 
-@pytest.mark.parametrize("threads", [nf.get_num_threads(), *MORE_THREADS])
+@pytest.mark.parametrize("threads", dict.fromkeys([nf.get_num_threads(), *MORE_THREADS]))
 @pytest.mark.parametrize(("n", "classes"), [(256, 100), (1024, 1000)])
 def test_more_threads(timed: measure.Timed, threads: int, n: int, classes: int) -> None:
     batch = peers.batch(n, classes)
     with nf.num_threads(threads):
-        make = peers.COST_AND_DELTA[peers.OURS[1]]
+        make = peers.COST_AND_DELTA[OURS_OUT]
         result = timed(
             "oversubscription: 1 call", f"{threads} threads", n, classes, lambda: make(batch.z, batch.y)
         )

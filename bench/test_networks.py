@@ -6,8 +6,7 @@ of threads."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import training
 from numpy_networks import classes, columns, recurrent, rows_adam, text, words
-from results import Key
+from results import WRITTEN, Key
 from training import Array
 
 import nndl_fast as nf
@@ -64,7 +63,7 @@ SUBJECTS = {
 }
 
 
-STAGES = ("as written", "layer", "optimizer", "affine", "float32")  # the last is the one before it in float32
+STAGES = (WRITTEN, "layer", "optimizer", "affine", "float32")  # the last is the one before it in float32
 
 
 @lru_cache(maxsize=2)
@@ -75,8 +74,9 @@ def data(what: str, whole: bool) -> tuple[Array, ...]:
 
 def network(what: str, stage: str, whole: bool = False) -> Network:
     """An untrained one, always the same."""
-    make = SUBJECTS[what].stages[min(STAGES.index(stage), 3)]
-    return make(*data(what, whole), dtype=np.float32 if stage == "float32" else np.float64)
+    stages, single = SUBJECTS[what].stages, stage == "float32"
+    make = stages[-1] if single else stages[STAGES.index(stage)]
+    return make(*data(what, whole), dtype=np.float32 if single else np.float64)
 
 
 def copies(network: Network) -> list[Array]:
@@ -96,7 +96,7 @@ def distance(found: list[Array], expected: list[Array], scale: list[Array]) -> f
 @pytest.mark.parametrize("what", SUBJECTS)
 def test_results_are_those_of_plain_numpy(what: str, stage: str) -> None:
     """Float64 but for rounding, and float32 but for a small part of the way that the parameters went."""
-    written, replaced = network(what, "as written"), network(what, stage)
+    written, replaced = network(what, WRITTEN), network(what, stage)
     start, dtypes = copies(written), {p.dtype for p in replaced.parameters}
     cost, expected = written.epoch(), copies(written)
     moved = [after - before for after, before in zip(expected, start)]
@@ -108,16 +108,6 @@ def test_results_are_those_of_plain_numpy(what: str, stage: str) -> None:
     assert abs(found_cost - cost) <= limit * cost
 
 
-@contextmanager
-def instruction_set(name: str) -> Iterator[None]:
-    before = _core.isa()
-    _core.use_isa(name)
-    try:
-        yield
-    finally:
-        _core.use_isa(before)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["affine", "float32"])
 @pytest.mark.parametrize("what", SUBJECTS)
@@ -125,7 +115,7 @@ def test_the_bits_are_the_same_everywhere(what: str, stage: str) -> None:
     found = set()
     for isa in _core.isas():
         for threads in THREADS:
-            with instruction_set(isa), nf.num_threads(threads):
+            with measure.instruction_set(isa), nf.num_threads(threads):
                 its = network(what, stage)
                 its.epoch()
                 found.add(hashlib.sha256(b"".join(p.tobytes() for p in its.parameters)).hexdigest())

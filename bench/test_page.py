@@ -158,3 +158,20 @@ def test_what_a_report_says_is_neither_formula_nor_control(
     assert any("$10%-$20%" in text.get_text() for text in texts)
     assert not any(text.get_parse_math() for text in texts)
     assert not any("mathdefault" in text.get_text() for text in texts)
+
+
+def test_a_cell_is_shown_as_it_stands() -> None:
+    page = pytest.importorskip("page", exc_type=ImportError)
+    cells = [
+        "![x](http://example.org/a.png)",
+        "a|b",
+        "*nndl_fast*",
+        "<b>",
+        "fit: softmax regression",
+        "0.50 slower",
+    ]
+    html = page.table(summary.Table("T", "N <", ["1", "2", "3", "4", "5", "6"], [cells]))
+    assert "<img" not in html and "<em>" not in html and "<b>" not in html and "N &lt;" in html
+    shown = re.findall(r"<td[^>]*>(.*)</td>", html)
+    assert shown[:3] == cells[:3] and shown[3] == "&lt;b&gt;"
+    assert '<td class="bad">0.50 slower' in html and html.count("class=") == 1

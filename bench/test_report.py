@@ -168,11 +168,40 @@ def test_the_model_of_more_processors() -> None:
 def test_what_is_varied_in_ours_is_ours() -> None:
     measured = times()
     for layout, seconds in (("rows", 2e-6), ("columns", 3e-6)):
-        measured[Key("layouts: softmax", *B, layout)] = Time(seconds, 0.01, 5)
+        measured[Key("softmax, layouts", *B, layout)] = Time(seconds, 0.01, 5)
     table = summary.family_table(measured, "layouts")
     assert table.rows == [["softmax", "1024 x 1000", "2.00", "1.50"]]
-    assert results.is_ours(Key("layouts: softmax", *B, "columns"))
-    assert not results.is_ours(Key("softmax", *B, "PyTorch"))
+    for operation, library in (
+        ("softmax, layouts", "columns"),
+        ("epoch: rows", "affine"),
+        ("last layer without logits", "the cost alone"),
+        ("callers: 8 calls", "8 at once"),
+    ):
+        assert results.is_ours(Key(operation, *B, library))
+    for operation, library in (
+        ("softmax", "PyTorch"),
+        ("epoch: rows", "as written"),
+        ("last layer without logits", "products alone"),
+    ):
+        assert not results.is_ours(Key(operation, *B, library))
+
+
+def test_tables_of_a_part_of_the_benchmarks() -> None:
+    """What was chosen, or measured before Ctrl-C, need not have ours, or everything of a shape."""
+    some = {
+        Key("softmax", *A, "PyTorch"): 1.0,
+        Key("callers: 8 calls", *A, "one after the other"): 2.0,
+        Key("callers: 8 calls", *B, "8 at once"): 1.0,
+        Key("softmax, threads", *A, "2"): 1.0,
+        Key("softmax, instruction sets", *A, "avx2"): 1.0,
+        Key("softmax, instruction sets", *B, "baseline"): 2.0,
+    }
+    found = summary.of({key: Time(seconds, 0.1, 5) for key, seconds in some.items()})
+    assert [table.title for table in found] == ["Callers", "Instruction sets"]
+    assert found[0].rows[:2] == [
+        ["8 calls", "10 x 10", "2,000,000", ""],
+        ["8 calls", "1024 x 1000", "", ""],
+    ]
 
 
 def test_odd_widths_are_compared_by_element() -> None:

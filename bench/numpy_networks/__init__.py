@@ -1,4 +1,4 @@
-"""Five networks as people write them in NumPy, for ``bench/epochs.py``.
+"""Five networks as people write them in NumPy, for ``bench/test_networks.py``.
 
 Each file has one network in stages, and each stage is a subclass of the one before that overrides just the
 methods whose lines are replaced: first as it is written in plain NumPy; then with our layer, which is
