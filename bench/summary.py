@@ -285,40 +285,39 @@ def slowed(record: Mapping[str, Any], names: Iterable[str], kind: str) -> str:
     return f"{min(found):.2f} to {max(found):.2f}" if found else ""
 
 
-def company_table(records: list[dict[str, Any]]) -> Table:
-    names = others(records)
+def beside_others(
+    records: list[dict[str, Any]], names: list[str], kind: str, also: str, digits: int
+) -> list[list[str]]:
+    """After each of them the mean, and a second figure, over one thread alone; how much they are slowed."""
     rows = []
     for record in records:
-        one = record["one thread"]["median"]
+        one = record["one thread"][kind]
         ours = (record[f"after {name}"] for name in names)
-        cells = (f"{spread['mean'] / one:.2f}; {spread['late'] / one:.1f}" for spread in ours)
-        rows.append([shape_name(record["shape"]), *cells, slowed(record, names, "median")])
-    header = ["rows x features x classes", *(f"after {name}" for name in names), "the product itself, slowed"]
+        cells = (f"{its['mean'] / one:.2f}; {its[also] / one:.{digits}f}" for its in ours)
+        rows.append([shape_name(record["shape"]), *cells, slowed(record, names, kind)])
+    return rows
+
+
+def company_table(records: list[dict[str, Any]]) -> Table:
+    names = others(records)
     return Table(
         "Cost and delta in company",
         "Right after another library's product on all cores, with out=: the mean time, and the 99th "
         "percentile, over the time of one thread alone; and how much slower the product becomes.",
-        header,
-        rows,
+        ["rows x features x classes", *(f"after {name}" for name in names), "the product itself, slowed"],
+        beside_others(records, names, "median", "late", 1),
     )
 
 
 def turns_table(records: list[dict[str, Any]]) -> Table:
     names = [name for name in named(records, "after ") if name != "nothing"]
-    rows = []
-    for record in records:
-        one = record["one thread"]["mean"]
-        ours = (record[f"after {name}"] for name in names)
-        cells = (f"{spread['mean'] / one:.2f}; {spread['last'] / one:.2f}" for spread in ours)
-        rows.append([shape_name(record["shape"]), *cells, slowed(record, names, "mean")])
-    header = ["examples x classes", *(f"after {name}" for name in names), "the other's work, slowed"]
     return Table(
         "Softmax in turn with another library",
         "The other's work on all cores for some milliseconds, then ours with out=, and so on: the mean time "
         "of a call over that of one thread alone, in all of a turn and in its last milliseconds; and the "
         "other's mean time over that in turn with one thread of ours.",
-        header,
-        rows,
+        ["examples x classes", *(f"after {name}" for name in names), "the other's work, slowed"],
+        beside_others(records, names, "mean", "last", 2),
     )
 
 
