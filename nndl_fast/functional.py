@@ -10,7 +10,7 @@ of threads, the rest of the batch, the strides, or the thread's rounding mode.
 
 Signals are handled about 16 times a second in a long call. If a handler raises, as for Ctrl-C, the call
 ends with that exception, and an array that was given as ``out`` is unfinished. Labels, targets and
-inputs may not be changed by another thread during a call: the result is then any, but nothing outside
+inputs may not be changed by another thread during a call: the result is then unspecified, but nothing outside
 of the arrays is read or written.
 """
 

@@ -33,7 +33,7 @@ def linear_log_likelihood(
 
     The weighted inputs are never in memory as a whole, so that a layer may have very many classes. Beside
     its results the function needs 32 MB, or a quarter of the bytes of ``w``, or the weighted inputs of 32
-    examples, whichever is the most; twice that with targets.
+    examples, whichever is the most. With targets the last of these is twice as much.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Backpropagation: the forward pass, and the gradients of the cost (the book's BP1 to BP4).
 
-Examples stand in columns. Many examples go forward in one compiled call: see :func:`weighted_inputs_of`.
+Examples stand in columns, except in :func:`weighted_inputs_of`, which takes many of them forward in one
+compiled call.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""What a network predicts, and how good that is.
-
-Examples stand in columns inside (``w @ a + b``, as in the book) and in rows in the arrays that a
-caller hands over.
-"""
+"""What a network predicts, and how good that is."""
 
 from __future__ import annotations
 
@@ -247,7 +243,7 @@ class Predicting(Layers):
     def _targets(self, y: Array, n: int, name: str) -> Array:
         labels = getattr(self.cost, "takes_labels", False)
         targets = _inputs.as_targets(y, n, self.sizes[-1], self.dtype, labels, name)
-        # in training nobody looks
+        # Training does not look at targets again.
         if labels and targets.ndim == 2:
             f.log_likelihood_cost(targets, targets)  # refuses what is no target
         elif getattr(self.cost, "delta", None) is CrossEntropyCost.delta:
