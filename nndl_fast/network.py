@@ -1,7 +1,7 @@
 """A network with the contract of the book's ``network2.Network``, whose mini-batches are arrays.
 
-Data has examples in rows. Only ``backprop``, ``feedforward`` and the trainer in NumPy have them in columns, as
-the book does.
+Data has examples in rows. Only ``backprop``, ``feedforward`` and the trainer in NumPy have them in columns,
+as the book does.
 """
 
 from __future__ import annotations

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from .._runtime._types import Array, Reduction
+from .._runtime._types import Array, F, Reduction, ToAny, ToEach, ToOne
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
+@overload
+def log_likelihood_cost(z: NDArray[F], y: ArrayLike, axis: int = ..., **options: Unpack[ToOne]) -> F: ...
+@overload
+def log_likelihood_cost(
+    z: NDArray[F], y: ArrayLike, axis: int = ..., **options: Unpack[ToEach]
+) -> NDArray[F]: ...
+@overload
+def log_likelihood_cost(z: ArrayLike, y: ArrayLike, axis: int = ..., **options: Unpack[ToAny]) -> Any: ...
 def log_likelihood_cost(
     z: ArrayLike,
     y: ArrayLike,
@@ -94,6 +105,14 @@ def log_likelihood_cost(
     )
 
 
+@overload
+def log_likelihood_delta(
+    z: NDArray[F], y: ArrayLike, axis: int = ..., *, out: Array | None = ..., **options: Unpack[ToAny]
+) -> NDArray[F]: ...
+@overload
+def log_likelihood_delta(
+    z: ArrayLike, y: ArrayLike, axis: int = ..., *, out: Array | None = ..., **options: Unpack[ToAny]
+) -> Any: ...
 def log_likelihood_delta(
     z: ArrayLike,
     y: ArrayLike,
@@ -170,6 +189,18 @@ def log_likelihood_delta(
     )
 
 
+@overload
+def log_likelihood_cost_and_delta(
+    z: NDArray[F], y: ArrayLike, axis: int = ..., *, out: Array | None = ..., **options: Unpack[ToOne]
+) -> tuple[F, NDArray[F]]: ...
+@overload
+def log_likelihood_cost_and_delta(
+    z: NDArray[F], y: ArrayLike, axis: int = ..., *, out: Array | None = ..., **options: Unpack[ToEach]
+) -> tuple[NDArray[F], NDArray[F]]: ...
+@overload
+def log_likelihood_cost_and_delta(
+    z: ArrayLike, y: ArrayLike, axis: int = ..., *, out: Array | None = ..., **options: Unpack[ToAny]
+) -> tuple[Any, Any]: ...
 def log_likelihood_cost_and_delta(
     z: ArrayLike,
     y: ArrayLike,

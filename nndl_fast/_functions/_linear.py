@@ -2,19 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from .._runtime._errors import unheard
-from .._runtime._types import Array, Reduction
+from .._runtime._types import Array, F, Reduction, ToAny, ToEach, ToOne
 
 # Bytes of logits that are there at a time, unless a quarter of the weights or those of 32 examples are more.
 ROOM = _core.room_of_logits
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
+
+@overload
+def linear_log_likelihood(
+    a: NDArray[F],
+    w: ArrayLike,
+    b: ArrayLike | None,
+    y: ArrayLike,
+    *,
+    gradients: Literal[True] = ...,
+    **options: Unpack[ToOne],
+) -> tuple[F, NDArray[F], NDArray[F], NDArray[F]]: ...
+@overload
+def linear_log_likelihood(
+    a: NDArray[F],
+    w: ArrayLike,
+    b: ArrayLike | None,
+    y: ArrayLike,
+    *,
+    gradients: Literal[True] = ...,
+    **options: Unpack[ToEach],
+) -> tuple[NDArray[F], NDArray[F], NDArray[F], NDArray[F]]: ...
+@overload
+def linear_log_likelihood(
+    a: NDArray[F],
+    w: ArrayLike,
+    b: ArrayLike | None,
+    y: ArrayLike,
+    *,
+    gradients: Literal[False],
+    **options: Unpack[ToOne],
+) -> F: ...
+@overload
+def linear_log_likelihood(
+    a: NDArray[F],
+    w: ArrayLike,
+    b: ArrayLike | None,
+    y: ArrayLike,
+    *,
+    gradients: Literal[False],
+    **options: Unpack[ToEach],
+) -> NDArray[F]: ...
+@overload
+def linear_log_likelihood(
+    a: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    y: ArrayLike,
+    *,
+    gradients: bool = ...,
+    **options: Unpack[ToAny],
+) -> Any: ...
 @unheard
 def linear_log_likelihood(
     a: ArrayLike,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from .._runtime._types import Array, Reduction
+from .._runtime._types import Array, Each, F, One, Reduction
 
 
+@overload
+def sigmoid(z: NDArray[F], *, out: Array | None = ...) -> NDArray[F]: ...
+@overload
+def sigmoid(z: ArrayLike, *, out: Array | None = ...) -> Any: ...
 def sigmoid(z: ArrayLike, *, out: Array | None = None) -> Any:
     """Compute the activations of sigmoid neurons.
 
@@ -53,6 +57,10 @@ def sigmoid(z: ArrayLike, *, out: Array | None = None) -> Any:
     return _core.sigmoid(z, out)
 
 
+@overload
+def sigmoid_prime(z: NDArray[F], *, out: Array | None = ...) -> NDArray[F]: ...
+@overload
+def sigmoid_prime(z: ArrayLike, *, out: Array | None = ...) -> Any: ...
 def sigmoid_prime(z: ArrayLike, *, out: Array | None = None) -> Any:
     """Compute the derivative of the activations of sigmoid neurons.
 
@@ -95,6 +103,18 @@ def sigmoid_prime(z: ArrayLike, *, out: Array | None = None) -> Any:
     return _core.sigmoid_prime(z, out)
 
 
+@overload
+def binary_cross_entropy_cost(
+    z: NDArray[F], y: ArrayLike, *, reduction: One = ..., sample_weight: ArrayLike | None = ...
+) -> F: ...
+@overload
+def binary_cross_entropy_cost(
+    z: NDArray[F], y: ArrayLike, *, reduction: Each, sample_weight: ArrayLike | None = ...
+) -> NDArray[F]: ...
+@overload
+def binary_cross_entropy_cost(
+    z: ArrayLike, y: ArrayLike, *, reduction: Reduction = ..., sample_weight: ArrayLike | None = ...
+) -> Any: ...
 def binary_cross_entropy_cost(
     z: ArrayLike, y: ArrayLike, *, reduction: Reduction = "mean", sample_weight: ArrayLike | None = None
 ) -> Any:
@@ -148,6 +168,24 @@ def binary_cross_entropy_cost(
     return _core.binary_cross_entropy_cost(z, y, reduction, sample_weight, None)
 
 
+@overload
+def binary_cross_entropy_delta(
+    z: NDArray[F],
+    y: ArrayLike,
+    *,
+    reduction: Reduction = ...,
+    sample_weight: ArrayLike | None = ...,
+    out: Array | None = ...,
+) -> NDArray[F]: ...
+@overload
+def binary_cross_entropy_delta(
+    z: ArrayLike,
+    y: ArrayLike,
+    *,
+    reduction: Reduction = ...,
+    sample_weight: ArrayLike | None = ...,
+    out: Array | None = ...,
+) -> Any: ...
 def binary_cross_entropy_delta(
     z: ArrayLike,
     y: ArrayLike,
@@ -206,6 +244,33 @@ def binary_cross_entropy_delta(
     return _core.binary_cross_entropy_delta(z, y, reduction, sample_weight, out)
 
 
+@overload
+def binary_cross_entropy_cost_and_delta(
+    z: NDArray[F],
+    y: ArrayLike,
+    *,
+    reduction: One = ...,
+    sample_weight: ArrayLike | None = ...,
+    out: Array | None = ...,
+) -> tuple[F, NDArray[F]]: ...
+@overload
+def binary_cross_entropy_cost_and_delta(
+    z: NDArray[F],
+    y: ArrayLike,
+    *,
+    reduction: Each,
+    sample_weight: ArrayLike | None = ...,
+    out: Array | None = ...,
+) -> tuple[NDArray[F], NDArray[F]]: ...
+@overload
+def binary_cross_entropy_cost_and_delta(
+    z: ArrayLike,
+    y: ArrayLike,
+    *,
+    reduction: Reduction = ...,
+    sample_weight: ArrayLike | None = ...,
+    out: Array | None = ...,
+) -> tuple[Any, Any]: ...
 def binary_cross_entropy_cost_and_delta(
     z: ArrayLike,
     y: ArrayLike,

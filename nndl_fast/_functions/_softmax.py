@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from .._runtime._errors import as_type
-from .._runtime._types import Array, Axis
+from .._runtime._types import Array, Axis, F
 
 
+@overload
+def softmax(z: NDArray[F], axis: Axis = ..., *, c: float = ..., out: Array | None = ...) -> NDArray[F]: ...
+@overload
+def softmax(z: ArrayLike, axis: Axis = ..., *, c: float = ..., out: Array | None = ...) -> Any: ...
 def softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None) -> Any:
     """Compute the activations of a softmax layer.
 
@@ -69,6 +73,12 @@ def softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None 
     return _core.softmax(z, axis, c, out)
 
 
+@overload
+def log_softmax(
+    z: NDArray[F], axis: Axis = ..., *, c: float = ..., out: Array | None = ...
+) -> NDArray[F]: ...
+@overload
+def log_softmax(z: ArrayLike, axis: Axis = ..., *, c: float = ..., out: Array | None = ...) -> Any: ...
 def log_softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None) -> Any:
     """Compute the logarithms of the softmax activations.
 
@@ -117,6 +127,12 @@ def log_softmax(z: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | N
     return _core.log_softmax(z, axis, c, out)
 
 
+@overload
+def logsumexp(z: NDArray[F], axis: None, *, keepdims: Literal[False] = ...) -> F: ...
+@overload
+def logsumexp(z: NDArray[F], axis: Axis = ..., *, keepdims: Literal[True]) -> NDArray[F]: ...
+@overload
+def logsumexp(z: ArrayLike, axis: Axis = ..., *, keepdims: bool = ...) -> Any: ...
 def logsumexp(z: ArrayLike, axis: Axis = -1, *, keepdims: bool = False) -> Any:
     """Compute the logarithm of the sum of exponentials.
 
@@ -163,6 +179,10 @@ def logsumexp(z: ArrayLike, axis: Axis = -1, *, keepdims: bool = False) -> Any:
     return _core.logsumexp(z, axis, keepdims)
 
 
+@overload
+def hardmax(z: NDArray[F], axis: Axis = ...) -> NDArray[F]: ...
+@overload
+def hardmax(z: ArrayLike, axis: Axis = ...) -> Any: ...
 def hardmax(z: ArrayLike, axis: Axis = -1) -> Any:
     """Mark the first maximum with 1 and every other element with 0.
 
@@ -205,6 +225,10 @@ def hardmax(z: ArrayLike, axis: Axis = -1) -> Any:
     return _core.hardmax(z, axis)
 
 
+@overload
+def inverse_softmax(a: NDArray[F], axis: int = ..., *, constant: ArrayLike = ...) -> NDArray[F]: ...
+@overload
+def inverse_softmax(a: ArrayLike, axis: int = ..., *, constant: ArrayLike = ...) -> Any: ...
 def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) -> Any:
     """Compute weighted inputs whose softmax is ``a``.
 
@@ -255,6 +279,10 @@ def inverse_softmax(a: ArrayLike, axis: int = -1, *, constant: ArrayLike = 0.0) 
         return as_type(logarithms + added.astype(values.dtype, copy=False), dtype)[()]
 
 
+@overload
+def softmax_jacobian(a: NDArray[F], axis: int = ...) -> NDArray[F]: ...
+@overload
+def softmax_jacobian(a: ArrayLike, axis: int = ...) -> Any: ...
 def softmax_jacobian(a: ArrayLike, axis: int = -1) -> Any:
     """Compute the derivatives of softmax activations with respect to the weighted inputs.
 
@@ -298,6 +326,14 @@ def softmax_jacobian(a: ArrayLike, axis: int = -1) -> Any:
     return _core.softmax_jacobian(a, axis)
 
 
+@overload
+def softmax_backward(
+    a: NDArray[F], grad: ArrayLike, axis: Axis = ..., *, c: float = ..., out: Array | None = ...
+) -> NDArray[F]: ...
+@overload
+def softmax_backward(
+    a: ArrayLike, grad: ArrayLike, axis: Axis = ..., *, c: float = ..., out: Array | None = ...
+) -> Any: ...
 def softmax_backward(
     a: ArrayLike, grad: ArrayLike, axis: Axis = -1, *, c: float = 1.0, out: Array | None = None
 ) -> Any:

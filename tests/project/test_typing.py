@@ -1,6 +1,5 @@
 """The types: complete, as narrow as results are, and what the stubs say is what the modules have."""
 
-import ast
 import shutil
 import subprocess
 import sys
@@ -13,12 +12,6 @@ import nndl_fast as nf
 PACKAGE = Path(nf.__file__).parent
 ROOT = Path(__file__).parents[2]
 STUBS = sorted(stub.stem for stub in PACKAGE.glob("*.pyi"))
-WITH_OPTIONS = {
-    "linear_log_likelihood",
-    "log_likelihood_cost",
-    "log_likelihood_cost_and_delta",
-    "log_likelihood_delta",
-}
 
 
 def run(*command, cwd):
@@ -28,10 +21,9 @@ def run(*command, cwd):
 
 
 @pytest.mark.slow
-# without the stub too, as mypy leaves aside what a module with one does
-@pytest.mark.parametrize("left_out", ["nothing", "functional.pyi"])
-def test_package_is_typed(tmp_path, left_out):
-    shutil.copytree(PACKAGE, tmp_path / "nndl_fast", ignore=shutil.ignore_patterns(left_out, "*.so", "bench"))
+def test_package_is_typed(tmp_path):
+    """Functions take everything that their overloads say, too."""
+    shutil.copytree(PACKAGE, tmp_path / "nndl_fast", ignore=shutil.ignore_patterns("*.so", "bench"))
     options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", "cache"]
     result = run("mypy", *options, "-p", "nndl_fast", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -46,78 +38,10 @@ def test_benchmarks_are_typed(tmp_path):
 
 @pytest.mark.slow
 def test_stubs_match_the_modules(tmp_path):
-    assert {"_core", "functional"} <= set(STUBS)
+    assert "_core" in STUBS
     modules = [f"nndl_fast.{name}" for name in STUBS]
-    # stubtest does not know TypedDicts of keyword arguments (mypy 2.4).
-    # test_functional_says_what_its_stub_says compares those functions.
-    known = tmp_path / "known"
-    known.write_text("\n".join(f"nndl_fast.functional.{name}" for name in WITH_OPTIONS), encoding="utf-8")
-    options = ["--ignore-missing-stub", "--allowlist", str(known), "--ignore-unused-allowlist"]
-    result = run("mypy.stubtest", *modules, *options, cwd=tmp_path)
+    result = run("mypy.stubtest", *modules, "--ignore-missing-stub", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-
-
-def said(path):
-    """What a file says of each name: the signatures of a function, the types of a TypedDict's fields, or the
-    right side. Names that it imports from a file beside it are looked up there."""
-    names = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.level and node.module:
-            place = path.parents[node.level - 1].joinpath(*node.module.split("."))
-            if place.is_dir():  # a module of a package, which gives no names
-                continue
-            beside = said(place.with_suffix(".py"))
-            names |= {alias.name: beside[alias.name] for alias in node.names}
-        elif isinstance(node, ast.FunctionDef):
-            names.setdefault(node.name, []).append(node)
-        elif isinstance(node, ast.ClassDef):
-            fields = [names[base.id] for base in node.bases if base.id in names]
-            fields.append({field.target.id: ast.unparse(field.annotation) for field in node.body})
-            names[node.name] = {name: annotation for some in fields for name, annotation in some.items()}
-        elif isinstance(node, ast.Assign):
-            names[node.targets[0].id] = ast.unparse(node.value)
-    return names
-
-
-def options(function, names):
-    """The fields of the TypedDict that a function unpacks."""
-    return names[function.args.kwarg.annotation.slice.id] if function.args.kwarg else {}
-
-
-def parameters(function, names):
-    """By name: the defaults, and None where there is none. Those that are given by name have no order."""
-    given = function.args
-    missing = [None] * (len(given.args) - len(given.defaults))
-    by_name = {name.arg: default for name, default in zip(given.kwonlyargs, given.kw_defaults)}
-    assert not by_name.keys() & options(function, names).keys()
-    by_name |= dict.fromkeys(options(function, names))
-    all_names = [*(name.arg for name in given.args), "*", *sorted(by_name)]
-    defaults = [*missing, *given.defaults, None, *(by_name[name] for name in sorted(by_name))]
-    return [(name, default and ast.unparse(default)) for name, default in zip(all_names, defaults)]
-
-
-def test_functional_says_what_its_stub_says():
-    """Of the overloads stubtest reads the last alone, and no annotation."""
-    module, stub = (said(PACKAGE / f"functional.{ending}") for ending in ("py", "pyi"))
-    public = [{name for name in names if not name.startswith("_")} for names in (module, stub)]
-    assert public[0] == public[1] == set(nf.functional.__all__)
-    for name in public[0]:
-        own = module[name]
-        if isinstance(own, str):
-            assert stub[name] == own
-            continue
-        *overloads, last = stub[name]
-        assert ast.unparse(last.args) == ast.unparse(own[0].args), name
-        assert ast.unparse(last.returns) == ast.unparse(own[0].returns), name
-        annotations = {x.arg: ast.unparse(x.annotation) for x in own[0].args.kwonlyargs}
-        for overload in overloads:
-            of_both = zip(parameters(overload, stub), parameters(own[0], module), strict=True)
-            for (got, default), expected in of_both:
-                assert got == expected[0] and default in (None, expected[1]), name
-            for option, annotation in options(overload, stub).items():
-                expected = annotations[option]
-                assert option == "reduction" or stub.get(annotation, annotation) == expected, (name, option)
-            assert name in WITH_OPTIONS or not options(overload, stub), name
 
 
 HEAD = """
