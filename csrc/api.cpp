@@ -1,8 +1,7 @@
-#include "api.h"
-
 #include "batch/batch.h"
 #include "common/floating_point.h"
 #include "isa/dispatch.h"
+#include "nndl_fast.h"
 
 namespace nndl_fast {
 namespace {
@@ -63,6 +62,7 @@ ptrdiff_t delta(ptrdiff_t rows, ptrdiff_t classes, const E* z, ptrdiff_t z_row, 
 
 }  // namespace
 
+// bindings/module.cpp declares it.
 const nndl_fast_api& api() {
     static const nndl_fast_api table = {NNDL_FAST_API_VERSION, softmax<float>, softmax<double>,
                                         cost<float>,           cost<double>,   delta<float>,

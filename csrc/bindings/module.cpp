@@ -1,10 +1,16 @@
 #include <cstdlib>
 #include <pybind11/stl.h>
 
-#include "../api.h"
 #include "../isa/dispatch.h"
+#include "../nndl_fast.h"
 #include "../threads/threads.h"
 #include "call.h"
+
+namespace nndl_fast {
+
+const nndl_fast_api& api();  // api.cpp
+
+}  // namespace nndl_fast
 
 namespace py = pybind11;
 using namespace nndl_fast;

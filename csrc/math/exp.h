@@ -20,7 +20,7 @@
 //
 // The polynomials and the tables come from fit.py.
 #pragma once
-#include "../simd/pair.h"
+#include "../simd/vectors.h"
 
 namespace nndl_fast {
 namespace {

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scalar.h"
+#include "vectors.h"
 
 namespace nndl_fast {
 namespace {

@@ -3,7 +3,7 @@
 // Arrays of lanes live in memory anyway: calls keep the compiled file small.
 #define NNDL_INLINE inline
 #define NNDL_LAMBDA
-#include "scalar.h"
+#include "vectors.h"
 
 namespace nndl_fast {
 namespace {

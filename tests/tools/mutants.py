@@ -66,7 +66,7 @@ MUTANTS = [
     ),
     Mutant(
         "lower half of the scale dropped",
-        "kernels/reduction/scale.h",
+        "kernels/reduction/row_sum.h",
         "s.low = left * row.inverse;",
         "s.low = left - left;",
     ),

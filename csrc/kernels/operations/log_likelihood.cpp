@@ -7,7 +7,6 @@
 // A label stands for a one-hot target. A weight of 0 times anything is 0, also times infinity.
 #include "../layout.h"
 
-#include "../reduction/scale.h"
 #include "../traversal/drive.h"
 
 namespace nndl_fast {

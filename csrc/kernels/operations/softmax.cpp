@@ -1,7 +1,6 @@
 // softmax: a_j = e^(c z_j) / sum_k e^(c z_k), the book's (78) and (83).
 #include "../layout.h"
 
-#include "../reduction/scale.h"
 #include "../traversal/drive.h"
 
 namespace nndl_fast {

@@ -26,8 +26,7 @@
 // row r - 1. This is the one place where an operation calls code that is above it.
 #pragma once
 #include "../reduction/row_sum.h"
-#include "panel.h"
-#include "tile.h"
+#include "tiles.h"
 
 namespace nndl_fast {
 namespace {
