@@ -35,7 +35,8 @@ def linear_log_likelihood(
     z: Array,
     y: ArrayLike,
     /,
-    *options: Unpack[tuple[Unpack[_Options], Array, Array, Array, bool, int]],  # a, w, b, gradients, room
+    # the last ones: a, w, b, gradients, logit_bytes
+    *options: Unpack[tuple[Unpack[_Options], Array, Array, Array, bool, int]],
 ) -> Any: ...
 def sigmoid(z: ArrayLike, out: _Out, /) -> Any: ...
 def sigmoid_prime(z: ArrayLike, out: _Out, /) -> Any: ...
@@ -127,7 +128,7 @@ class Network:
 def network(sizes: list[int], hidden: str, cost: str, single: bool, /) -> Network: ...
 
 api: object
-room_of_logits: int
+default_logit_bytes: int
 wide_layer: int
 
 def isa() -> str: ...

@@ -171,6 +171,8 @@ template <class E>
 void run_rows(RowKernel<E> kernel, const Job<E>& job, const Batch& batch) {
     const ptrdiff_t rows = batch.size();
     const double time = nanoseconds(job, rows);
+    // Four ways: on this thread; all threads copy one run at a time (`copies`); all threads divide one row at a time
+    // (`dividing`); rows shared out by units.
     if (time < worth_watching && threads_for(rows * job.classes, time) <= 1)  // too little to share out in any way
         return run_range(kernel, job, batch, 0, rows, job.row_result);
     const Job<E> begin = rows_at(Walk(batch, 0), job, 0, rows, job.row_result);

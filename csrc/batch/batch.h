@@ -11,8 +11,8 @@ namespace nndl_fast {
 
 constexpr int max_dims = 64;
 
-// Strides of 0 make batches of any size, and buffers are some hundred times as large as a row: more elements than that
-// are refused, and no size wraps around.
+// Strides of 0 make batches of any size, and a buffer may take a hundred times a row's size: arrays of more elements
+// are refused, so that no size overflows.
 constexpr ptrdiff_t most_elements = ptrdiff_t(1) << (sizeof(ptrdiff_t) == 8 ? 48 : 24);
 
 // The dimensions of a batch, all but the class axis, and for each operand its strides in elements.

@@ -37,7 +37,7 @@ void fetch(const MatrixView<X>& x, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t
 
 // Classes first to last of so many rows, to or from a copy of them in which element (r, j) stands at copy[r * row + j].
 template <class E>
-void take(const MatrixView<const E>& x, ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last, E* copy, ptrdiff_t row) {
+void copy_in(const MatrixView<const E>& x, ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last, E* copy, ptrdiff_t row) {
     if (x.row != 1) {
         for (ptrdiff_t r = 0; r < rows; ++r)
             for (ptrdiff_t j = first; j < last; ++j) copy[r * row + j] = x.data[r * x.row + j * x.cls];
@@ -50,7 +50,7 @@ void take(const MatrixView<const E>& x, ptrdiff_t rows, ptrdiff_t first, ptrdiff
     }
 }
 template <class E>
-void give(const E* copy, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last, const MatrixView<E>& x) {
+void copy_out(const E* copy, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last, const MatrixView<E>& x) {
     if (x.row != 1) {
         for (ptrdiff_t r = 0; r < rows; ++r)
             for (ptrdiff_t j = first; j < last; ++j) x.data[r * x.row + j * x.cls] = copy[r * row + j];
@@ -64,24 +64,24 @@ void give(const E* copy, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t first, ptrdiff
 }
 
 // The same for z and the result of a job, which may be of a 16-bit type.
-void take_z(const Job<float>& job, ptrdiff_t first, ptrdiff_t last, float* copy, ptrdiff_t row) {
-    if (!job.half) return take(job.z, job.rows, first, last, copy, row);
+void copy_z_in(const Job<float>& job, ptrdiff_t first, ptrdiff_t last, float* copy, ptrdiff_t row) {
+    if (!job.half) return copy_in(job.z, job.rows, first, last, copy, row);
     const MatrixView<const uint16_t>& z = job.half.z;
     for (ptrdiff_t r = 0; r < job.rows; ++r)
         job.half.convert.widen(z.data + r * z.row + first * z.cls, z.cls, last - first, copy + r * row + first);
 }
-void take_z(const Job<double>& job, ptrdiff_t first, ptrdiff_t last, double* copy, ptrdiff_t row) {
-    take(job.z, job.rows, first, last, copy, row);
+void copy_z_in(const Job<double>& job, ptrdiff_t first, ptrdiff_t last, double* copy, ptrdiff_t row) {
+    copy_in(job.z, job.rows, first, last, copy, row);
 }
-void give_out(const Job<float>& job, const float* copy, ptrdiff_t row, ptrdiff_t first, ptrdiff_t last) {
-    if (!job.half) return give(copy, row, job.rows, first, last, job.out);
+void copy_result_out(const Job<float>& job, const float* copy, ptrdiff_t row, ptrdiff_t first, ptrdiff_t last) {
+    if (!job.half) return copy_out(copy, row, job.rows, first, last, job.out);
     const MatrixView<uint16_t>& out = job.half.out;
     for (ptrdiff_t r = 0; r < job.rows; ++r)
         job.half.convert.narrow(copy + r * row + first, last - first, out.data + r * out.row + first * out.cls,
                                 out.cls);
 }
-void give_out(const Job<double>& job, const double* copy, ptrdiff_t row, ptrdiff_t first, ptrdiff_t last) {
-    give(copy, row, job.rows, first, last, job.out);
+void copy_result_out(const Job<double>& job, const double* copy, ptrdiff_t row, ptrdiff_t first, ptrdiff_t last) {
+    copy_out(copy, row, job.rows, first, last, job.out);
 }
 
 // A few rows of a 16-bit type at a time, in a float32 copy that the results overwrite.
@@ -131,8 +131,8 @@ void run_in_copies(const Job<E>& job, ptrdiff_t at_once, Buffer& memory, bool ap
     for (ptrdiff_t first = 0; first < job.rows; first += at_once) {
         const Job<E> some = rows_of(job, first, std::min(at_once, job.rows - first));
         share(some, [&](ptrdiff_t begin, ptrdiff_t end) {
-            take_z(some, begin, end, z, row);
-            if (targets) take(some.y, some.rows, begin, end, y, row);
+            copy_z_in(some, begin, end, z, row);
+            if (targets) copy_in(some.y, some.rows, begin, end, y, row);
         });
         Job<E> copies = some;
         copies.half = {};
@@ -140,11 +140,11 @@ void run_in_copies(const Job<E>& job, ptrdiff_t at_once, Buffer& memory, bool ap
         copies.y = {targets ? y : nullptr, row, 1};
         copies.out = {stores ? out : nullptr, row, 1};
         run(copies);
-        if (stores) share(some, [&](ptrdiff_t begin, ptrdiff_t end) { give_out(some, out, row, begin, end); });
+        if (stores) share(some, [&](ptrdiff_t begin, ptrdiff_t end) { copy_result_out(some, out, row, begin, end); });
     }
 }
 
-// A line of columns at a time, in memory that lives with the thread.
+// One cache line of columns at a time, in memory that lives with the thread.
 template <class E>
 void run_copied_alone(RowKernel<E> kernel, const Job<E>& job) {
     static thread_local Buffer thread_copy;
@@ -161,7 +161,7 @@ template <class E>
 void run_strided(RowKernel<E> kernel, Job<E>& job) {
     if (job.half) return run_half_precision(kernel, job);
     const Plan plan = plan_of(job);
-    if (plan.path != Path::copied_rows && (plan.rest != Path::copied_rows || plan.rows_by_path == job.rows))
+    if (plan.path != Path::copied_rows && (plan.remainder_path != Path::copied_rows || plan.rows_by_path == job.rows))
         return run_kernel(kernel, job, plan);
     const ptrdiff_t not_copied = plan.path == Path::copied_rows ? 0 : plan.rows_by_path;
     if (not_copied) {
@@ -225,7 +225,7 @@ void run_divided(RowKernel<E> kernel, const Job<E>& row, int threads) {
         });
         slice.maximum = none;
         for (const E maximum : maxima) slice.maximum = larger(slice.maximum, maximum);
-        if (is_usable(slice.near, slice.maximum, row.c)) break;
+        if (is_valid_guess(slice.near, slice.maximum, row.c)) break;
         slice.near = slice.maximum;
     }
     if (row.out.data) {

@@ -69,8 +69,10 @@ inline ptrdiff_t stride(const py::array* array, int d) { return array ? stride(*
 // if that is kept.
 struct Floats {
     py::array array;
-    py::dtype asked;  // what the caller gave and gets: differs if a 16-bit type is not kept
-    bool single;      // computed in float32
+    // The dtype of the result: the caller's own in native byte order, float64 for integers; differs from array's if a
+    // 16-bit type is not kept.
+    py::dtype asked;
+    bool single;  // computed in float32
 };
 
 inline py::dtype real_dtype(bool single) { return single ? py::dtype::of<float>() : py::dtype::of<double>(); }

@@ -1,5 +1,4 @@
-// The arguments of costs, reductions and weights, and of the log-likelihood cost: targets and weights are checked here,
-// all of them before anything is written.
+// Reductions, and the targets and weights of the log-likelihood cost. All are checked here before anything is written.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -30,8 +29,8 @@ inline Reduction reduction_named(py::handle name, const char* function) {
 // What the mean multiplies the error by. If nothing counts, the mean is NaN, but there is no error.
 inline double share_of_mean(double divisor) { return divisor == 0 ? 0 : 1 / divisor; }
 
-// What a call returns: the cost, of one dtype; the error; or both. `costs` are those of the examples,
-// if one each is asked for, and `total` is their sum otherwise, or the only one of no dimensions.
+// What a call returns: the cost, of one dtype; the error; or both. `costs`: one per example, for reduction 'none'.
+// `total`: their reduction, or the one cost if there are no dimensions.
 inline py::object answer(bool want_cost, const std::optional<py::array>& costs, double total,
                          std::optional<Result>& delta, const py::dtype& dtype) {
     py::object cost;
@@ -142,13 +141,15 @@ public:
                                   shape_of(z.array));
         take_weights();
         take_targets(y);
-        weigh();
+        check_targets_and_sum_weights();
+        // A mean divides by the sum of weights. If the inverse of that is near the limits of the type, all weights are
+        // scaled by powers of two, which the quotient does not show.
         if (options.reduction != Reduction::mean || is_moderate<E>(divisor_)) return;
         if (class_weight_) use_class_weight(brought_near_one<E>(*class_weight_, largest_class_weight()));
         if (sample_weight_)
             use_sample_weight(brought_near_one<double>(*sample_weight_, largest_of<double>(*sample_weight_)));
         if (targets_ && class_weight_) targets_ = brought_near_one<E>(*targets_, largest_of<E>(*targets_));
-        weigh();
+        check_targets_and_sum_weights();
     }
 
     // What a kernel is asked to do, but for z, the result and targets of z's shape.
@@ -265,7 +266,7 @@ private:
     }
 
     // The divisor of the mean: the weights of the rows that count. Targets are checked on the way.
-    void weigh() {
+    void check_targets_and_sum_weights() {
         Total total;
         if (targets_) {
             const ptrdiff_t classes = targets_->shape(axis_), cls = stride(*targets_, axis_);

@@ -13,13 +13,13 @@ namespace {
 // The cost of the logits a w^T + b, and the gradients by w, b and a.
 template <class E>
 py::object run(const CostArguments<E>& given, const py::dtype& asked, const py::array& a, const py::array& w,
-               const py::array& b, bool gradients, ptrdiff_t room) {
+               const py::array& b, bool gradients, ptrdiff_t logit_bytes) {
     const ptrdiff_t n = a.shape(0), features = a.shape(1), classes = w.shape(0);
     LinearJob<E> job;
     job.a = {data_of<const E>(a), n, features, stride(a, 0), stride(a, 1)};
     job.w = {data_of<const E>(w), classes, features, stride(w, 0), stride(w, 1)};
     job.b = data_of<const E>(b);
-    job.room = room;
+    job.logit_bytes = logit_bytes;
     job.cost = given.job();
     // Read many times: another thread may change the caller's own meanwhile, and then they would be no classes.
     std::vector<int64_t> labels;
@@ -59,7 +59,7 @@ py::object run(const CostArguments<E>& given, const py::dtype& asked, const py::
 // of.
 py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reduction, py::handle sample_weight,
                                  py::handle class_weight, py::handle ignore_index, py::handle smoothing, py::handle a,
-                                 py::handle w, py::handle b, py::handle gradients, py::handle room) {
+                                 py::handle w, py::handle b, py::handle gradients, py::handle logit_bytes) {
     const char* const function = "linear_log_likelihood";
     const CostOptions options = cost_options(function, reduction, sample_weight, class_weight, ignore_index, smoothing);
     const py::array targets = to_array(y, {function, "y"});
@@ -67,7 +67,7 @@ py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reductio
     const auto given = [](py::handle x) { return usable(py::reinterpret_borrow<py::array>(x)); };
     const py::array inputs = given(a), weights = given(w), biases = given(b);
     const bool wanted = gradients.ptr() == Py_True;
-    const ptrdiff_t bytes = py::cast<ptrdiff_t>(room);
+    const ptrdiff_t bytes = py::cast<ptrdiff_t>(logit_bytes);
     return with_type(floats, [&](auto zero) {
         return run(CostArguments<decltype(zero)>(options, floats, 1, targets), floats.asked, inputs, weights, biases,
                    wanted, bytes);
@@ -79,7 +79,7 @@ py::object linear_log_likelihood(py::handle z, py::handle y, py::handle reductio
 void add_linear(py::module_& module) {
     static PyMethodDef table[] = {direct<linear_log_likelihood>("linear_log_likelihood"), {}};
     add(module, table);
-    module.attr("room_of_logits") = room_of_logits;
+    module.attr("default_logit_bytes") = default_logit_bytes;
 }
 
 }  // namespace nndl_fast

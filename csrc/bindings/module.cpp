@@ -47,7 +47,7 @@ PYBIND11_MODULE(core_of_one_interpreter, module, py::mod_gil_not_used()) {
     module.def("use_isa", &activate_isa);  // for tests: the environment variable is the public way
     module.def("threads_by", [] { return std::string(threads_by()); });
     module.def("compiler", [] { return std::string(NNDL_COMPILER); });
-    // Who asks in Python gets what is true now.
+    // Python callers get the current number, not the remembered one.
     module.def("get_num_threads", [] { return forget_processors(), get_num_threads(); });
     module.def("thread_setting", &thread_setting);
     module.def("restore_thread_setting", &set_num_threads);

@@ -55,7 +55,7 @@ void run(const Operation& operation, int axis, const py::array& z, const py::arr
 }
 
 // The axes, moved to the end and made one there.
-py::array join(const py::array& z, const std::vector<int>& axes) {
+py::array join_axes(const py::array& z, const std::vector<int>& axes) {
     const int kept = int(z.ndim() - axes.size());
     std::vector<int> to;
     for (size_t i = 0; i < axes.size(); ++i) to.push_back(kept + int(i));
@@ -69,8 +69,8 @@ py::array join(const py::array& z, const std::vector<int>& axes) {
     shape.push_back(classes);
     return moved.attr("reshape")(shape).cast<py::array>();
 }
-// join undone: what was made of z by it gets z's axes back.
-py::object part(const py::array& joined, const py::array& z, const std::vector<int>& axes) {
+// join_axes() undone: what was made of z by it gets z's axes back.
+py::object split_axes(const py::array& joined, const py::array& z, const std::vector<int>& axes) {
     std::vector<ptrdiff_t> shape(joined.shape(), joined.shape() + joined.ndim() - 1);
     std::vector<int> from;
     for (int axis : axes) {
@@ -96,11 +96,11 @@ py::object row_wise(const Operation& operation, const Floats& z, const py::array
     const Floats own{own_view(z.array), z.asked, z.single};
     const std::optional<py::array> second = y ? std::optional(own_view(*y)) : std::nullopt;
     Result result(out, own, {&own.array, address(second)}, {operation.function, "out"});
-    const py::array from = join(own.array, several.axes);
+    const py::array from = join_axes(own.array, several.axes);
     py::array with, to(from.dtype(), std::vector<ptrdiff_t>(from.shape(), from.shape() + from.ndim()));
-    if (second) with = join(*second, several.axes);
+    if (second) with = join_axes(*second, several.axes);
     run_both(int(from.ndim()) - 1, from, y ? &with : nullptr, to);
-    result.array().attr("__setitem__")(py::ellipsis(), part(to, own.array, several.axes));
+    result.array().attr("__setitem__")(py::ellipsis(), split_axes(to, own.array, several.axes));
     return result.finish();
 }
 
@@ -184,7 +184,7 @@ py::object logsumexp(py::handle object, py::handle given_axis, py::handle keepdi
     if (!ndim) several = {};
     if (!several.joined && ndim) several.axes = {normal_axis(axis, ndim, {"logsumexp", "axis"})};
     if (several.joined) z.array = own_view(z.array);  // as in row_wise()
-    const py::array from = several.joined ? join(z.array, several.axes) : z.array;
+    const py::array from = several.joined ? join_axes(z.array, several.axes) : z.array;
     const int one = several.joined ? int(from.ndim()) - 1 : ndim ? several.axes[0] : 0;
     Shape shape;
     for (int d = 0; d < ndim; ++d) {
@@ -252,7 +252,7 @@ py::tuple as_floats(py::handle object, const std::string& function, const std::s
     return py::make_tuple(own_view(floats.array), floats.asked);
 }
 
-// Shows the plan of a call, for whoever wants to know why it is as fast as it is.
+// A path's name and reason, as plan() shows them.
 struct Words {
     const char *name, *reason;
 };
@@ -263,7 +263,7 @@ Words words_for(Path path) {
             return {"tiles in place", "rows stand side by side: a vector holds a class of each"};
         case Path::packed_tiles:
             return {"packed tiles", "few classes: rows are packed so that a vector holds a class of each"};
-        case Path::panels:
+        case Path::slabs:
             return {"panels", "columns of some classes: all classes of some columns are packed"};
         case Path::rows:
             return {"rows", "the classes of z and of the result are contiguous"};
@@ -285,14 +285,15 @@ py::dict plan_for(const py::array& z, int axis, py::array& out) {
     shown["path"] = words_for(plan.path).name;
     shown["reason"] = words_for(plan.path).reason;
     shown["rows_by_path"] = plan.rows_by_path;
-    shown["path_of_the_rest"] = words_for(plan.rest).name;
+    shown["path_of_the_rest"] = words_for(plan.remainder_path).name;
     shown["scratch_bytes"] = plan.scratch * ptrdiff_t(sizeof(E));
     shown["rows_per_unit"] = plan.unit;
     shown["divisible_by_classes"] = plan.divisible;
     return shown;
 }
 
-// The plan of softmax(z, axis, out=out): of as many of its rows as stand at one stride.
+// The plan of softmax(z, axis, out=out), for whoever wants to know why it is as fast as it is: of as many of its rows
+// as stand at one stride.
 py::dict plan(py::handle given, py::handle axis, py::handle out) {
     const Floats z = to_floats(given, {"plan", "z"}, true);
     if (!z.array.size()) throw py::value_error("plan: z is empty");

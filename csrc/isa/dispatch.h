@@ -1,4 +1,4 @@
-// Which instruction set's kernels run. One is active in the process, chosen once.
+// Which instruction set's kernels run. One is active in the process, chosen at import (tests switch it).
 #pragma once
 #include <string>
 #include <vector>

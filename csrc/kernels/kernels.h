@@ -33,7 +33,7 @@ constexpr ptrdiff_t segment_classes = 64 * 8 * (64 / sizeof(E));
 // within these bounds the expected one gives the bits that the maximum itself would have given.
 constexpr float window = 10, far_away = 0x1p11f;
 template <class E>
-static inline bool is_usable(E expected, E maximum, E c) {
+static inline bool is_valid_guess(E expected, E maximum, E c) {
     const E e = expected * c, m = maximum * c;
     return expected == maximum ||
            (__builtin_fabs(m - e) <= window && __builtin_fabs(m) <= far_away && __builtin_fabs(e) <= far_away);
@@ -44,7 +44,8 @@ struct HalfKernels {
     void (*widen)(const uint16_t* from, ptrdiff_t stride, ptrdiff_t n, float* to) = nullptr;
     void (*narrow)(const float* from, ptrdiff_t n, uint16_t* to, ptrdiff_t stride) = nullptr;
 };
-// z and out, if they are of a 16-bit type. What runs the kernels converts some rows at a time.
+// z and out, if they are of a 16-bit type. batch/run_kernel.cpp converts some rows at a time; kernels never see
+// 16-bit data.
 struct HalfPrecision {
     HalfKernels convert;
     MatrixView<const uint16_t> z;
@@ -61,7 +62,7 @@ struct Job {
     MatrixView<E> out;
     double* row_result = nullptr;          // one per row: its cost, its logsumexp
     E c = 1;                               // sharpness
-    bool split_ties = false, log = false;  // hard: whether ties share; logarithms, only if they do
+    bool split_ties = false, log = false;  // hard only: equal maxima share the 1; store logarithms (needs split_ties)
 
     const int64_t* labels = nullptr;        // one per row, in range or equal to ignore_index
     const double* sample_weight = nullptr;  // one per row
@@ -73,7 +74,7 @@ struct Job {
     int64_t ignore_index = 0;
 
     HalfPrecision half;            // then z and out have no data of their own
-    bool exponentials = true;      // whether the operation adds up exponentials
+    bool exponentials = true;      // whether the operation adds up exponentials: must be its Op::sums
     bool whole_tiles = false;      // columns of which the last tile has room for whole vectors
     RowSlice<E>* slice = nullptr;  // then there is one row
 
@@ -123,7 +124,7 @@ struct ProductJob {
     // The initial value of the sums: keep times the element of out; or, if keep is 0, a number per row, a number per
     // column (in whole panels), or 0.
     E keep = 0;
-    bool far = false;  // the result is part of one that is not in the second cache
+    bool uncached = false;  // the result is part of one that is not in the second cache
     const E *start_of_row = nullptr, *start_of_column = nullptr;
 };
 
@@ -203,7 +204,7 @@ static constexpr Job<E> rows_of(const Job<E>& job, ptrdiff_t first, ptrdiff_t ro
     KERNEL(double, times_leaky_relu_prime, MapJob)                                                   \
     KERNEL(void, step, StepJob)                                                                      \
     KERNEL(void, product, ProductJob)                                                                \
-    KERNEL(ptrdiff_t, tile_columns, ProductJob) /* how many of the result's are made at a time */    \
+    KERNEL(ptrdiff_t, tile_columns, ProductJob) /* columns of the result per tile */                 \
     KERNEL(void, transpose, TransposeJob)
 
 template <class E>

@@ -14,7 +14,7 @@
 // A value that is absent counts zero. Adding zero changes nothing but the sign of a zero sum, which
 // Wide::value settles, so it may be left out.
 //
-// Every file of kernels includes this one first. CMake compiles each file of csrc/kernels/operations/ once per
+// Every .cpp of operations/ includes this header first. CMake compiles each file of csrc/kernels/operations/ once per
 // instruction set and type (half.cpp, which has no type of vectors, once per instruction set). NNDL_ISA is the name of
 // the set, NNDL_SIMD its header, and NNDL_VECTOR the type of its vectors: F32x16 or F64x8.
 //
@@ -163,7 +163,7 @@ NNDL_INLINE E& element(MatrixView<E> x, ptrdiff_t row, ptrdiff_t j) {
 
 // One vector's worth of work: class j, or n classes from j on. Whole: n is the vector's size.
 template <bool Whole_>
-struct Step {
+struct Chunk {
     static constexpr bool whole = Whole_;
     ptrdiff_t j;
     int n;
@@ -207,21 +207,21 @@ struct RowLayout {
     NNDL_INLINE static V spread(PerRow x) { return V::all(x.r); }
 
     template <bool Whole, class X>
-    NNDL_INLINE static V load(Strided<X> x, Step<Whole> s, E fill) {
+    NNDL_INLINE static V load(Strided<X> x, Chunk<Whole> s, E fill) {
         return Whole ? V::load(x.data + s.j) : V::load(x.data + s.j, s.n, fill);
     }
     template <bool Whole>
-    NNDL_INLINE static void store(Strided<E> x, Step<Whole> s, V v) {
+    NNDL_INLINE static void store(Strided<E> x, Chunk<Whole> s, V v) {
         Whole ? v.store(x.data + s.j) : v.store(x.data + s.j, s.n);
     }
     // what each class has, whatever the row
     template <bool Whole>
-    NNDL_INLINE static V per_class(const E* x, Step<Whole> s) {
+    NNDL_INLINE static V per_class(const E* x, Chunk<Whole> s) {
         return Whole ? V::load(x + s.j) : V::load(x + s.j, s.n, 0);
     }
     // zero in the lanes beyond the last class
     template <bool Whole>
-    NNDL_INLINE static V trim(Step<Whole> s, V v) {
+    NNDL_INLINE static V trim(Chunk<Whole> s, V v) {
         return Whole ? v : select(V::first(s.n), v, V::all(0));
     }
 
@@ -232,8 +232,8 @@ struct RowLayout {
     template <class F>
     NNDL_INLINE static void for_each(ptrdiff_t first, ptrdiff_t last, F f) {
         ptrdiff_t j = first;
-        for (; j + size <= last; j += size) f(Step<true>{j, size});
-        if (j < last) f(Step<false>{j, int(last - j)});
+        for (; j + size <= last; j += size) f(Chunk<true>{j, size});
+        if (j < last) f(Chunk<false>{j, int(last - j)});
     }
 
     // NaNs left out
@@ -258,8 +258,8 @@ struct RowLayout {
     NNDL_INLINE Sums<PerRow, K> sum(F f) const {
         Wide<V> lanes[K];
         for (int k = 0; k < K; ++k) lanes[k] = Wide<V>::zero();
-        for_each([&](auto step) NNDL_LAMBDA {
-            const Terms<V, K> t = f(step);
+        for_each([&](auto chunk) NNDL_LAMBDA {
+            const Terms<V, K> t = f(chunk);
             for (int k = 0; k < K; ++k) lanes[k].add(t.v[k]);
         });
         Sums<PerRow, K> result;
@@ -281,25 +281,25 @@ struct ColumnLayout {
     NNDL_INLINE static V spread(PerRow x) { return x; }
 
     template <bool Whole, class X>
-    NNDL_INLINE static V load(Strided<X> x, Step<Whole> s, E) {
+    NNDL_INLINE static V load(Strided<X> x, Chunk<Whole> s, E) {
         return V::load(x.data + s.j * x.stride);
     }
     template <bool Whole>
-    NNDL_INLINE static void store(Strided<E> x, Step<Whole> s, V v) {
+    NNDL_INLINE static void store(Strided<E> x, Chunk<Whole> s, V v) {
         v.store(x.data + s.j * x.stride);
     }
     template <bool Whole>
-    NNDL_INLINE static V per_class(const E* x, Step<Whole> s) {
+    NNDL_INLINE static V per_class(const E* x, Chunk<Whole> s) {
         return V::all(x[s.j]);
     }
     template <bool Whole>
-    NNDL_INLINE static V trim(Step<Whole>, V v) {
+    NNDL_INLINE static V trim(Chunk<Whole>, V v) {
         return v;
     }
 
     template <class F>
     NNDL_INLINE void for_each(F f) const {
-        for (ptrdiff_t j = 0; j < classes; ++j) f(Step<true>{j, size});
+        for (ptrdiff_t j = 0; j < classes; ++j) f(Chunk<true>{j, size});
     }
 
     // of z, NaNs left out
@@ -322,7 +322,7 @@ struct ColumnLayout {
         for (int l = 0; l < lanes; ++l)
             for (int k = 0; k < K; ++k) lane[l].of[k] = Wide<V>::zero();
         for (ptrdiff_t j = 0; j < classes; ++j) {
-            const Terms<V, K> t = f(Step<true>{j, size});
+            const Terms<V, K> t = f(Chunk<true>{j, size});
             for (int k = 0; k < K; ++k) lane[j & (lanes - 1)].of[k].add(t.v[k]);
         }
         for (int half = lanes / 2; half; half /= 2)
@@ -336,8 +336,8 @@ struct ColumnLayout {
 template <class V, class E = typename V::Element, class F>
 NNDL_INLINE double map(const MapJob<E>& job, F f) {
     const RowLayout<V> line{job.n};
-    line.for_each([&](auto step) NNDL_LAMBDA {
-        line.store(Strided<E>{job.out, 1}, step, f(line.load(Strided<const E>{job.z, 1}, step, E(0))));
+    line.for_each([&](auto chunk) NNDL_LAMBDA {
+        line.store(Strided<E>{job.out, 1}, chunk, f(line.load(Strided<const E>{job.z, 1}, chunk, E(0))));
     });
     return 0;
 }

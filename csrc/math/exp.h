@@ -5,8 +5,8 @@
 //
 // high = x - n ln2_high / 8 is exact with a fused multiply-add: for |x| up to 2^15 it is a multiple of
 // the smaller of the units of x and of ln2_high / 8, and small enough for the mantissa. |r| is at most
-// 0.045, so that neither the rounding of r nor that of t shows much in 1 + t. For float32, q(high) does
-// for q(r): |x| is below 2^12 (far_away, kernels/kernels.h), so that they differ by less than
+// 0.045, so that neither the rounding of r nor that of t shows much in 1 + t. For float32, q(high)
+// replaces q(r): |x| is below 2^12 (far_away, kernels/kernels.h), so that they differ by less than
 // 2^-20, times r^2 2^-29.
 //
 // The table of 2^(i/8) is there twice. What its entries lost when they were rounded is looked up and
@@ -30,10 +30,10 @@ struct ExpConstants;  // down = 2^-lift; all that is not a power of two or an in
 
 template <>
 struct ExpConstants<float> {
-    static constexpr float ln2_high = 0x1.62e43p-1f, ln2_low = -0x1.05c61p-29f, per_ln2 = 0x1.715476p+3f;
+    static constexpr float ln2_high = 0x1.62e43p-1f, ln2_low = -0x1.05c61p-29f, eight_per_ln2 = 0x1.715476p+3f;
     // adding it rounds to an integer, which then stands in the low bits of the mantissa
     static constexpr float rounder = 0x1.8p23f;
-    static constexpr int mantissa = 23;
+    static constexpr int mantissa_bits = 23;
     static constexpr float depth = 126, down = 0x1p-56f;
     static constexpr int lift = 56;
     static constexpr float q[] = {0x1p-1f, 0x1.555cdap-3f, 0x1.55478ap-5f};
@@ -58,9 +58,9 @@ struct ExpConstants<float> {
 template <>
 struct ExpConstants<double> {
     static constexpr double ln2_high = 0x1.62e42fefa39efp-1, ln2_low = 0x1.abc9e3b39803fp-56,
-                            per_ln2 = 0x1.71547652b82fep+3;
+                            eight_per_ln2 = 0x1.71547652b82fep+3;
     static constexpr double rounder = 0x1.8p52;
-    static constexpr int mantissa = 52;
+    static constexpr int mantissa_bits = 52;
     static constexpr double depth = 780, down = 0x1p-128;
     static constexpr int lift = 128;
     static constexpr double q[] = {0x1.0000000000139p-1, 0x1.5555555555079p-3,  0x1.555555468ff26p-5,
@@ -96,7 +96,7 @@ template <class V>
 NNDL_INLINE V octaves_of(V x) {
     using E = typename V::Element;
     const V rounder = V::all(ExpConstants<E>::rounder);
-    return fma(x, V::all(ExpConstants<E>::per_ln2 / 8), rounder) - rounder;
+    return fma(x, V::all(ExpConstants<E>::eight_per_ln2 / 8), rounder) - rounder;
 }
 
 // 2^octaves e^x = power (1 + t)
@@ -139,7 +139,7 @@ NNDL_INLINE V exp_quotient(V r, V square) {
 template <bool TimesFactor, class V, class Low>
 NNDL_INLINE Exponential<V> exponential_by_table(V x, V rounder, Low x_low) {
     using K = ExpConstants<typename V::Element>;
-    const V rounded = fma(x, V::all(K::per_ln2), rounder), n = rounded - rounder;
+    const V rounded = fma(x, V::all(K::eight_per_ln2), rounder), n = rounded - rounder;
     const auto code = bits(rounded);
     const V high = fma(n, V::all(-K::ln2_high / 8), x), ln2_low = V::all(-K::ln2_low / 8);
     V r;
@@ -149,7 +149,7 @@ NNDL_INLINE Exponential<V> exponential_by_table(V x, V rounder, Low x_low) {
     const V near_r = sizeof(typename V::Element) == sizeof(float) ? high : r;
     const V square = r * r, t = fma(square, exp_quotient(near_r, square), r);
     const auto power = lookup(TimesFactor ? K::scaled_powers : K::powers, code);
-    return {from_bits(bits(power) + shift_left<K::mantissa - 3>(code)), t};
+    return {from_bits(bits(power) + shift_left<K::mantissa_bits - 3>(code)), t};
 }
 template <class V, class Low = NoLowPart>
 NNDL_INLINE Exponential<V> exponential(V x, V rounder, Low x_low = {}) {

@@ -63,11 +63,11 @@ NNDL_INLINE V log_of(LogParts<V> x) {
 template <class V>
 NNDL_INLINE LogParts<V> log_parts(V x) {
     using E = typename V::Element;
-    constexpr int mantissa = ExpConstants<E>::mantissa;
+    constexpr int mantissa_bits = ExpConstants<E>::mantissa_bits;
     const auto above = bits(x) - bits(V::all(E(0x1.6a09e667f3bcdp-1)));  // sqrt(1/2)
-    const auto k = shift_right<mantissa>(above);
-    const V unit = V::all(E(uint64_t(1) << mantissa));  // its low bits are an integer's
-    return {from_bits(k | bits(unit)) - unit, from_bits(bits(x) - shift_left<mantissa>(k)) - V::all(E(1))};
+    const auto k = shift_right<mantissa_bits>(above);
+    const V unit = V::all(E(uint64_t(1) << mantissa_bits));  // its low bits are an integer's
+    return {from_bits(k | bits(unit)) - unit, from_bits(bits(x) - shift_left<mantissa_bits>(k)) - V::all(E(1))};
 }
 
 // log(1 + x) for x in [0, 1]

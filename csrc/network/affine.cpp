@@ -8,11 +8,13 @@
 namespace nndl_fast {
 namespace {
 
-// Elements of the depth that are copied at a time, and bytes of such a copy, which stays in the second cache; rows and
-// panels of a part of the result. A right operand that need not be copied is copied if so many rows use it, and a tile
-// of the result takes only one of so many parts of its rows, or it is shallow and has no whole vectors.
-constexpr ptrdiff_t deep = 512, copy_at_most = 1 << 19, tall = 512, widest = 63, rows_worth_copy = 24,
-                    tiles_worth_copy = 5, shallow = 64;
+constexpr ptrdiff_t deep = 512;               // elements of the depth copied at a time
+constexpr ptrdiff_t copy_at_most = 1 << 19;   // bytes of that copy (it stays in the second cache)
+constexpr ptrdiff_t tall = 512, widest = 63;  // rows and panels of a part of the result
+// A right operand that could be read in place is copied if a part has so many rows, and
+constexpr ptrdiff_t rows_worth_copy = 24;
+constexpr ptrdiff_t tiles_worth_copy = 5;  // its row is at least so many tiles long, or
+constexpr ptrdiff_t shallow = 64;          // the depth is below this and the last vector is not full.
 constexpr ptrdiff_t lanes_at_once = 128, neurons_at_once = 512;
 constexpr ptrdiff_t most_of_part = ptrdiff_t(1) << 30;  // multiplications, some tens of milliseconds
 thread_local Buffer thread_operand, thread_result, thread_activations;
@@ -76,7 +78,7 @@ void multiply_part(const Multiplication<E>& job, const Part& part, bool copies) 
     product.rows = part.bottom - part.top;
     product.columns = n;
     product.out = {job.out.at(part.top, part.begin), job.out.row, lanes<E>};
-    product.far = is_far<E>(job.out.rows, job.out.columns);
+    product.uncached = exceeds_cache<E>(job.out.rows, job.out.columns);
     product.keep = E(job.adds);
     product.start_of_column = advanced(job.of_columns, part.begin);
     product.start_of_row = advanced(job.of_rows, part.top);
@@ -136,16 +138,16 @@ void multiply_part_in_lanes(const Multiplication<E>& job, const Part& part) {
 }
 
 // One dimension of the result in parts of about the same size, each but the last a multiple of `unit`.
-struct Cut {
+struct Partition {
     ptrdiff_t n, unit, parts;
-    Cut(ptrdiff_t n, ptrdiff_t unit, ptrdiff_t at_most) : n(n), unit(unit), parts((n + at_most - 1) / at_most) {}
+    Partition(ptrdiff_t n, ptrdiff_t unit, ptrdiff_t at_most) : n(n), unit(unit), parts((n + at_most - 1) / at_most) {}
     ptrdiff_t size() const { return ((n + parts - 1) / parts + unit - 1) / unit * unit; }
     bool may_have_more() const { return n > unit * parts; }
 };
 
 // f(part) for all parts of the result, which become smaller if else some threads would have more of them than others.
 template <class E, class F>
-void share_parts(const Multiplication<E>& job, Cut rows, Cut columns, F f) {
+void share_parts(const Multiplication<E>& job, Partition rows, Partition columns, F f) {
     const double time = nanoseconds(ProductJob<E>{rows.n, columns.n, job.left.columns});
     const int threads = time < worth_threads ? 1 : threads_for(rows.n, time);
     const auto parts = [&] { return rows.parts * columns.parts; };
@@ -170,13 +172,13 @@ void multiply_into_rows(const Multiplication<E>& job) {
     const ptrdiff_t m = job.out.rows, n = job.out.columns, depth = job.left.columns;
     const bool side_by_side = job.right.column == 1 && job.right.row > 0;
     if (!side_by_side && double(m) * double(depth + n) < double(depth) * double(n)) {
-        return share_parts(job, Cut(m, lanes<E>, lanes_at_once), Cut(n, 32, neurons_at_once),
+        return share_parts(job, Partition(m, lanes<E>, lanes_at_once), Partition(n, 32, neurons_at_once),
                            [&](const Part& part) { multiply_part_in_lanes(job, part); });
     }
     const ptrdiff_t tile = active_kernels<E>().tile_columns({});
     const ptrdiff_t fit = copy_at_most / ptrdiff_t(sizeof(E)) / std::max<ptrdiff_t>(1, std::min(depth, deep));
     const bool transposes = left_is_transposed(job);
-    const Cut rows(m, 32, transposes ? std::min(tall, fit / 32 * 32) : tall),
+    const Partition rows(m, 32, transposes ? std::min(tall, fit / 32 * 32) : tall),
         columns(n, tile, std::min(fit / tile * tile, widest * lanes<E>));
     const bool worth_copy = transposes || job.right.row >= tiles_worth_copy * tile || (n % lanes<E> && depth < shallow);
     share_parts(job, rows, columns, [&](const Part& part) {

@@ -56,12 +56,12 @@ struct Multiplication {
 template <class E>
 void multiply(Multiplication<E> job);
 
-// The last layer without its logits: z = a w^T + b is made for a block of rows, turned into the output error in
+// The last layer without its logits: z = a w^T + b is made for a block of examples, turned into the output error in
 // place, and used up for the gradients before the next block.
 //
 // A block of logits has classes in rows and examples in lanes: w is then read as it stands, in order, and the cost
 // and its error need no sum across lanes.
-constexpr ptrdiff_t room_of_logits = 24 << 20;
+constexpr ptrdiff_t default_logit_bytes = 24 << 20;
 
 template <class E>
 struct LinearJob {
@@ -74,8 +74,9 @@ struct LinearJob {
     E* delta_a = nullptr;                      // and with them, or not, the error handed down
     ptrdiff_t delta_a_row = 0;
     // Bytes of logits that are there at a time, or a quarter of w's if that is more: with few examples at a time, w and
-    // its gradient go through memory too often. In any case they are those of 32 examples.
-    ptrdiff_t room = room_of_logits;
+    // its gradient go through memory too often. They are those of at least 32 examples, unless the copies of these
+    // examples' inputs exceed 4 MiB (linear.cpp).
+    ptrdiff_t logit_bytes = default_logit_bytes;
 };
 
 // Each example's cost goes to job.cost.row_result, and the gradients if they are asked for.

@@ -8,10 +8,11 @@
 namespace nndl_fast {
 namespace {
 
-// Examples that are enough for a block: w is then read so seldom that its reading does not count; and those of which
-// the logits are there in any case, as they are less than w itself if there are more features. Bytes of the copies of
-// a block's inputs.
-constexpr ptrdiff_t many_examples = 192, few_examples = 32, copies_at_most = 4 << 20;
+// Examples that are enough for a block: w is then read so seldom that its reading does not count.
+constexpr ptrdiff_t many_examples = 192;
+// A block is never smaller, as these logits are less than w itself if there are more features, except for
+// `copies_at_most`, the bytes of the copies of its inputs.
+constexpr ptrdiff_t few_examples = 32, copies_at_most = 4 << 20;
 // Classes whose weights are transposed at a time.
 constexpr ptrdiff_t classes_at_once = 256;
 thread_local Buffer thread_transposed;
@@ -30,8 +31,8 @@ public:
           classes_(job.w.rows),
           panel_(classes_ * size) {
         const ptrdiff_t arrays = has_targets_ ? 2 : 1, width = std::max<ptrdiff_t>(1, 3 * features_);
-        const ptrdiff_t room_of_z = std::max(job.room / ptrdiff_t(sizeof(E)), classes_ * features_ / 4);
-        const ptrdiff_t fit = room_of_z / arrays / classes_;
+        const ptrdiff_t z_elements = std::max(job.logit_bytes / ptrdiff_t(sizeof(E)), classes_ * features_ / 4);
+        const ptrdiff_t fit = z_elements / arrays / classes_;
         at_once_ = split(n_, std::min(std::clamp(fit / size * size, few_examples, many_examples),
                                       std::max(size, copies_at_most / ptrdiff_t(sizeof(E)) / width / size * size)));
         z_ = allocate<E>(logits_, at_once_ * classes_);

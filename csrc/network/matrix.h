@@ -61,7 +61,7 @@ void from_panels(const E* from, ptrdiff_t panel, ptrdiff_t m, ptrdiff_t n, E* to
             {n, std::min(lanes<E>, m - top), from + top / lanes<E> * panel, lanes<E>, to + top * row, row, lanes<E>});
 }
 
-// Whether a left operand whose rows stand side by side is transposed for a result of so many columns: each step of a
+// Whether a left operand whose rows stand side by side is transposed for a result of so many columns: each term of a
 // tile would take a new line of it.
 template <class E>
 constexpr bool is_worth_transposing(ptrdiff_t columns) {
@@ -84,7 +84,7 @@ constexpr double worth_threads = 1e5;
 
 // Whether a result is too large to be in the second cache when it is begun.
 template <class E>
-constexpr bool is_far(ptrdiff_t rows, ptrdiff_t columns) {
+constexpr bool exceeds_cache(ptrdiff_t rows, ptrdiff_t columns) {
     return rows * columns * ptrdiff_t(sizeof(E)) >= 1 << 20;
 }
 
@@ -97,7 +97,7 @@ void share_product(const ProductJob<E>& job, F f) {
         const ptrdiff_t begin = first * rows_of_unit, end = std::min(job.rows, last * rows_of_unit);
         ProductJob<E> part = job;
         part.rows = end - begin;
-        part.far = is_far<E>(job.rows, job.columns);
+        part.uncached = exceeds_cache<E>(job.rows, job.columns);
         part.left.data += begin * job.left.row;
         part.out.data = advanced(job.out.data, begin * job.out.row);
         part.start_of_row = advanced(job.start_of_row, begin);

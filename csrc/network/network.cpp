@@ -21,23 +21,23 @@ Network<E>::Network(const std::vector<ptrdiff_t>& sizes, Activation hidden, Cost
 }
 
 template <class E>
-ptrdiff_t Network<E>::room_of_weights(const Layer& layer) const {
+ptrdiff_t Network<E>::weight_elements(const Layer& layer) const {
     if (is_wide() && &layer == &layers_.back()) return whole_vectors<E>(layer.inputs * layer.neurons);
     return layer.inputs * whole_vectors<E>(layer.neurons);
 }
 
 template <class E>
-void Network<E>::put(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const {
+void Network<E>::import_layer(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const {
     std::fill(std::copy_n(biases, layer.neurons, b), b + whole_vectors<E>(layer.neurons), E(0));
     if (is_wide() && &layer == &layers_.back()) {
-        std::fill(std::copy_n(weights, layer.inputs * layer.neurons, w), w + room_of_weights(layer), E(0));
+        std::fill(std::copy_n(weights, layer.inputs * layer.neurons, w), w + weight_elements(layer), E(0));
         return;
     }
     rows_to_panels(weights, layer.inputs, 1, layer.neurons, layer.inputs, w);
 }
 
 template <class E>
-void Network<E>::take(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const {
+void Network<E>::export_layer(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const {
     std::copy_n(b, layer.neurons, biases);
     if (is_wide() && &layer == &layers_.back()) {
         std::copy_n(w, layer.inputs * layer.neurons, weights);
@@ -51,7 +51,7 @@ void Network<E>::use(const std::vector<const E*>& weights, const std::vector<con
     for (size_t i = 0; i < layers_.size(); ++i) {
         Layer& layer = layers_[i];
         E* const b = allocate<E>(layer.biases, whole_vectors<E>(layer.neurons));
-        put(layer, weights[i], biases[i], allocate<E>(layer.weights, room_of_weights(layer)), b);
+        import_layer(layer, weights[i], biases[i], allocate<E>(layer.weights, weight_elements(layer)), b);
     }
 }
 
@@ -59,7 +59,7 @@ template <class E>
 void Network<E>::give(const std::vector<E*>& weights, const std::vector<E*>& biases) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
-        take(layer, layer.data(layer.weights), layer.data(layer.biases), weights[i], biases[i]);
+        export_layer(layer, layer.data(layer.weights), layer.data(layer.biases), weights[i], biases[i]);
     }
 }
 
@@ -67,9 +67,9 @@ template <class E>
 void Network<E>::use_moment(int moment, const std::vector<const E*>& weights, const std::vector<const E*>& biases) {
     for (size_t i = 0; i < layers_.size(); ++i) {
         Layer& layer = layers_[i];
-        const ptrdiff_t of_weights = room_of_weights(layer);
+        const ptrdiff_t of_weights = weight_elements(layer);
         E* const kept = allocate<E>(layer.moment(moment), of_weights + whole_vectors<E>(layer.neurons));
-        put(layer, weights[i], biases[i], kept, kept + of_weights);
+        import_layer(layer, weights[i], biases[i], kept, kept + of_weights);
     }
 }
 
@@ -78,7 +78,7 @@ void Network<E>::give_moment(int moment, const std::vector<E*>& weights, const s
     for (size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
         const E* const kept = layer.data(layer.moment(moment));
-        take(layer, kept, kept + room_of_weights(layer), weights[i], biases[i]);
+        export_layer(layer, kept, kept + weight_elements(layer), weights[i], biases[i]);
     }
 }
 

@@ -72,10 +72,10 @@ private:
     // Whether the last layer is a wide one of softmax.
     bool is_wide() const { return cost_ == Cost::log_likelihood && layers_.back().neurons >= wide_layer; }
     // Elements of a layer's weights as they stand here.
-    ptrdiff_t room_of_weights(const Layer& layer) const;
+    ptrdiff_t weight_elements(const Layer& layer) const;
     // Between arrays as they are given and as they stand here.
-    void put(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const;
-    void take(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const;
+    void import_layer(const Layer& layer, const E* weights, const E* biases, E* w, E* b) const;
+    void export_layer(const Layer& layer, const E* w, const E* b, E* weights, E* biases) const;
     // Of the products of the first layers, one for each.
     double time_of_products(ptrdiff_t m, size_t layers) const;
     template <class F>

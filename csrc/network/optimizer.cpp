@@ -28,8 +28,8 @@ ptrdiff_t units_of(const StepArrays<E>& array) {
     return (array.batch.size() + unit - 1) / unit;
 }
 
-// f(array, its elements begin to end) for the units of all arrays, on several threads if they are worth it. An element
-// takes so many times as long as that of a rectifier.
+// f(array, begin, end, before) for elements begin to end of each array, whose first unit is unit `before` of all, on
+// several threads if they are worth it. An element takes `each` times as long as that of a rectifier.
 template <class E, class F>
 void share_units(const std::vector<StepArrays<E>>& arrays, double each, F f) {
     ptrdiff_t units = 0, elements = 0;

@@ -31,7 +31,7 @@ void Network<E>::reserve(ptrdiff_t mini_batch, const Rule& rule, const Examples<
         else
             for (Buffer* buffer : {&layer.a, &layer.delta})
                 allocate_zeros<E>(*buffer, mini_batch * row_stride<E>(layer.neurons));
-        const ptrdiff_t parameters = room_of_weights(layer) + whole_vectors<E>(layer.neurons);
+        const ptrdiff_t parameters = weight_elements(layer) + whole_vectors<E>(layer.neurons);
         if (keeps_first(rule.optimizer)) allocate_zeros<E>(layer.first, parameters);
         if (keeps_second(rule.optimizer)) allocate_zeros<E>(layer.second, parameters);
     }

@@ -149,12 +149,12 @@ private:
 };
 
 // Never destroyed: helpers use it until the process ends. A child of fork has no helpers, so it gets a new one.
-alignas(Pool) unsigned char room[sizeof(Pool)];
+alignas(Pool) unsigned char storage[sizeof(Pool)];
 Pool* const pool = [] {
 #if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, [] { new (room) Pool; });
+    pthread_atfork(nullptr, nullptr, [] { new (storage) Pool; });
 #endif
-    return new (room) Pool;
+    return new (storage) Pool;
 }();
 
 }  // namespace

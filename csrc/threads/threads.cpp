@@ -79,10 +79,10 @@ double least_quota(const std::string& root, std::string path, bool version_2) {
 
 int affinity() {
 #if defined(__linux__)
-    for (int room = 1024; room <= 1 << 20; room *= 4) {  // more processors than the room has are an error
-        cpu_set_t* const set = CPU_ALLOC(room);
+    for (int capacity = 1024; capacity <= 1 << 20; capacity *= 4) {  // more processors than that are an error
+        cpu_set_t* const set = CPU_ALLOC(capacity);
         if (!set) break;
-        const size_t bytes = CPU_ALLOC_SIZE(room);
+        const size_t bytes = CPU_ALLOC_SIZE(capacity);
         const int count = sched_getaffinity(0, bytes, set) ? 0 : CPU_COUNT_S(bytes, set);
         CPU_FREE(set);
         if (count) return count;

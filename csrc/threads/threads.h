@@ -48,7 +48,7 @@ private:
 // Shorter work is not counted.
 constexpr double worth_watching = 1e5;
 
-// The same for f(first, last).
+// share_out() of a callable f(first, last).
 template <class F>
 void share_out(ptrdiff_t units, int threads, double nanoseconds, F f) {
     if ((threads <= 1 || units <= 1) && nanoseconds < worth_watching) return f(ptrdiff_t(0), units);

@@ -12,7 +12,7 @@ from .._runtime._errors import unheard
 from .._runtime._types import Array, F, Reduction, ToAny, ToEach, ToOne
 
 # Bytes of logits that are there at a time, unless a quarter of the weights or those of 32 examples are more.
-ROOM = _core.room_of_logits
+LOGIT_BYTES = _core.default_logit_bytes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -158,7 +158,7 @@ def linear_log_likelihood(
     nowhere = np.broadcast_to(inputs.dtype.type(0), (len(inputs), len(weights)))
     options = (reduction, sample_weight, class_weight, ignore_index, label_smoothing)
     results = _core.linear_log_likelihood(
-        nowhere, y, *options, inputs, weights, biases.ravel(), bool(gradients), ROOM
+        nowhere, y, *options, inputs, weights, biases.ravel(), bool(gradients), LOGIT_BYTES
     )
     if not gradients:
         return results.astype(dtype, copy=False)

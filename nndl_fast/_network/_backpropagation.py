@@ -81,7 +81,7 @@ def gradients(
 ) -> Parameters:
     """Returns (nabla_b, nabla_w), summed over the columns, each of which may have a weight."""
     of_softmax = getattr(cost, "delta", None) is costs.LogLikelihoodCost.delta
-    if of_softmax and len(parameters[1][-1]) * x.shape[1] * x.dtype.itemsize > _linear.ROOM:
+    if of_softmax and len(parameters[1][-1]) * x.shape[1] * x.dtype.itemsize > _linear.LOGIT_BYTES:
         return without_logits(parameters, hidden, x, y, weight)[1:]
     *values, z = forward(parameters, hidden, x)
     output = activate_output(cost, z) if getattr(cost, "delta_needs_a", True) else None

@@ -32,11 +32,11 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("room", [1, 70 * 40 * 8, 24 << 20])  # blocks of 32 examples, of 64, and of all
+@pytest.mark.parametrize("logit_bytes", [1, 70 * 40 * 8, 24 << 20])  # blocks of 32 examples, of 64, of all
 @pytest.mark.parametrize("n", [1, 50, 400])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_blocks_of_any_size_give_the_layer(monkeypatch, room, n, reduction):
-    monkeypatch.setattr(_linear, "ROOM", room)
+def test_blocks_of_any_size_give_the_layer(monkeypatch, logit_bytes, n, reduction):
+    monkeypatch.setattr(_linear, "LOGIT_BYTES", logit_bytes)
     a, w, b, y = layer(n)
     every = OPTIONS | {"sample_weight": np.linspace(0, 2, n)}
     for r in range(len(every) + 1):
@@ -149,7 +149,7 @@ def test_what_the_rest_of_a_row_weighs_is_not_lost_in_small_blocks(monkeypatch):
     b[20] = 25
     y[::2] = 20
     rows = nf.linear_log_likelihood(a, w, b, y)
-    monkeypatch.setattr(_linear, "ROOM", 50 * 9 * 8)
+    monkeypatch.setattr(_linear, "LOGIT_BYTES", 50 * 9 * 8)
     for one, other in zip(nf.linear_log_likelihood(a, w, b, y), rows):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-24)
     a[3, 1] = np.nan
@@ -184,10 +184,10 @@ def test_small_blocks_give_what_one_gives_of_nan_and_infinities(monkeypatch, pla
             w[5] = special
         else:
             a[rows] = special
-        monkeypatch.setattr(_linear, "ROOM", 24 << 20)
+        monkeypatch.setattr(_linear, "LOGIT_BYTES", 24 << 20)
         expected = nf.linear_log_likelihood(a, w, b, y, **options)
-        for room in (1, 50 * 9 * 8):
-            monkeypatch.setattr(_linear, "ROOM", room)
+        for logit_bytes in (1, 50 * 9 * 8):
+            monkeypatch.setattr(_linear, "LOGIT_BYTES", logit_bytes)
             for one, other in zip(nf.linear_log_likelihood(a, w, b, y, **options), expected):
                 np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12, err_msg=str(options))
         if place == "ignored" and not soft:
@@ -199,8 +199,8 @@ def test_small_blocks_give_what_one_gives_of_nan_and_infinities(monkeypatch, pla
 def test_what_is_ignored_may_be_anything_while_everything_is_ignored(monkeypatch):
     a, w, b, _ = layer()
     w[3], b[4] = np.inf, np.nan
-    for room in (50 * 9 * 8, 24 << 20):
-        monkeypatch.setattr(_linear, "ROOM", room)
+    for logit_bytes in (50 * 9 * 8, 24 << 20):
+        monkeypatch.setattr(_linear, "LOGIT_BYTES", logit_bytes)
         for index in (-100, -(2**63), 2**63 - 1):
             for smoothing in (0, 0.1):
                 cost, *gradients = nf.linear_log_likelihood(

@@ -225,14 +225,14 @@ def in_blocks(data: Bytes) -> None:
     for _ in range(data.among([0, 1, 1, 3])):
         x = given[data.among("awb")]
         x.flat[(data.number() * 256 + data.number()) % x.size] = data.among(SPECIAL)
-    before = _linear.ROOM
+    before = _linear.LOGIT_BYTES
     with np.errstate(all="ignore"):
         try:
             expected = nf.linear_log_likelihood(**given, **options)
-            _linear.ROOM = data.among([1, 20_000])
+            _linear.LOGIT_BYTES = data.among([1, 20_000])
             got = nf.linear_log_likelihood(**given, **options)
         finally:
-            _linear.ROOM = before
+            _linear.LOGIT_BYTES = before
     if any(np.abs(x[np.isfinite(x)]).max(initial=0) > 1e3 for x in (given["a"], given["w"], given["b"])):
         return  # what is beyond the largest number on the way depends on the order; nothing crashed
     rtol, atol = (1e-4, 1e-4) if dtype == "f4" else (1e-10, 1e-10)

@@ -46,8 +46,8 @@ MUTANTS = [
     Mutant(
         "tail lane dropped",
         "kernels/layout.h",
-        "f(Step<false>{j, int(last - j)})",
-        "f(Step<false>{j, int(last - j) - 1})",
+        "f(Chunk<false>{j, int(last - j)})",
+        "f(Chunk<false>{j, int(last - j) - 1})",
     ),
     Mutant(
         "label off by one",

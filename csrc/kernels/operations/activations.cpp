@@ -14,18 +14,20 @@ namespace {
 template <class V>
 NNDL_INLINE V logarithm(V x) {
     using E = typename V::Element;
-    constexpr int mantissa = ExpConstants<E>::mantissa;
-    constexpr E least = sizeof(E) == sizeof(float) ? E(0x1p-126) : E(0x1p-1022), up = E(uint64_t(1) << (mantissa + 1));
+    constexpr int mantissa_bits = ExpConstants<E>::mantissa_bits;
+    constexpr E least = sizeof(E) == sizeof(float) ? E(0x1p-126) : E(0x1p-1022),
+                up = E(uint64_t(1) << (mantissa_bits + 1));
     constexpr E bias = sizeof(E) == sizeof(float) ? 128 : 1024;  // so that exponents are not negative
     const V zero = V::all(0), one = V::all(1);
     const auto subnormal = less(x, V::all(least));
     const V normal = select(subnormal, x * V::all(up), x);
-    const auto biased = shift_left<mantissa>(bits(V::all(E(uint64_t(1) << mantissa) + bias)));  // its low bits are bias
-    const auto k = shift_right<mantissa>(bits(normal) - bits(V::all(E(0x1.6a09e667f3bcdp-1))) + biased);
-    const V unit = V::all(E(uint64_t(1) << mantissa));
+    const auto biased =
+        shift_left<mantissa_bits>(bits(V::all(E(uint64_t(1) << mantissa_bits) + bias)));  // its low bits are bias
+    const auto k = shift_right<mantissa_bits>(bits(normal) - bits(V::all(E(0x1.6a09e667f3bcdp-1))) + biased);
+    const V unit = V::all(E(uint64_t(1) << mantissa_bits));
     const V octaves = (from_bits(k | bits(unit)) - unit) - V::all(bias);
-    const V f = from_bits(bits(normal) - (shift_left<mantissa>(k) - biased)) - one;
-    const V log = log_of(LogParts<V>{select(subnormal, octaves - V::all(E(mantissa + 1)), octaves), f});
+    const V f = from_bits(bits(normal) - (shift_left<mantissa_bits>(k) - biased)) - one;
+    const V log = log_of(LogParts<V>{select(subnormal, octaves - V::all(E(mantissa_bits + 1)), octaves), f});
     const V infinite = V::all(E(__builtin_inf()));
     const V special =
         select(equal(x, zero), zero - infinite, select(equal(x, infinite), x, V::all(E(__builtin_nan("")))));
@@ -36,9 +38,9 @@ NNDL_INLINE V logarithm(V x) {
 template <class V, class E = typename V::Element>
 double inverse_softmax(const MapJob<E>& job) {
     const RowLayout<V> line{job.n};
-    line.for_each([&](auto step) NNDL_LAMBDA {
-        const V a = line.load(Strided<const E>{job.z, 1}, step, E(1));
-        line.store(Strided<E>{job.out, 1}, step, logarithm(a) + V::all(E(job.scale)));
+    line.for_each([&](auto chunk) NNDL_LAMBDA {
+        const V a = line.load(Strided<const E>{job.z, 1}, chunk, E(1));
+        line.store(Strided<E>{job.out, 1}, chunk, logarithm(a) + V::all(E(job.scale)));
     });
     return 0;
 }
@@ -47,11 +49,11 @@ double inverse_softmax(const MapJob<E>& job) {
 template <class V, class E = typename V::Element, class F>
 NNDL_INLINE double sum_of_costs(const MapJob<E>& job, F f) {
     const RowLayout<V> line{job.n};
-    const auto total = line.template sum<1>([&](auto step) NNDL_LAMBDA {
-        const V a = line.load(Strided<const E>{job.z, 1}, step, E(1)),
-                y = line.load(Strided<const E>{job.y, 1}, step, E(0));
-        if (job.out) line.store(Strided<E>{job.out, 1}, step, (a - y) * V::all(E(job.scale)));
-        return Terms<V, 1>{{line.trim(step, f(a, y))}};
+    const auto total = line.template sum<1>([&](auto chunk) NNDL_LAMBDA {
+        const V a = line.load(Strided<const E>{job.z, 1}, chunk, E(1)),
+                y = line.load(Strided<const E>{job.y, 1}, chunk, E(0));
+        if (job.out) line.store(Strided<E>{job.out, 1}, chunk, (a - y) * V::all(E(job.scale)));
+        return Terms<V, 1>{{line.trim(chunk, f(a, y))}};
     });
     return reduce_add(total.of[0].value());
 }

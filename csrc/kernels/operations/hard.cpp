@@ -24,9 +24,9 @@ struct Hard {
         const PerRow best = rows.maximum(z);
         const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);
         const auto winners =
-            rows.template sum<1>([&](auto step) NNDL_LAMBDA {
-                    const V x = rows.load(z, step, 0);
-                    return Terms<V, 1>{{rows.trim(step, select(is_nan(x), x, select(equal(x, maximum), one, zero)))}};
+            rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
+                    const V x = rows.load(z, chunk, 0);
+                    return Terms<V, 1>{{rows.trim(chunk, select(is_nan(x), x, select(equal(x, maximum), one, zero)))}};
                 })
                 .of[0]
                 .value();
@@ -36,11 +36,11 @@ struct Hard {
         return {best, from_double<PerRow>(win), (best - best) + from_double<PerRow>(winners - winners),
                 from_double<PerRow>(winners)};
     }
-    template <StorePath path, class L, class S>
-    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> z, Strided<const E>,
+    template <StorePath path, class L, class C>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, C chunk, Strided<const E> z, Strided<const E>,
                         Strided<E>) const {
         const V lose = V::all(job.log ? -E(__builtin_inf()) : 0);
-        return select(equal(rows.load(z, step, 0), L::spread(row.maximum)), L::spread(row.win), lose);
+        return select(equal(rows.load(z, chunk, 0), L::spread(row.maximum)), L::spread(row.win), lose);
     }
     template <class L>
     NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {

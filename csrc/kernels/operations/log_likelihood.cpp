@@ -85,18 +85,18 @@ struct LogLikelihood {
         return pending;
     }
 
-    template <StorePath path, class L, class S>
-    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E>, Strided<const E> y,
+    template <StorePath path, class L, class C>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, C chunk, Strided<const E>, Strided<const E> y,
                         Strided<E> exps) const {
-        const V e = rows.load(exps, step, 0);
+        const V e = rows.load(exps, chunk, 0);
         const V scaled = path == StorePath::general && row.scale.beyond
                              ? row.scale.apply_beyond(e)
                              : row.scale.template apply<path != StorePath::fast>(e);
         if (path != StorePath::general && by_number(rows))
-            return select(equal(L::spread(row.label), V::all(E(step.j))), L::spread(row.at_label), scaled);
+            return select(equal(L::spread(row.label), V::all(E(chunk.j))), L::spread(row.at_label), scaled);
         if (path != StorePath::general || !targets_everywhere()) return scaled;
-        if (job.labels) return scaled - class_weight(rows, step) * L::spread(row.per_class);
-        return scaled - target_of(rows, y, step) * L::spread(row.per_target);
+        if (job.labels) return scaled - class_weight(rows, chunk) * L::spread(row.per_class);
+        return scaled - target_of(rows, y, chunk) * L::spread(row.per_target);
     }
 
     template <class L>
@@ -161,8 +161,8 @@ private:
                 for (int lane = 0; lane < rows.count; ++lane) at.label[lane] = E(int32_t(job.labels[first + lane]));
                 const V labels = V::load(at.label, rows.count, 0);
                 V logit = V::all(0);
-                rows.for_each([&](auto step) NNDL_LAMBDA {
-                    logit = select(equal(labels, V::all(E(step.j))), rows.load(z, step, 0), logit);
+                rows.for_each([&](auto chunk) NNDL_LAMBDA {
+                    logit = select(equal(labels, V::all(E(chunk.j))), rows.load(z, chunk, 0), logit);
                 });
                 logit.store(at.z, rows.count);
                 return false;
@@ -181,17 +181,17 @@ private:
     NNDL_INLINE PerRow weight_of(const L& rows, const AtLabels<L>& at) const {
         return job.labels && job.class_weight ? PerRow::load(at.weight, rows.count, 0) : PerRow::all(1);
     }
-    template <class L, class S>
-    NNDL_INLINE V class_weight(const L&, S step) const {
-        return job.class_weight ? L::per_class(job.class_weight, step) : V::all(1);
+    template <class L, class C>
+    NNDL_INLINE V class_weight(const L&, C chunk) const {
+        return job.class_weight ? L::per_class(job.class_weight, chunk) : V::all(1);
     }
     // w_k t'_k
-    template <class L, class S>
-    NNDL_INLINE V target_of(const L& rows, Strided<const E> y, S step) const {
-        V t = rows.load(y, step, 0);
+    template <class L, class C>
+    NNDL_INLINE V target_of(const L& rows, Strided<const E> y, C chunk) const {
+        V t = rows.load(y, chunk, 0);
         if (job.smoothing > 0)
             t = fma(t, V::all(E(1 - job.smoothing)), V::all(E(job.smoothing / double(rows.classes))));
-        return job.class_weight ? class_weight(rows, step) * t : t;
+        return job.class_weight ? class_weight(rows, chunk) * t : t;
     }
 
     // If every class has a target.
@@ -202,15 +202,15 @@ private:
         const PerRow maximum = rows.maximum(z);
         const V top = L::spread(maximum);
         if (!job.labels) {
-            const auto sums = rows.template sum<2>([&](auto step) NNDL_LAMBDA {
-                const V t = rows.trim(step, target_of(rows, y, step));
-                return Terms<V, 2>{{t, weighted(t, top - rows.load(z, step, 0))}};
+            const auto sums = rows.template sum<2>([&](auto chunk) NNDL_LAMBDA {
+                const V t = rows.trim(chunk, target_of(rows, y, chunk));
+                return Terms<V, 2>{{t, weighted(t, top - rows.load(z, chunk, 0))}};
             });
             return {from_double<PerRow>(sums.of[0].value()), from_double<PerRow>(sums.of[1].value())};
         }
-        const D gaps = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
-                               return Terms<V, 1>{
-                                   {rows.trim(step, weighted(class_weight(rows, step), top - rows.load(z, step, 0)))}};
+        const D gaps = rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
+                               return Terms<V, 1>{{rows.trim(
+                                   chunk, weighted(class_weight(rows, chunk), top - rows.load(z, chunk, 0)))}};
                            })
                            .of[0]
                            .value();

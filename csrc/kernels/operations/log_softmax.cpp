@@ -27,10 +27,10 @@ struct LogSoftmax {
         const RowSum<L> row(rows, z, job.c, exps, hint, previous);
         return {row.maximum * L::PerRow::all(-part()), L::PerRow::all(0) - row.log_sum(rows, z, exps), row.nan};
     }
-    template <StorePath path, class L, class S>
-    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> z, Strided<const E>,
+    template <StorePath path, class L, class C>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, C chunk, Strided<const E> z, Strided<const E>,
                         Strided<E>) const {
-        const V range = fma(rows.load(z, step, 0), V::all(part()), L::spread(row.shift));
+        const V range = fma(rows.load(z, chunk, 0), V::all(part()), L::spread(row.shift));
         return fma(range, V::all(job.c / part()), L::spread(row.minus_log_sum));
     }
     template <class L>

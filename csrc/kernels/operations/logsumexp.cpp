@@ -26,8 +26,8 @@ struct LogSumExp {
         if (any(is_nan(row.nan))) infinite_rows(rows, first, row);
         return {};
     }
-    template <StorePath path, class L, class S>
-    NNDL_INLINE V value(const Pending<L>&, const L&, S, Strided<const E>, Strided<const E>, Strided<E>) const {
+    template <StorePath path, class L, class C>
+    NNDL_INLINE V value(const Pending<L>&, const L&, C, Strided<const E>, Strided<const E>, Strided<E>) const {
         return V::all(0);
     }
     template <class L>

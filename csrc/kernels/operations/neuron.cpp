@@ -27,17 +27,17 @@ template <class V, class E = typename V::Element>
 double binary_cross_entropy(const MapJob<E>& job) {
     const RowLayout<V> line{job.n};
     const V zero = V::all(0), one = V::all(1), down = V::all(ExpConstants<E>::down), scale = V::all(E(job.scale));
-    const auto total = line.template sum<1>([&](auto step) NNDL_LAMBDA {
-        const V z = line.load(Strided<const E>{job.z, 1}, step, E(0)),
-                y = line.load(Strided<const E>{job.y, 1}, step, E(0));
-        const V w = job.weight ? line.load(Strided<const E>{job.weight, 1}, step, E(0)) : one;
+    const auto total = line.template sum<1>([&](auto chunk) NNDL_LAMBDA {
+        const V z = line.load(Strided<const E>{job.z, 1}, chunk, E(0)),
+                y = line.load(Strided<const E>{job.y, 1}, chunk, E(0));
+        const V w = job.weight ? line.load(Strided<const E>{job.weight, 1}, chunk, E(0)) : one;
         const Logistic<V> l(z);
         const auto negative = less(z, zero);
         if (job.out) {
             const V smaller = l.smaller_lifted() * down, larger = l.larger();
             const V of_z = select(negative, smaller, larger), of_minus_z = select(negative, larger, smaller);
             const V delta = select(less(V::all(E(0.5)), y), (one - y) - of_minus_z, of_z - y);
-            line.store(Strided<E>{job.out, 1}, step, delta * (w * scale));
+            line.store(Strided<E>{job.out, 1}, chunk, delta * (w * scale));
         }
         if (!job.sums) return Terms<V, 1>{{zero}};
         const V slope = select(negative, y, one - y);
@@ -45,8 +45,8 @@ double binary_cross_entropy(const MapJob<E>& job) {
         const V full = linear + l.log_sum();
         const V nothing = select(is_nan(full), full, zero);  // a weight of 0 hides an infinity, not a NaN
         const V cost = select(equal(w, zero), nothing, w * full);
-        if (job.cost) line.store(Strided<E>{job.cost, 1}, step, cost);
-        return Terms<V, 1>{{line.trim(step, cost)}};
+        if (job.cost) line.store(Strided<E>{job.cost, 1}, chunk, cost);
+        return Terms<V, 1>{{line.trim(chunk, cost)}};
     });
     return reduce_add(total.of[0].value());
 }
@@ -72,10 +72,10 @@ double leaky_rectifier(const MapJob<E>& job) {
 template <class V, class E = typename V::Element, class F>
 NNDL_INLINE double map_errors(const MapJob<E>& job, F f) {
     const RowLayout<V> line{job.n};
-    line.for_each([&](auto step) NNDL_LAMBDA {
-        const V a = line.load(Strided<const E>{job.z, 1}, step, E(0)),
-                delta = line.load(Strided<const E>{job.y, 1}, step, E(0));
-        line.store(Strided<E>{job.out, 1}, step, f(delta, a));
+    line.for_each([&](auto chunk) NNDL_LAMBDA {
+        const V a = line.load(Strided<const E>{job.z, 1}, chunk, E(0)),
+                delta = line.load(Strided<const E>{job.y, 1}, chunk, E(0));
+        line.store(Strided<E>{job.out, 1}, chunk, f(delta, a));
     });
     return 0;
 }

@@ -28,7 +28,7 @@ constexpr int tile_panels() {
 
 // Bytes of a block of panels of the right operand, which comes from the second cache for each tile: the deeper it is,
 // the less often sums are stored and loaded. It stays in the first cache if the left operand's rows are adjacent, since
-// then each step of a tile takes a new line of that. Bytes of a block of the left operand, which stays in the second
+// then each term of a tile takes a new line of that. Bytes of a block of the left operand, which stays in the second
 // cache; and of a right operand that is small enough to be read again for each block of rows.
 constexpr ptrdiff_t right_block = 1 << 16, right_block_beside_adjacent = 3 << 13, left_block = 1 << 17,
                     small_right = 1 << 20;
@@ -56,10 +56,10 @@ NNDL_INLINE const char* at(const E* from, ptrdiff_t bytes) {
 template <class V, int Rows, int Panels, bool Adjacent, class E = typename V::Element>
 NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start, ptrdiff_t tiles, ptrdiff_t row,
                                  ptrdiff_t panel, ptrdiff_t first, ptrdiff_t last) {
-    // Strides in bytes: of steps in elements compilers make a second loop for a step of 1.
+    // Strides in bytes: of strides in elements compilers make a second loop for a stride of 1.
     constexpr ptrdiff_t bytes = sizeof(E);
-    const ptrdiff_t left_row = Adjacent ? bytes : job.left.row * bytes, left_step = job.left.term * bytes;
-    const ptrdiff_t right_step = job.right.term * bytes, right_panel = job.right.panel * bytes;
+    const ptrdiff_t left_row = Adjacent ? bytes : job.left.row * bytes, left_term = job.left.term * bytes;
+    const ptrdiff_t right_term = job.right.term * bytes, right_panel = job.right.panel * bytes;
     const ptrdiff_t out_row = job.out.row * bytes, out_panel = job.out.panel * bytes;
     const ptrdiff_t number_row = start.number_row * bytes, vector_row = start.vector_row * bytes,
                     vector_panel = start.vector_panel * bytes;
@@ -68,19 +68,19 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
     const bool whole = columns == V::size;
     const char* tile_left =
         at(job.left.data,
-           row * left_row + (job.left.panel ? first / V::size * job.left.panel * bytes : first * left_step));
-    const char* const panel_right = at(job.right.data, panel * right_panel + first * right_step);
+           row * left_row + (job.left.panel ? first / V::size * job.left.panel * bytes : first * left_term));
+    const char* const panel_right = at(job.right.data, panel * right_panel + first * right_term);
     char* out = const_cast<char*>(at(job.out.data, row * out_row + panel * out_panel));
     const char* number = at(start.number, row * number_row);
     const char* vector = at(start.vector, row * vector_row + panel * vector_panel);
     const ptrdiff_t depth = last - first, at_once = job.left.panel ? V::size : depth;
-    // How far ahead the left operand is fetched: its steps may stand far apart. Not in short products, where this would
+    // How far ahead the left operand is fetched: its terms may stand far apart. Not in short products, where this would
     // be beyond the array, and a prefetch from there takes long.
-    const ptrdiff_t ahead = depth >= 64 ? 12 * left_step : 0;
-    const ptrdiff_t jump = job.left.panel ? job.left.panel * bytes - V::size * left_step : 0;
+    const ptrdiff_t ahead = depth >= 64 ? 12 * left_term : 0;
+    const ptrdiff_t jump = job.left.panel ? job.left.panel * bytes - V::size * left_term : 0;
     do {
         // The next tile begins with what stands there. (Of the last tile this is beyond the array: no prefetch minds.)
-        if (job.far)
+        if (job.uncached)
             for (int i = 0; i < Rows; ++i)
                 for (int p = 0; p < Panels; ++p) __builtin_prefetch(out + (Rows + i) * out_row + p * out_panel, 1);
         V sum[Rows][Panels];
@@ -96,9 +96,9 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
                 }
         }
         const char *left = tile_left, *right = panel_right;
-        ptrdiff_t steps = depth;
+        ptrdiff_t terms = depth;
         do {
-            ptrdiff_t k = steps < at_once ? steps : at_once;
+            ptrdiff_t k = terms < at_once ? terms : at_once;
             do {
                 V r[Panels];
                 for (int p = 0; p < Panels; ++p) r[p] = V::load(reinterpret_cast<const E*>(right + p * right_panel));
@@ -107,12 +107,12 @@ NNDL_NOINLINE void product_tiles(const ProductJob<E>& job, const Start<E>& start
                     const V l = V::all(*reinterpret_cast<const E*>(left + i * left_row));
                     for (int p = 0; p < Panels; ++p) sum[i][p] = fma(l, r[p], sum[i][p]);
                 }
-                left += left_step;
-                right += right_step;
+                left += left_term;
+                right += right_term;
             } while (--k);
             left += jump;
-            steps -= at_once;
-        } while (steps > 0);
+            terms -= at_once;
+        } while (terms > 0);
         for (int i = 0; i < Rows; ++i)
             for (int p = 0; p < Panels; ++p) {
                 E* const to = reinterpret_cast<E*>(out + i * out_row + p * out_panel);
@@ -157,7 +157,7 @@ NNDL_INLINE void product_panels(const ProductJob<E>& job, const Start<E>& start,
 
 template <class V, class E = typename V::Element>
 void product(const ProductJob<E>& job) {
-    if (!job.depth) {  // one step that adds nothing
+    if (!job.depth) {  // one term that adds nothing
         alignas(64) static const E nothing[V::size] = {};
         ProductJob<E> start = job;
         start.depth = 1;
@@ -166,9 +166,9 @@ void product(const ProductJob<E>& job) {
         return product<V>(start);
     }
     const ptrdiff_t panels = (job.columns + V::size - 1) / V::size;
-    constexpr ptrdiff_t step = tile_panels<V>() * V::size * sizeof(E);
+    constexpr ptrdiff_t term_bytes = tile_panels<V>() * V::size * sizeof(E);
     const ptrdiff_t deepest =
-        (job.left.row == 1 ? right_block_beside_adjacent : right_block) / step / V::size * V::size;
+        (job.left.row == 1 ? right_block_beside_adjacent : right_block) / term_bytes / V::size * V::size;
     const ptrdiff_t deep = (even_part(job.depth, deepest) + V::size - 1) / V::size * V::size;
     const ptrdiff_t tall = left_block / ptrdiff_t(sizeof(E)) / deep;
     const E one = 1;

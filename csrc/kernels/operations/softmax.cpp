@@ -27,10 +27,10 @@ struct Softmax {
         const auto scale = scale_of(row, L::PerRow::all(1), 1);
         return {scale, row.nan, scale.corrected ? StorePath::corrected : StorePath::fast};
     }
-    template <StorePath path, class L, class S>
-    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E>, Strided<const E>,
+    template <StorePath path, class L, class C>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, C chunk, Strided<const E>, Strided<const E>,
                         Strided<E> exps) const {
-        return row.scale.template apply<path != StorePath::fast>(rows.load(exps, step, 0));
+        return row.scale.template apply<path != StorePath::fast>(rows.load(exps, chunk, 0));
     }
     template <class L>
     NNDL_INLINE void finish(const Pending<L>& row, const L& rows, ptrdiff_t first) const {

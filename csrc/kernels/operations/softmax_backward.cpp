@@ -21,18 +21,18 @@ struct SoftmaxBackward {
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> a, Strided<const E> g, Strided<E>,
                                   ExpectedMaximum<E>&, Previous& previous) const {
         const auto products =
-            rows.template sum<1>([&](auto step) NNDL_LAMBDA {
-                    return Terms<V, 1>{{rows.trim(step, rows.load(a, step, 0) * rows.load(g, step, 0))}};
+            rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
+                    return Terms<V, 1>{{rows.trim(chunk, rows.load(a, chunk, 0) * rows.load(g, chunk, 0))}};
                 })
                 .of[0]
                 .value();
         previous.store_until(rows.classes);
         return {from_double<typename L::PerRow>(products)};
     }
-    template <StorePath path, class L, class S>
-    NNDL_INLINE V value(const Pending<L>& row, const L& rows, S step, Strided<const E> a, Strided<const E> g,
+    template <StorePath path, class L, class C>
+    NNDL_INLINE V value(const Pending<L>& row, const L& rows, C chunk, Strided<const E> a, Strided<const E> g,
                         Strided<E>) const {
-        return V::all(job.c) * rows.load(a, step, 0) * (rows.load(g, step, 0) - L::spread(row.mean));
+        return V::all(job.c) * rows.load(a, chunk, 0) * (rows.load(g, chunk, 0) - L::spread(row.mean));
     }
     template <class L>
     NNDL_INLINE void finish(const Pending<L>&, const L&, ptrdiff_t) const {}

@@ -94,8 +94,8 @@ struct Exponentials {
     NNDL_INLINE V grid(V z) const {
         using K = ExpConstants<E>;
         const V argument = max(Direct ? z : (z - origin) * c, lowest);
-        const auto octaves = shift_right<3>(bits(fma(argument, V::all(K::per_ln2), rounder)));
-        return from_bits(bits(V::all(Grid<E>::rounder)) + shift_left<K::mantissa>(octaves));
+        const auto octaves = shift_right<3>(bits(fma(argument, V::all(K::eight_per_ln2), rounder)));
+        return from_bits(bits(V::all(Grid<E>::rounder)) + shift_left<K::mantissa_bits>(octaves));
     }
 
     // a NaN in z stays: it is max's second argument
@@ -191,12 +191,12 @@ NNDL_INLINE Wide<typename RowLayout<V>::PerRow> add_up(const RowLayout<V>& row,
             previous.store_until(last);
             GridSum<V> sum(exp.grid(top), rest);
             for (; j + Pair<V>::size <= last; j += Pair<V>::size) several(Pair<V>(), j, sum);
-            row.for_each(j, last, [&](auto step) NNDL_LAMBDA {
-                const Exponential<V> e = exp.of(row.load(z, step, 0));
+            row.for_each(j, last, [&](auto chunk) NNDL_LAMBDA {
+                const Exponential<V> e = exp.of(row.load(z, chunk, 0));
                 const V value = e.value();
-                if (exps.data) row.store(exps, step, value);
-                if (step.whole) sum.add(e, value);
-                else sum.add_where(V::first(step.n), e, value);
+                if (exps.data) row.store(exps, chunk, value);
+                if (chunk.whole) sum.add(e, value);
+                else sum.add_where(V::first(chunk.n), e, value);
             });
             lanes.add(sum.multiples());
         }
@@ -251,7 +251,7 @@ NNDL_INLINE Split<V> add_up_few(const ColumnLayout<V>& rows, const Exponentials<
                                 Strided<const typename V::Element> z, Strided<typename V::Element> exps) {
     using E = typename V::Element;
     if (rows.classes == 2) {  // with all that rounding takes: twice the digits, so that the results are monotone
-        const Step<true> first{0, V::size}, second{1, V::size};
+        const Chunk<true> first{0, V::size}, second{1, V::size};
         const Exponential<V> e = exp.of(rows.load(z, first, 0)), f = exp.of(rows.load(z, second, 0));
         const V x = e.value(), y = f.value(), sum = x + y, from_y = sum - x;
         if (exps.data) {
@@ -262,10 +262,10 @@ NNDL_INLINE Split<V> add_up_few(const ColumnLayout<V>& rows, const Exponentials<
     }
     V rest = V::all(0);
     GridSum<V> sum(V::all(Grid<E>::rounder / ExpConstants<E>::down), rest);  // of the maximum, which is lifted
-    rows.for_each([&](auto step) NNDL_LAMBDA {
-        const Exponential<V> e = exp.of(rows.load(z, step, 0));
+    rows.for_each([&](auto chunk) NNDL_LAMBDA {
+        const Exponential<V> e = exp.of(rows.load(z, chunk, 0));
         const V value = e.value();
-        if (exps.data) rows.store(exps, step, value);
+        if (exps.data) rows.store(exps, chunk, value);
         sum.add(e, value);
     });
     return split(sum.multiples(), rest);

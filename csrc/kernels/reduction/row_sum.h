@@ -42,8 +42,8 @@ struct ExpectedMaximum {
     const RowSlice<E>* slice = nullptr;  // of which the maximum and the sum are there already
 
     // Takes the maximum for the next hint. Returns whether this one was usable.
-    NNDL_INLINE bool take(E true_maximum, E c) {
-        const bool good = is_usable(maximum, true_maximum, c);
+    NNDL_INLINE bool update(E true_maximum, E c) {
+        const bool good = is_valid_guess(maximum, true_maximum, c);
         maximum = true_maximum;
         none = !(__builtin_fabs(true_maximum * c) <= far_away);
         return good;
@@ -94,7 +94,7 @@ struct RowSum {
         while (!hint.slice) {  // at most twice
             sum = shift.direct ? sum_up<true>(rows, z, exps, previous) : sum_up<false>(rows, z, exps, previous);
             if constexpr (L::max_count > 1) break;
-            else if (hint.take(maximum.r, c)) break;
+            else if (hint.update(maximum.r, c)) break;
             shift = Shift<PerRow>(maximum, c);
         }
         const PerRow from_origin = maximum - shift.origin, sharpness = PerRow::all(c), zero = PerRow::all(0);
@@ -131,35 +131,35 @@ struct RowSum {
         return peak * root * root;
     }
 
-    // The exponentials of a step, with the bits that they have in the sum.
-    template <class S>
-    NNDL_INLINE V exponentials(const L& rows, S step, Strided<const E> z, Strided<E> exps) const {
-        if (exps.data) return rows.load(exps, step, 0);
+    // The exponentials of a chunk, with the bits that they have in the sum.
+    template <class C>
+    NNDL_INLINE V exponentials(const L& rows, C chunk, Strided<const E> z, Strided<E> exps) const {
+        if (exps.data) return rows.load(exps, chunk, 0);
         const Exponentials<L, false> exp(shift);
         if constexpr (L::max_count > 1)  // these may be columns that stand where they are
             if (rows.count < L::size)
-                return exp.of(V::load(z.data + step.j * z.stride, rows.count, E(step.j == 0))).value();
-        return exp.of(rows.load(z, step, 0)).value();
+                return exp.of(V::load(z.data + chunk.j * z.stride, rows.count, E(chunk.j == 0))).value();
+        return exp.of(rows.load(z, chunk, 0)).value();
     }
 
     // The sum of all exponentials but the largest, for rows in which that one is nearly all of the sum. It occurs only
     // once there, so the others are those that are less than it.
     NNDL_NOINLINE PerRow others(const L& rows, Strided<const E> z, Strided<E> exps) const {
         const V top = L::spread(peak), least = L::spread(negligible()), zero = V::all(0);
-        const auto other = [&](auto step) NNDL_LAMBDA {
-            const V e = exponentials(rows, step, z, exps);
-            return rows.trim(step, select(less(e, top), select(less(least, e), e, zero), zero));
+        const auto other = [&](auto chunk) NNDL_LAMBDA {
+            const V e = exponentials(rows, chunk, z, exps);
+            return rows.trim(chunk, select(less(e, top), select(less(least, e), e, zero), zero));
         };
         if constexpr (L::max_count > 1)
             if (rows.classes <= few_classes) {  // two together: widening is what costs here
                 auto sum = Wide<V>::zero();
                 ptrdiff_t j = 0;
                 for (; j + 2 <= rows.classes; j += 2)
-                    sum.add(other(Step<true>{j, L::size}) + other(Step<true>{j + 1, L::size}));
-                if (j < rows.classes) sum.add(other(Step<true>{j, L::size}));
+                    sum.add(other(Chunk<true>{j, L::size}) + other(Chunk<true>{j + 1, L::size}));
+                if (j < rows.classes) sum.add(other(Chunk<true>{j, L::size}));
                 return sum.parts().high;
             }
-        return rows.template sum<1>([&](auto step) NNDL_LAMBDA { return Terms<V, 1>{{other(step)}}; })
+        return rows.template sum<1>([&](auto chunk) NNDL_LAMBDA { return Terms<V, 1>{{other(chunk)}}; })
             .of[0]
             .parts()
             .high;
@@ -179,13 +179,13 @@ struct RowSum {
             // While the others are not too little, the sum itself is exact enough to tell them. Of n classes the grid
             // leaves over up to n 2^-15 of the maximum, which is rounded by 2^-24 of itself n times: an error of
             // n^2 2^-39 of the maximum, one unit of what is n^2 2^-16 of it.
-            PerRow rest = (sum.high - peak) + (sum.low - peak_lost);
+            PerRow sum_of_others = (sum.high - peak) + (sum.low - peak_lost);
             const E n = E(rows.classes), bound = n * n * E(0x1p-16f);
-            const auto little = less(rest, peak * PerRow::all(bound < E(0.0625) ? bound : E(0.0625)));
+            const auto little = less(sum_of_others, peak * PerRow::all(bound < E(0.0625) ? bound : E(0.0625)));
             if (any(less(zero, select(little, select(dominated, peak, zero), zero))))
-                rest = select(little, others(rows, z, exps), rest);
-            const PerRow ratio = rest * per_peak;
-            const PerRow left = fma(zero - ratio, peak, rest) - ratio * peak_lost;
+                sum_of_others = select(little, others(rows, z, exps), sum_of_others);
+            const PerRow ratio = sum_of_others * per_peak;
+            const PerRow left = fma(zero - ratio, peak, sum_of_others) - ratio * peak_lost;
             x = {select(dominated, zero, x.k), select(dominated, fma(left, per_peak, ratio), x.f)};
             subtracted = select(dominated, zero, subtracted);
             more = select(dominated, zero, more);
@@ -206,9 +206,9 @@ private:
     NNDL_NOINLINE void sum_up_uniform(const L& rows, Strided<const E> z, Strided<E> exps) {
         const PerRow n = PerRow::all(E(rows.classes));
         const V top = L::spread(peak), zero = V::all(0), one = V::all(1);
-        const auto others = rows.template sum<1>([&](auto step) NNDL_LAMBDA {
+        const auto others = rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
                                     return Terms<V, 1>{{rows.trim(
-                                        step, select(equal(exponentials(rows, step, z, exps), top), zero, one))}};
+                                        chunk, select(equal(exponentials(rows, chunk, z, exps), top), zero, one))}};
                                 })
                                 .of[0]
                                 .parts()

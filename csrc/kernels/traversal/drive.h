@@ -3,7 +3,7 @@
 // An operation has two halves, so that a row can be stored while the next one is read:
 //
 //   pending = op.reduce(rows, first, z, y, exps, hint, previous)  computes what a row has as a whole
-//   op.value<Path>(pending, rows, step, z, y, exps)               computes what is stored at a step
+//   op.value<Path>(pending, rows, chunk, z, y, exps)              computes what is stored of a chunk
 //   op.finish(pending, rows, first)                               does what is left once all is stored
 //
 // `first` is the number of the first row, `exps` an array for its exponentials, and pending.path the
@@ -11,6 +11,9 @@
 // one number per row, value() and finish() are not called (Op::stores is false). An operation that adds up exponentials
 // (Op::sums) also says of which sharpness (op.sharpness()), and whether value() takes them from `exps` (Op::keeps) or
 // takes z instead.
+//
+// `previous` is told how far reduce() has come: NoPrevious ignores it, Storer stores the row before (rows), SlabMover
+// stores the slab before and copies the next (slabs).
 //
 // Long rows are software pipelined: while row r is added up, row r - 1 is stored. Both use one array of
 // exponentials, which therefore stays in the nearest cache:
@@ -31,7 +34,7 @@
 namespace nndl_fast {
 namespace {
 
-// Stores a row step by step, each class before the exponentials that it is computed from are overwritten.
+// Stores a row chunk by chunk, each class before the exponentials that it is computed from are overwritten.
 template <class Op, class L, class Pending>
 class Storer {
     using E = typename L::E;
@@ -59,9 +62,9 @@ private:
     const Strided<E> exps_, out_;
     ptrdiff_t head_, done_ = 0;
 
-    template <StorePath path, class S>
-    NNDL_INLINE typename L::Vector value(S step) {
-        return op_.template value<path>(pending_, rows_, step, z_, y_, exps_);
+    template <StorePath path, class C>
+    NNDL_INLINE typename L::Vector value(C chunk) {
+        return op_.template value<path>(pending_, rows_, chunk, z_, y_, exps_);
     }
     NNDL_NOINLINE void store(ptrdiff_t end) {
         with_store_path<Op::slowest>(pending_.path, [&](auto tag) NNDL_LAMBDA { store_in<tag.path>(end); });
@@ -69,16 +72,16 @@ private:
     template <StorePath path>
     NNDL_INLINE void store_in(ptrdiff_t end) {
         if (done_ < head_) {
-            const Step<false> step{0, int(head_)};
-            rows_.store(out_, step, value<path>(step));
+            const Chunk<false> chunk{0, int(head_)};
+            rows_.store(out_, chunk, value<path>(chunk));
             done_ = head_;
         }
         ptrdiff_t j = done_;
         for (; j < end && j + L::size <= rows_.classes; j += L::size)
-            value<path>(Step<true>{j, L::size}).store(out_.data + j);
+            value<path>(Chunk<true>{j, L::size}).store(out_.data + j);
         if (j < end && j < rows_.classes) {
-            const Step<false> step{j, int(rows_.classes - j)};
-            rows_.store(out_, step, value<path>(step));
+            const Chunk<false> chunk{j, int(rows_.classes - j)};
+            rows_.store(out_, chunk, value<path>(chunk));
             j = rows_.classes;
         }
         done_ = j;
@@ -101,7 +104,7 @@ struct Driver {
         if constexpr (Op::sums)
             if (job.slice) return run_slice(*job.slice);
         const ptrdiff_t r = run_path(job.plan.path, 0, job.plan.rows_by_path);
-        if (r < job.rows) run_path(job.plan.rest, r, job.rows);
+        if (r < job.rows) run_path(job.plan.remainder_path, r, job.rows);
     }
 
 private:
@@ -111,8 +114,8 @@ private:
         switch (path) {
             case Path::packed_tiles:
                 return packed_tiles<V>(packed_tiles<Big>(r, Big::size), 1);
-            case Path::panels:
-                return panels(r, last);
+            case Path::slabs:
+                return slabs(r, last);
             case Path::rows:
                 return rows_as_they_are(r);
             default:
@@ -141,31 +144,31 @@ private:
     template <class Tile, class Pending>
     NNDL_INLINE void store_tile(const ColumnLayout<Tile>& rows, const Pending& pending, Strided<const E> z,
                                 Strided<const E> y, Strided<E> exps, Strided<E> out) const {
-        const OpOf<Tile, E> wide_op{job};
+        const OpOf<Tile, E> tile_op{job};
         with_store_path<Op::slowest>(pending.path, [&](auto tag) NNDL_LAMBDA {
-            rows.for_each([&](auto step) NNDL_LAMBDA {
-                rows.store(out, step, wide_op.template value<tag.path>(pending, rows, step, z, y, exps));
+            rows.for_each([&](auto chunk) NNDL_LAMBDA {
+                rows.store(out, chunk, tile_op.template value<tag.path>(pending, rows, chunk, z, y, exps));
             });
         });
     }
     template <class Tile>
     NNDL_NOINLINE void one_tile_in_place(ptrdiff_t r, ptrdiff_t left = Tile::size) const {
-        const OpOf<Tile, E> wide_op{job};
+        const OpOf<Tile, E> tile_op{job};
         const ColumnLayout<Tile> rows{job.classes, left < Tile::size ? int(left) : Tile::size};
         const Strided<const E> z = column(job.z, r, job.z.cls), y = column(job.y, r, job.y.cls);
         const Strided<E> out = column(job.out, r, job.out.cls), buffer = {area(0), Tile::size};
         const Strided<E> exps = job.classes <= few_classes ? buffer : out;
-        const auto pending = reduce_tile(wide_op, rows, r, z, y, exps);
+        const auto pending = reduce_tile(tile_op, rows, r, z, y, exps);
         if (!stores()) return;
         store_tile(rows, pending, z, y, exps, out);
-        wide_op.finish(pending, rows, r);
+        tile_op.finish(pending, rows, r);
     }
 
     // Packs and handles tiles of Tile::size rows from row r on, the last of `at_least` rows or more; returns the first
     // row that is left.
     template <class Tile>
     NNDL_NOINLINE ptrdiff_t packed_tiles(ptrdiff_t r, int at_least) const {
-        const OpOf<Tile, E> wide_op{job};
+        const OpOf<Tile, E> tile_op{job};
         const auto rows_from = [&](ptrdiff_t first) NNDL_LAMBDA {
             const ptrdiff_t left = job.rows - first;
             const int count = left < at_least ? 0 : left < Tile::size ? int(left) : Tile::size;
@@ -181,14 +184,14 @@ private:
         for (int now = 0; rows.count; now ^= 1) {
             const int other = now ^ 1;
             const Strided<const E> tile_z = {z[now], Tile::size}, tile_y = {job.y.data ? y[now] : nullptr, Tile::size};
-            const auto pending = reduce_tile(wide_op, rows, r, tile_z, tile_y, buffer);
+            const auto pending = reduce_tile(tile_op, rows, r, tile_z, tile_y, buffer);
             ColumnLayout<Tile> next = rows_from(r + rows.count);
             if (ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
             if (stores()) {
                 store_tile(rows, pending, tile_z, tile_y, buffer, buffer);
                 unpack<Tile>(buffer.data, rows.count, job.classes,
                              {job.out.data + r * job.out.row, job.out.row, job.out.cls});
-                wide_op.finish(pending, rows, r);
+                tile_op.finish(pending, rows, r);
             }
             if (!ahead) pack_tile(next, r + rows.count, z[other], y[other], maxima[other]);
             r += rows.count;
@@ -205,20 +208,20 @@ private:
         rows.maxima = maxima;
     }
 
-    NNDL_NOINLINE ptrdiff_t panels(ptrdiff_t r, ptrdiff_t last) const {
+    NNDL_NOINLINE ptrdiff_t slabs(ptrdiff_t r, ptrdiff_t last) const {
         using Pending = typename Op::template Pending<ColumnLayout<V>>;
-        using P = Panel<V, Pending>;
-        P panel[panels_in_hand];
-        for (int i = 0; i < panels_in_hand; ++i) {
-            panel[i].classes = job.classes;
-            panel[i].buffer = job.scratch + i * panel_elements<E>(job.classes);
+        using P = Slab<V, Pending>;
+        P slab[slabs_in_hand];
+        for (int i = 0; i < slabs_in_hand; ++i) {
+            slab[i].classes = job.classes;
+            slab[i].buffer = job.scratch + i * slab_elements<E>(job.classes);
         }
-        P *before = &panel[0], *now = &panel[1], *next = &panel[2];
+        P *before = &slab[0], *now = &slab[1], *next = &slab[2];
         do {
             next->row = r;
-            next->rows = last - r < panel_tiles * V::size ? last - r : panel_tiles * V::size;
+            next->rows = last - r < slab_tiles * V::size ? last - r : slab_tiles * V::size;
             r += next->rows;
-            PanelMover<Op, V, Pending> mover(op, job, *before, *next, now->tiles());
+            SlabMover<Op, V, Pending> mover(op, job, *before, *next, now->tiles());
             for (int t = 0; t < now->tiles(); ++t) {
                 mover.begin(t);
                 const Strided<E> buffer = now->column(t);
@@ -256,8 +259,8 @@ private:
         if (!stores()) return;
         if (slice.task == RowSlice<E>::finish) return op.finish(pending, row, 0);
         with_store_path<Op::slowest>(pending.path, [&](auto tag) NNDL_LAMBDA {
-            row.for_each(slice.first, slice.last, [&](auto step) NNDL_LAMBDA {
-                row.store(exps, step, op.template value<tag.path>(pending, row, step, z, y, exps));
+            row.for_each(slice.first, slice.last, [&](auto chunk) NNDL_LAMBDA {
+                row.store(exps, chunk, op.template value<tag.path>(pending, row, chunk, z, y, exps));
             });
         });
     }

@@ -100,16 +100,16 @@ NNDL_NOINLINE void unpack(const typename V::Element* tile, int rows, ptrdiff_t c
 }
 
 // Columns of many classes. The next class of a column may stand a page away, where neither the first
-// cache nor the machine's prefetching help. So a panel of some tiles that stand side by side is copied
-// class by class and worked at in the copy; meanwhile the panel before it is stored, and the next copied.
+// cache nor the machine's prefetching help. So a slab of some tiles that stand side by side is copied
+// class by class and worked at in the copy; meanwhile the slab before it is stored, and the next copied.
 
 template <class V, class Pending>
-struct Panel {
+struct Slab {
     using E = typename V::Element;
     ptrdiff_t row = 0, rows = 0;  // the first, and how many
     E* buffer = nullptr;
     ptrdiff_t classes = 0;
-    Pending pending[panel_tiles];
+    Pending pending[slab_tiles];
 
     NNDL_INLINE E* at(int tile, ptrdiff_t j) const { return buffer + (tile * classes + j) * V::size; }
     NNDL_INLINE Strided<E> column(int tile) const { return {at(tile, 0), V::size}; }
@@ -120,16 +120,16 @@ struct Panel {
         const ptrdiff_t left = rows - tile * V::size;
         return left < V::size ? int(left) : V::size;
     }
-    NNDL_INLINE bool full() const { return rows == panel_tiles * V::size; }
+    NNDL_INLINE bool full() const { return rows == slab_tiles * V::size; }
 };
 
 template <class Op, class V, class Pending>
-class PanelMover {
+class SlabMover {
     using E = typename V::Element;
-    using P = Panel<V, Pending>;
+    using P = Slab<V, Pending>;
 
 public:
-    NNDL_INLINE PanelMover(const Op& op, const Job<E>& job, const P& previous, P& next, int tiles)
+    NNDL_INLINE SlabMover(const Op& op, const Job<E>& job, const P& previous, P& next, int tiles)
         : op_(op), job_(job), previous_(previous), next_(next), tiles_(tiles) {
         for (int t = 0; t < previous.tiles(); ++t)
             if (path_ < previous.pending[t].path) path_ = previous.pending[t].path;
@@ -142,11 +142,11 @@ public:
         if (done_ < end) move(end);
     }
     NNDL_NOINLINE void move(ptrdiff_t end) {
-        if (next_.full()) copy<panel_tiles>(end, panel_tiles);
+        if (next_.full()) copy<slab_tiles>(end, slab_tiles);
         else copy<1>(end, next_.tiles());
         if (Op::stores)
             with_store_path<Op::slowest>(path_, [&](auto tag) NNDL_LAMBDA {
-                if (previous_.full()) store<tag.path, panel_tiles>(end, panel_tiles);
+                if (previous_.full()) store<tag.path, slab_tiles>(end, slab_tiles);
                 else store<tag.path, 1>(end, previous_.tiles());
             });
         done_ = end;
@@ -189,7 +189,7 @@ private:
                     const Strided<const E> z = {buffer.data, buffer.stride},
                                            y = {job_.y.data ? job_.y.data + previous_.row_of(first + t) : nullptr,
                                                 job_.y.cls};
-                    const V v = op_.template value<path>(previous_.pending[first + t], rows, Step<true>{j, V::size}, z,
+                    const V v = op_.template value<path>(previous_.pending[first + t], rows, Chunk<true>{j, V::size}, z,
                                                          y, buffer);
                     Together > 1 ? v.store(to + t * V::size) : v.store(to, rows.count);
                 }
