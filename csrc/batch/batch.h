@@ -70,9 +70,6 @@ void for_each_offset(const Batch& batch, Batch::Operand operand, ptrdiff_t begin
     }
 }
 
-// Negative labels are no classes either.
-inline bool is_class(int64_t label, ptrdiff_t classes) { return uint64_t(label) < uint64_t(classes); }
-
 // The first of n labels that is neither a class nor ignored; n if there is none.
 inline ptrdiff_t first_wrong_label(const int64_t* labels, ptrdiff_t n, ptrdiff_t classes,
                                    std::optional<int64_t> ignored = std::nullopt) {

@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 
 #include "../isa/dispatch.h"
+#include "call.h"
 
 namespace nndl_fast {
 
@@ -27,6 +28,35 @@ bool same_view(const py::array& a, const py::array& b) {
            std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
 }
 
+bool is_usable(const py::array& array) {
+    const int flags = array.flags();
+    const char order = array.dtype().byteorder();
+    if (!(flags & npy_api::NPY_ARRAY_ALIGNED_) || (order != '=' && order != '|')) return false;
+    if (flags & npy_api::NPY_ARRAY_C_CONTIGUOUS_) return true;
+    const ptrdiff_t size = array.itemsize();
+    return std::none_of(array.strides(), array.strides() + array.ndim(),
+                        [size](ptrdiff_t stride) { return stride % size; });
+}
+
+namespace {
+
+// Takes the exception that is set, and throws a TypeError of which it is the cause. What is no ordinary exception,
+// such as KeyboardInterrupt or MemoryError, is thrown as it is.
+class Cause {
+public:
+    Cause() {
+        if (!error_.matches(PyExc_Exception) || error_.matches(PyExc_MemoryError)) throw error_;
+    }
+    std::string text() const { return py::str(error_.value()); }
+    [[noreturn]] void type_error(const std::string& text) {
+        py::raise_from(error_, PyExc_TypeError, text.c_str());
+        throw py::error_already_set();
+    }
+
+private:
+    py::error_already_set error_;
+};
+
 bool overlaps_itself(const py::array& array) {
     if (array.flags() & npy_api::NPY_ARRAY_C_CONTIGUOUS_) return false;
     std::vector<std::pair<ptrdiff_t, ptrdiff_t>> dims;  // stride, size
@@ -40,18 +70,6 @@ bool overlaps_itself(const py::array& array) {
     }
     return false;
 }
-
-bool is_usable(const py::array& array) {
-    const int flags = array.flags();
-    const char order = array.dtype().byteorder();
-    if (!(flags & npy_api::NPY_ARRAY_ALIGNED_) || (order != '=' && order != '|')) return false;
-    if (flags & npy_api::NPY_ARRAY_C_CONTIGUOUS_) return true;
-    const ptrdiff_t size = array.itemsize();
-    return std::none_of(array.strides(), array.strides() + array.ndim(),
-                        [size](ptrdiff_t stride) { return stride % size; });
-}
-
-namespace {
 
 bool overlap(const py::array& a, const py::array& b) {
     const Extent x = extent_of(a), y = extent_of(b);
@@ -135,10 +153,6 @@ std::string shape_of(const Shape& shape) {
     return py::str(py::tuple(py::cast(std::vector<ptrdiff_t>(shape.sizes, shape.sizes + shape.ndim))));
 }
 
-std::string shape_of(const py::array& array) { return py::str(array.attr("shape")); }
-
-std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }
-
 namespace {
 
 // Of new memory, or of an array's own.
@@ -209,17 +223,6 @@ py::array fresh(const py::dtype& dtype, ptrdiff_t ndim, const ptrdiff_t* shape) 
 
 py::array cast(const py::array& array, const py::dtype& dtype) {
     return array.dtype().equal(dtype) ? array : cast_elements(array, dtype);
-}
-
-Cause::Cause() {
-    if (!error_.matches(PyExc_Exception) || error_.matches(PyExc_MemoryError)) throw error_;
-}
-
-std::string Cause::text() const { return py::str(error_.value()); }
-
-void Cause::type_error(const std::string& text) {
-    py::raise_from(error_, PyExc_TypeError, text.c_str());
-    throw py::error_already_set();
 }
 
 double number(py::handle value, Argument argument) {

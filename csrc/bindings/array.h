@@ -1,25 +1,19 @@
 // NumPy arrays in and out, and the checks that functions share.
 #pragma once
 #include <algorithm>
-#include <chrono>
 #include <initializer_list>
 #include <optional>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../batch/batch.h"
 #include "../kernels/kernels.h"
-#include "../threads/threads.h"
 
 namespace nndl_fast {
 
 namespace py = pybind11;
-
-// Below this many elements handing over the GIL costs more than it gives to others.
-constexpr ptrdiff_t elements_worth_the_gil = 4096;
 
 // "softmax: z" and so on: whose argument, and which, for the messages.
 struct Argument {
@@ -50,8 +44,8 @@ struct Shape {
 inline std::string text_of(py::handle object) { return py::str(object); }
 inline std::string text_of(double x) { return py::str(py::float_(x)); }
 std::string shape_of(const Shape& shape);
-std::string shape_of(const py::array& array);
-std::string dtype_of(const py::array& array);
+inline std::string shape_of(const py::array& array) { return py::str(array.attr("shape")); }
+inline std::string dtype_of(const py::array& array) { return py::str(py::object(array.dtype())); }
 
 // The elements of an array, and the stride of a dimension in elements; of no array null, and 0.
 template <class T>
@@ -82,18 +76,6 @@ template <class F>
 auto with_type(const Floats& floats, F f) {
     return floats.single ? f(float()) : f(double());
 }
-
-// Takes the exception that is set, and throws a TypeError of which it is the cause. What is no ordinary exception,
-// such as KeyboardInterrupt or MemoryError, is thrown as it is.
-class Cause {
-public:
-    Cause();
-    std::string text() const;
-    [[noreturn]] void type_error(const std::string& text);
-
-private:
-    py::error_already_set error_;
-};
 
 // Whether the type is one of NumPy's own. Those that other packages add have letters and sizes of their own choice:
 // ml_dtypes.float8_e5m2 calls itself 'f'.
@@ -147,11 +129,12 @@ bool same_shape(const py::array& a, const py::array& b);
 // The same, naming both, if the shapes differ.
 void require_shape(const py::array& array, const py::array& like, Argument argument, const char* whose);
 
+constexpr int contiguous_flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+
 // The array as contiguous elements of T in C order: itself if it has them.
 template <class T>
 py::array contiguous(const py::array& array) {
-    constexpr int as_asked = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-    if ((array.flags() & as_asked) == as_asked && array.dtype().is(py::dtype::of<T>())) return array;
+    if ((array.flags() & contiguous_flags) == contiguous_flags && array.dtype().is(py::dtype::of<T>())) return array;
     return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
 }
 
@@ -276,40 +259,5 @@ template <class E, class F>
 void for_each_element(const py::array& array, F f) {
     for_each_place<E>(array, -1, [&](const E* at, ptrdiff_t i) { f(*at, i); });
 }
-
-// Lets other threads of Python run meanwhile. In long work Python handles its signals now and then; if the handler
-// raises, as it does for Ctrl-C, the work ends with Interrupted, and the exception is set.
-class ReleaseGil {
-public:
-    explicit ReleaseGil(ptrdiff_t elements)
-        : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()),
-          watch_(state_ ? &handle_signals : nullptr, this) {}
-    ~ReleaseGil() {
-        if (state_) take_back();
-    }
-    ReleaseGil(const ReleaseGil&) = delete;
-    ReleaseGil& operator=(const ReleaseGil&) = delete;
-
-private:
-    PyThreadState* state_;
-    Watch watch_;
-
-    void take_back() {
-        // A daemon thread that comes back after the interpreter has ended is unwound by Python up to 3.13. That must
-        // not reach our frames, which hold references: the thread stays here until the process ends.
-        try {
-            PyEval_RestoreThread(state_);
-        } catch (...) {
-            for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-        }
-    }
-    static bool handle_signals(void* self) {
-        ReleaseGil& released = *static_cast<ReleaseGil*>(self);
-        released.take_back();
-        const bool good = !PyErr_CheckSignals();
-        released.state_ = PyEval_SaveThread();
-        return good;
-    }
-};
 
 }  // namespace nndl_fast

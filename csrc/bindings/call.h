@@ -1,8 +1,10 @@
 // Functions of the module without pybind11's dispatcher, which costs as much as a small softmax:
 // positional arguments as they come, a new object back.
 #pragma once
+#include <chrono>
 #include <new>
 #include <pybind11/pybind11.h>
+#include <thread>
 #include <utility>
 
 #include "../common/floating_point.h"
@@ -69,6 +71,44 @@ PyMethodDef direct(const char* name) {
 inline void add(py::module_& module, PyMethodDef* table) {
     if (PyModule_AddFunctions(module.ptr(), table)) throw py::error_already_set();
 }
+
+// Below this many elements handing over the GIL costs more than it gives to others.
+constexpr ptrdiff_t elements_worth_the_gil = 4096;
+
+// Lets other threads of Python run meanwhile. In long work Python handles its signals now and then; if the handler
+// raises, as it does for Ctrl-C, the work ends with Interrupted, and the exception is set.
+class ReleaseGil {
+public:
+    explicit ReleaseGil(ptrdiff_t elements)
+        : state_(elements < elements_worth_the_gil ? nullptr : PyEval_SaveThread()),
+          watch_(state_ ? &handle_signals : nullptr, this) {}
+    ~ReleaseGil() {
+        if (state_) take_back();
+    }
+    ReleaseGil(const ReleaseGil&) = delete;
+    ReleaseGil& operator=(const ReleaseGil&) = delete;
+
+private:
+    PyThreadState* state_;
+    Watch watch_;
+
+    void take_back() {
+        // A daemon thread that comes back after the interpreter has ended is unwound by Python up to 3.13. That must
+        // not reach our frames, which hold references: the thread stays here until the process ends.
+        try {
+            PyEval_RestoreThread(state_);
+        } catch (...) {
+            for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+        }
+    }
+    static bool handle_signals(void* self) {
+        ReleaseGil& released = *static_cast<ReleaseGil*>(self);
+        released.take_back();
+        const bool good = !PyErr_CheckSignals();
+        released.state_ = PyEval_SaveThread();
+        return good;
+    }
+};
 
 // What each file of the bindings adds to the module.
 void add_affine(py::module_& module);

@@ -4,12 +4,35 @@
 #include "../isa/dispatch.h"
 #include "../nndl_fast.h"
 #include "../threads/threads.h"
+#include "array.h"
 #include "call.h"
 
 namespace nndl_fast {
 
 const nndl_fast_api& api();  // api.cpp
 
+namespace {
+
+// For what takes arrays apart from the functions: what they take, as an array.
+py::array as_real(py::handle object, const std::string& function, const std::string& name) {
+    const Argument argument{function.c_str(), name.c_str()};
+    const py::array array = own_view(to_array(object, argument));
+    require_real(array, argument);
+    return array;
+}
+
+// Of any dtype: for labels, which those who take them check themselves.
+py::array as_array(py::handle object, const std::string& function, const std::string& name) {
+    return own_view(to_array(object, {function.c_str(), name.c_str()}));
+}
+
+// For the functions that NumPy computes: the array to compute with, and the dtype to return.
+py::tuple as_floats(py::handle object, const std::string& function, const std::string& name) {
+    const Floats floats = to_floats(object, {function.c_str(), name.c_str()});
+    return py::make_tuple(own_view(floats.array), floats.asked);
+}
+
+}  // namespace
 }  // namespace nndl_fast
 
 namespace py = pybind11;
@@ -39,6 +62,10 @@ PYBIND11_MODULE(core_of_one_interpreter, module, py::mod_gil_not_used()) {
     add_sigmoid(module);
     add_optimizer(module);
     add_network(module);
+
+    module.def("as_array", &as_array);
+    module.def("as_floats", &as_floats);
+    module.def("as_real", &as_real);
 
     // of nndl_fast.h
     module.add_object("api", py::capsule(&api(), NNDL_FAST_API_NAME));

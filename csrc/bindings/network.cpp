@@ -18,8 +18,6 @@
 namespace nndl_fast {
 namespace {
 
-constexpr int contiguous_flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-
 // The data of an array that is as it has to be: what is not is a fault of the calling module.
 template <class T>
 T* checked_data(const py::array& array, std::vector<ptrdiff_t> shape, const char* what) {

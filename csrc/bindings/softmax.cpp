@@ -233,25 +233,6 @@ py::object softmax_jacobian(py::handle object, py::handle axis) {
     return cast(result, a.asked);
 }
 
-// For what takes arrays apart from the functions: what they take, as an array.
-py::array as_real(py::handle object, const std::string& function, const std::string& name) {
-    const Argument argument{function.c_str(), name.c_str()};
-    const py::array array = own_view(to_array(object, argument));
-    require_real(array, argument);
-    return array;
-}
-
-// Of any dtype: for labels, which those who take them check themselves.
-py::array as_array(py::handle object, const std::string& function, const std::string& name) {
-    return own_view(to_array(object, {function.c_str(), name.c_str()}));
-}
-
-// For the functions that NumPy computes: the array to compute with, and the dtype to return.
-py::tuple as_floats(py::handle object, const std::string& function, const std::string& name) {
-    const Floats floats = to_floats(object, {function.c_str(), name.c_str()});
-    return py::make_tuple(own_view(floats.array), floats.asked);
-}
-
 // A path's name and reason, as plan() shows them.
 struct Words {
     const char *name, *reason;
@@ -313,9 +294,6 @@ void add_softmax(py::module_& module) {
                                   direct<softmax_backward>("softmax_backward"),
                                   {}};
     add(module, table);
-    module.def("as_array", &as_array);
-    module.def("as_floats", &as_floats);
-    module.def("as_real", &as_real);
     module.def("plan", &plan, py::arg("z"), py::arg("axis") = -1, py::arg("out") = py::none());
 }
 

@@ -165,6 +165,9 @@ static constexpr X* advanced(X* data, ptrdiff_t by) {
     return data ? data + by : nullptr;
 }
 
+// Negative labels are no classes either.
+static constexpr bool is_class(int64_t label, ptrdiff_t classes) { return uint64_t(label) < uint64_t(classes); }
+
 // So many rows of a job from `first` on.
 template <class E>
 static constexpr Job<E> rows_of(const Job<E>& job, ptrdiff_t first, ptrdiff_t rows) {

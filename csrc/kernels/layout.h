@@ -266,6 +266,12 @@ struct RowLayout {
         for (int k = 0; k < K; ++k) result.of[k] = collapse<PerRow>(lanes[k]);
         return result;
     }
+
+    // The sum of one vector f(chunk) of each chunk.
+    template <class F>
+    NNDL_INLINE Wide<PerRow> sum_one(const F& f) const {
+        return sum<1>([&](auto chunk) NNDL_LAMBDA { return Terms<V, 1>{{f(chunk)}}; }).of[0];
+    }
 };
 
 template <class V>
@@ -329,6 +335,12 @@ struct ColumnLayout {
             for (int l = 0; l < half; ++l)
                 for (int k = 0; k < K; ++k) lane[l].of[k].add(lane[l + half].of[k]);
         return lane[0];
+    }
+
+    // The sum of one vector f(chunk) of each chunk.
+    template <class F>
+    NNDL_INLINE Wide<PerRow> sum_one(const F& f) const {
+        return sum<1>([&](auto chunk) NNDL_LAMBDA { return Terms<V, 1>{{f(chunk)}}; }).of[0];
     }
 };
 

@@ -49,13 +49,13 @@ double inverse_softmax(const MapJob<E>& job) {
 template <class V, class E = typename V::Element, class F>
 NNDL_INLINE double sum_of_costs(const MapJob<E>& job, F f) {
     const RowLayout<V> line{job.n};
-    const auto total = line.template sum<1>([&](auto chunk) NNDL_LAMBDA {
+    const auto total = line.sum_one([&](auto chunk) NNDL_LAMBDA {
         const V a = line.load(Strided<const E>{job.z, 1}, chunk, E(1)),
                 y = line.load(Strided<const E>{job.y, 1}, chunk, E(0));
         if (job.out) line.store(Strided<E>{job.out, 1}, chunk, (a - y) * V::all(E(job.scale)));
-        return Terms<V, 1>{{line.trim(chunk, f(a, y))}};
+        return line.trim(chunk, f(a, y));
     });
-    return reduce_add(total.of[0].value());
+    return reduce_add(total.value());
 }
 
 // -y ln a, and 0 if y is 0, whatever a is

@@ -23,13 +23,11 @@ struct Hard {
         using PerRow = typename L::PerRow;
         const PerRow best = rows.maximum(z);
         const V maximum = L::spread(best), zero = V::all(0), one = V::all(1);
-        const auto winners =
-            rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
-                    const V x = rows.load(z, chunk, 0);
-                    return Terms<V, 1>{{rows.trim(chunk, select(is_nan(x), x, select(equal(x, maximum), one, zero)))}};
-                })
-                .of[0]
-                .value();
+        const auto wins = [&](auto chunk) NNDL_LAMBDA {
+            const V x = rows.load(z, chunk, 0);
+            return rows.trim(chunk, select(is_nan(x), x, select(equal(x, maximum), one, zero)));
+        };
+        const auto winners = rows.sum_one(wins).value();
         const auto share = job.split_ties ? winners : Double<PerRow>::all(1);
         const auto win = job.log ? Double<PerRow>::all(0) - log_of(log_parts(share)) : Double<PerRow>::all(1) / share;
         previous.store_until(rows.classes);

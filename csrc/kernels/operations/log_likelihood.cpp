@@ -128,7 +128,7 @@ private:
     // have changed them since, and what is written at a label must stay in the row.
     NNDL_INLINE ptrdiff_t label(ptrdiff_t row) const {
         const int64_t y = given_label(row);
-        return uint64_t(y) < uint64_t(job.classes) ? ptrdiff_t(y) : 0;
+        return is_class(y, job.classes) ? ptrdiff_t(y) : 0;
     }
     template <class L>
     NNDL_INLINE auto sample_weight(const L& rows, ptrdiff_t first) const {
@@ -208,12 +208,10 @@ private:
             });
             return {from_double<PerRow>(sums.of[0].value()), from_double<PerRow>(sums.of[1].value())};
         }
-        const D gaps = rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
-                               return Terms<V, 1>{{rows.trim(
-                                   chunk, weighted(class_weight(rows, chunk), top - rows.load(z, chunk, 0)))}};
-                           })
-                           .of[0]
-                           .value();
+        const auto gap_of = [&](auto chunk) NNDL_LAMBDA {
+            return rows.trim(chunk, weighted(class_weight(rows, chunk), top - rows.load(z, chunk, 0)));
+        };
+        const D gaps = rows.sum_one(gap_of).value();
         const PerRow logit = PerRow::load(at.z, rows.count, 0);
         const D own = D::all(1 - job.smoothing) * to_double(weight_of(rows, at)),
                 each = D::all(job.smoothing / double(rows.classes));

@@ -27,7 +27,7 @@ template <class V, class E = typename V::Element>
 double binary_cross_entropy(const MapJob<E>& job) {
     const RowLayout<V> line{job.n};
     const V zero = V::all(0), one = V::all(1), down = V::all(ExpConstants<E>::down), scale = V::all(E(job.scale));
-    const auto total = line.template sum<1>([&](auto chunk) NNDL_LAMBDA {
+    const auto total = line.sum_one([&](auto chunk) NNDL_LAMBDA {
         const V z = line.load(Strided<const E>{job.z, 1}, chunk, E(0)),
                 y = line.load(Strided<const E>{job.y, 1}, chunk, E(0));
         const V w = job.weight ? line.load(Strided<const E>{job.weight, 1}, chunk, E(0)) : one;
@@ -39,16 +39,16 @@ double binary_cross_entropy(const MapJob<E>& job) {
             const V delta = select(less(V::all(E(0.5)), y), (one - y) - of_minus_z, of_z - y);
             line.store(Strided<E>{job.out, 1}, chunk, delta * (w * scale));
         }
-        if (!job.sums) return Terms<V, 1>{{zero}};
+        if (!job.sums) return zero;
         const V slope = select(negative, y, one - y);
         const V linear = select(equal(slope, zero), zero, slope * max(zero - z, z));
         const V full = linear + l.log_sum();
         const V nothing = select(is_nan(full), full, zero);  // a weight of 0 hides an infinity, not a NaN
         const V cost = select(equal(w, zero), nothing, w * full);
         if (job.cost) line.store(Strided<E>{job.cost, 1}, chunk, cost);
-        return Terms<V, 1>{{line.trim(chunk, cost)}};
+        return line.trim(chunk, cost);
     });
-    return reduce_add(total.of[0].value());
+    return reduce_add(total.value());
 }
 
 template <class V, class E = typename V::Element>

@@ -20,12 +20,10 @@ struct SoftmaxBackward {
     template <class L, class Previous>
     NNDL_INLINE Pending<L> reduce(const L& rows, ptrdiff_t, Strided<const E> a, Strided<const E> g, Strided<E>,
                                   ExpectedMaximum<E>&, Previous& previous) const {
-        const auto products =
-            rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
-                    return Terms<V, 1>{{rows.trim(chunk, rows.load(a, chunk, 0) * rows.load(g, chunk, 0))}};
-                })
-                .of[0]
-                .value();
+        const auto product = [&](auto chunk) NNDL_LAMBDA {
+            return rows.trim(chunk, rows.load(a, chunk, 0) * rows.load(g, chunk, 0));
+        };
+        const auto products = rows.sum_one(product).value();
         previous.store_until(rows.classes);
         return {from_double<typename L::PerRow>(products)};
     }

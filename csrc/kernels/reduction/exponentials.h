@@ -78,7 +78,6 @@ struct Exponentials {
     using V = typename L::Vector;
     V origin, c, lowest, rounder;
 
-    Exponentials() = default;
     NNDL_INLINE explicit Exponentials(const Shift<typename L::PerRow>& shift)
         : origin(L::spread(shift.origin)),
           c(V::all(shift.c)),

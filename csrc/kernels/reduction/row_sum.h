@@ -159,10 +159,9 @@ struct RowSum {
                 if (j < rows.classes) sum.add(other(Chunk<true>{j, L::size}));
                 return sum.parts().high;
             }
-        return rows.template sum<1>([&](auto chunk) NNDL_LAMBDA { return Terms<V, 1>{{other(chunk)}}; })
-            .of[0]
-            .parts()
-            .high;
+        // Through sum_one() the callers of this function, which are pipelines, would be compiled differently.
+        const auto terms = [&](auto chunk) NNDL_LAMBDA { return Terms<V, 1>{{other(chunk)}}; };
+        return rows.template sum<1>(terms).of[0].parts().high;
     }
     // log of the sum of e^(c (z - max)): at least 0, small if one class has nearly everything
     NNDL_INLINE PerRow log_sum(const L& rows, Strided<const E> z, Strided<E> exps) const {
@@ -206,13 +205,10 @@ private:
     NNDL_NOINLINE void sum_up_uniform(const L& rows, Strided<const E> z, Strided<E> exps) {
         const PerRow n = PerRow::all(E(rows.classes));
         const V top = L::spread(peak), zero = V::all(0), one = V::all(1);
-        const auto others = rows.template sum<1>([&](auto chunk) NNDL_LAMBDA {
-                                    return Terms<V, 1>{{rows.trim(
-                                        chunk, select(equal(exponentials(rows, chunk, z, exps), top), zero, one))}};
-                                })
-                                .of[0]
-                                .parts()
-                                .high;
+        const auto is_other = [&](auto chunk) NNDL_LAMBDA {
+            return rows.trim(chunk, select(equal(exponentials(rows, chunk, z, exps), top), zero, one));
+        };
+        const auto others = rows.sum_one(is_other).parts().high;
         uniform = equal(others, PerRow::all(0));
         some_uniform = any(uniform);
         const PerRow high = n * peak;

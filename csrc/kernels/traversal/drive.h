@@ -118,7 +118,8 @@ private:
                 return slabs(r, last);
             case Path::rows:
                 return rows_as_they_are(r);
-            default:
+            case Path::tiles_in_place:
+            default:  // copied_rows and slice_of_row never come here: run_strided(), run()
                 if (job.classes <= few_classes)
                     for (; r + Big::size <= last; r += Big::size) one_tile_in_place<Big>(r);
                 for (; r < last; r += V::size) one_tile_in_place<V>(r, last - r);
