@@ -45,17 +45,9 @@ def core_tests(folder: Path, sanitizers: str, **environment: str) -> None:
         "-DNNDL_FAST_CORE_TEST=ON",
     ]
     run("cmake", "-S", str(ROOT), "-B", str(folder), *options)
-    run(
-        "cmake",
-        "--build",
-        str(folder),
-        "--target",
-        "core_test",
-        "training_test",
-        "layers_test",
-        "threads_test",
-        "--parallel",
-    )
+    targets = ["core_test", "training_test", "layers_test", "threads_test"]
+    # Without a number, make would start as many compilers as there are files, of half a gigabyte each.
+    run("cmake", "--build", str(folder), "--parallel", str(os.cpu_count()), "--target", *targets)
     run(str(folder / "threads_test"), str(folder / "groups"), **environment)
     run(str(folder / "layers_test"), **environment)
     # Minutes each, on one thread most of the time. The training by the best instruction set alone:
