@@ -111,7 +111,7 @@ def beside(programs: list[str]) -> Iterator[None]:
     finally:
         for process in started:
             process.kill()
-            process.wait()
+            process.communicate()  # which closes the pipe, too
 
 
 class Session:
