@@ -181,17 +181,23 @@ LAST_LAYER: dict[str, Callable[[Wide], Call]] = {
 }
 
 
-def check_wide(result: Any, layer: Wide) -> None:
-    """Takes the cost and the gradients of the weights, the biases and the activations, or the cost alone."""
-    z = layer.a @ layer.w.T + layer.b
-    cost, delta = nf.log_likelihood_cost_and_delta(z, layer.y, out=z)
+@lru_cache(maxsize=1)
+def results_of_wide(n: int, features: int, classes: int) -> tuple[Any, ...]:
+    """The cost and the gradients of the weights, the biases and the activations, with logits."""
+    a, w, b, y = wide(n, features, classes)
+    z = a @ w.T + b
+    cost, delta = nf.log_likelihood_cost_and_delta(z, y, out=z)
+    return cost, delta.T @ a, delta.sum(axis=0), delta @ w
+
+
+def check_wide(result: Any, shape: tuple[int, int, int]) -> None:
+    """Takes all of these results, or the cost alone."""
+    expected = results_of_wide(*shape)
     if not isinstance(result, tuple):
-        np.testing.assert_allclose(result, cost, rtol=1e-5)
+        np.testing.assert_allclose(result, expected[0], rtol=1e-5)
         return
-    for got, expected in zip(
-        result, (cost, delta.T @ layer.a, delta.sum(axis=0), delta @ layer.w), strict=True
-    ):
-        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+    for got, true in zip(result, expected, strict=True):
+        np.testing.assert_allclose(got, true, rtol=1e-3, atol=1e-5 * np.abs(true).max())
 
 
 def memory(library: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import limits
 import results
-from results import COST_AND_DELTA, OURS, OURS_OUT, SOFTMAX, TITLES, Shape, Times, named, shape_name, varied
+from results import COST_AND_DELTA, OURS, OURS_OUT, SOFTMAX, Shape, Times, named, shape_name, varied
 
 # Examples, classes that fill no vector, and the next number of them that does.
 WIDTHS = [(256, 100, 112), (1024, 250, 256), (1024, 1001, 1008)]
@@ -94,7 +94,7 @@ def ratio_table(times: Times, operation: str) -> Table:
             columns[f"{name}, awake"] = awake
     header = ["examples x classes", f"{OURS}, µs", "the same with out=, µs", *columns]
     if not columns:
-        return Table(TITLES[operation], "", header, [])
+        return Table(results.TITLES[operation], "", header, [])
     rows = []
     for shape in results.shapes(times, operation):
         ours = [microseconds(results.seconds(times, operation, shape, name)) for name in (OURS, OURS_OUT)]
@@ -109,7 +109,7 @@ def ratio_table(times: Times, operation: str) -> Table:
     )
     if any(name.endswith(", awake") for name in columns):
         note += f" Awake: in turn with {OURS}, without a pause, while the threads of both may spin; means."
-    return Table(TITLES[operation], note, header, rows)
+    return Table(results.TITLES[operation], note, header, rows)
 
 
 # Operations whose names begin with a family, or end with it, are compared in one table, a row each.
@@ -138,11 +138,8 @@ def family_table(times: Times, family: str) -> Table:
     for operation in names:
         for shape in results.shapes(times, operation):
             ours = results.seconds(times, operation, shape, first)
-            row = [
-                operation.removeprefix(f"{family}: ").removesuffix(f", {family}"),
-                shape_name(shape),
-                time(ours),
-            ]
+            place = operation.removeprefix(f"{family}: ").removesuffix(f", {family}")
+            row = [place, shape_name(shape), time(ours)]
             for library, ratios in columns.items():
                 ratio = limits.quotient(results.seconds(times, operation, shape, library), ours)
                 row.append("" if ratio is None else show(ratio))
@@ -157,19 +154,22 @@ def family_table(times: Times, family: str) -> Table:
 
 
 def networks_table(times: Times) -> Table:
-    rows, stages = [], []
-    for operation in results.operations(times):
-        if operation.startswith("epoch: "):
-            stages = results.libraries(times, operation)
-            shape = results.shapes(times, operation)[0]
-            written, *others = (results.seconds(times, operation, shape, stage) for stage in stages)
-            cells = [f"{written / took:.2f} ({took / written:.0%})" for took in others if written and took]
+    names = [operation for operation in results.operations(times) if is_of("epoch", operation)]
+    stages = dict.fromkeys(
+        key.library for key in times if key.operation in names and key.library != results.WRITTEN
+    )
+    rows = []
+    for operation in names:
+        (shape,) = results.shapes(times, operation)
+        if written := results.seconds(times, operation, shape, results.WRITTEN):
+            took = (results.seconds(times, operation, shape, stage) for stage in stages)
+            cells = (f"{written / its:.2f} ({its / written:.0%})" if its else "" for its in took)
             rows.append([operation.removeprefix("epoch: "), number(written), *cells])
     return Table(
         "Whole epochs of networks in NumPy, with more and more of their lines replaced",
         "How many times as fast as the network as it was written each stage is, and what share of its time "
         "it takes.",
-        ["network", "as written, s", *stages[1:]],
+        ["network", f"{results.WRITTEN}, s", *stages],
         rows,
     )
 

@@ -109,7 +109,7 @@ def test_last_layer(timed: measure.Timed, installed: str, n: int, features: int,
     call = LAST_LAYER[installed](its)
     result = timed.long(Key(results.LAST_LAYER, n, classes, installed), call)
     if result is not None:  # the products alone are none
-        check_wide(result, its)
+        check_wide(result, (n, features, classes))
 
 
 @pytest.mark.slow

@@ -195,9 +195,18 @@ def test_tables_of_a_part_of_the_benchmarks() -> None:
         Key("softmax, threads", *A, "2"): 1.0,
         Key("softmax, instruction sets", *A, "avx2"): 1.0,
         Key("softmax, instruction sets", *B, "baseline"): 2.0,
+        Key("epoch: rows", 9, 1, "as written"): 2.0,
+        Key("epoch: rows", 9, 1, "layer"): 1.0,
+        Key("epoch: words", 9, 1, "as written"): 3.0,
+        Key("epoch: classes", 9, 1, "layer"): 1.0,
     }
     found = summary.of({key: Time(seconds, 0.1, 5) for key, seconds in some.items()})
-    assert [table.title for table in found] == ["Callers", "Instruction sets"]
+    assert [table.title for table in found] == [
+        "Callers",
+        "Whole epochs of networks in NumPy, with more and more of their lines replaced",
+        "Instruction sets",
+    ]
+    assert found[1].rows == [["rows", "2.00", "2.00 (50%)"], ["words", "3.00", ""]]
     assert found[0].rows[:2] == [
         ["8 calls", "10 x 10", "2,000,000", ""],
         ["8 calls", "1024 x 1000", "", ""],

@@ -11,11 +11,11 @@ from .. import _core
 from .._runtime._errors import unheard
 from .._runtime._types import Array, F, Reduction, ToAny, ToEach, ToOne
 
-# Bytes of logits that are there at a time, unless a quarter of the weights or those of 32 examples are more.
-LOGIT_BYTES = _core.default_logit_bytes
-
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+# Bytes of logits that are there at a time, unless a quarter of the weights or those of 32 examples are more.
+LOGIT_BYTES = _core.default_logit_bytes
 
 
 @overload
